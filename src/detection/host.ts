@@ -1,0 +1,95 @@
+import { createHmac } from 'node:crypto';
+import { statfsSync } from 'node:fs';
+import { cpus, freemem, hostname, totalmem } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { MalformedFile, readOptional } from './files.ts';
+
+/** The machine's totals, from the kernel's files where there are any, else from node:os. */
+export interface HostMemory {
+  readonly totalBytes: number;
+  readonly availableBytes: number;
+}
+
+const KIB = 1024;
+
+/** MemAvailable is what can be had without swapping (proc_meminfo(5)); free memory alone would count the page cache as used. */
+export function readHostMemory(root: string): HostMemory {
+  const path = join(root, 'proc/meminfo');
+  const text = readOptional(path);
+  if (text === undefined) return { totalBytes: totalmem(), availableBytes: freemem() };
+  const [total, available] = ['MemTotal', 'MemAvailable'].map((name) => kibOf(text, name));
+  if (total === undefined || available === undefined) throw new MalformedFile(path, text, 'a meminfo with MemTotal and MemAvailable');
+  return { totalBytes: total * KIB, availableBytes: available * KIB };
+}
+
+function kibOf(text: string, name: string): number | undefined {
+  const match = new RegExp(`^${name}: +([0-9]{1,12}) kB$`, 'm').exec(text);
+  return match === null ? undefined : Number(match[1]);
+}
+
+/** Cpu time since boot, over all cpus, in one unit whose size does not matter. */
+export interface HostCpuTime {
+  readonly busy: number;
+  readonly total: number;
+}
+
+export const countHostCpus = (root: string): number =>
+  readOptional(join(root, 'proc/stat'))?.match(/^cpu[0-9]+ /gm)?.length ?? cpus().length;
+
+/** Idle and iowait are not busy; guest time is contained in user time already (proc_stat(5)). */
+export function readHostCpuTime(root: string): HostCpuTime {
+  const path = join(root, 'proc/stat');
+  const text = readOptional(path);
+  if (text === undefined) return sumCpuTimes();
+  const line = text.slice(0, Math.max(0, text.indexOf('\n')));
+  const ticks = /^cpu +([0-9]+(?: [0-9]+){3,9})$/.exec(line)?.[1]?.split(' ').slice(0, 8).map(Number);
+  if (ticks === undefined) throw new MalformedFile(path, text, 'a stat file that begins with a line of cpu ticks');
+  const total = ticks.reduce((sum, each) => sum + each, 0);
+  return { busy: total - ticks[3]! - (ticks[4] ?? 0), total };
+}
+
+function sumCpuTimes(): HostCpuTime {
+  let [busy, total] = [0, 0];
+  for (const { times } of cpus()) {
+    busy += times.user + times.nice + times.sys + times.irq;
+    total += times.user + times.nice + times.sys + times.irq + times.idle;
+  }
+  return { busy, total };
+}
+
+export interface DiskSpace {
+  readonly totalBytes: number;
+  readonly usedBytes: number;
+  readonly availableBytes: number;
+}
+
+/** The file system that holds `path`, or will hold it once it is made. `bavail` leaves out what is kept for root. */
+export function readDisk(path: string): DiskSpace {
+  const { blocks, bfree, bavail, bsize } = statfsSync(path);
+  return { totalBytes: blocks * bsize, usedBytes: (blocks - bfree) * bsize, availableBytes: bavail * bsize };
+}
+
+/** The folder itself, or the nearest one above it that exists. */
+export function nearestExisting(path: string): string {
+  const absolute = resolve(path);
+  try {
+    statfsSync(absolute);
+    return absolute;
+  } catch {
+    return absolute === dirname(absolute) ? absolute : nearestExisting(dirname(absolute));
+  }
+}
+
+const APPLICATION = 'resource-pool-manager';
+
+/**
+ * One id for one machine, the same over restarts and data folders. machine-id(5) asks that the machine's own id be not
+ * exposed, so this is its HMAC under the application's name. Without a machine id, the host's name stands in.
+ */
+export function readHostId(root: string): string {
+  const id = ['etc/machine-id', 'var/lib/dbus/machine-id']
+    .map((path) => readOptional(join(root, path))?.trim())
+    .find((text) => text !== undefined && /^[0-9a-f]{32}$/.test(text));
+  return createHmac('sha256', APPLICATION).update(id ?? hostname()).digest('hex').slice(0, 32);
+}
+

@@ -1,0 +1,62 @@
+import type { Amounts } from './amounts.ts';
+import type { ResolvedConfig } from './config.ts';
+import type { BreakerTrigger } from './modes.ts';
+import type { RequestSpec } from './request.ts';
+
+/**
+ * Every command there is. Time, ids and randomness are stamped on it once; deciding it again gives the same events.
+ * Commands of users come from the doors (library, HTTP, CLI); the others from deadlines, sensors and the live actors.
+ */
+export interface CommandData {
+  OpenPool: { poolId: string; hostId: string };
+  StartWriter: { writerId: string; hostId: string; version: string };
+  /** Recorded only if the hash differs from the last one recorded from the same source. `expectedRevision`: If-Match. */
+  Configure: { config: ResolvedConfig; hash: string; source: 'start' | 'patch'; expectedRevision: number | null };
+  ObserveCapacity: { hostId: string; source: 'detected' | 'declared'; capacity: Amounts };
+
+  Allocate: { request: RequestSpec };
+  Release: { leaseId: string; token: number; cause: 'holder' | 'callerGone' };
+  Renew: { leaseId: string; token: number; ttlMs: number | null };
+  Revoke: { leaseId: string; reason: string | null; graceMs: number | null };
+  Cancel: { requestId: string; reason: 'asked' | 'callerGone' };
+
+  /** The deadlines of these leases have passed on the writer's clock; `expiresAt` tells a deadline that was renewed meanwhile. */
+  ReclaimExpired: { leases: readonly { leaseId: string; expiresAt: number }[] };
+  /** The grace of these noticed leases has passed. */
+  EndNoticed: { leaseIds: readonly string[] };
+  ExpireRequests: { leaseIds: readonly string[] };
+  EndQuarantine: { leaseIds: readonly string[] };
+  /** A stall of this writer: every live lease gets at least one renewal interval more. */
+  ObserveClockGap: { gapMs: number };
+  /** The backstop: judges loads, and what any deadline has missed. */
+  Sweep: Record<string, never>;
+
+  CordonTier: { tier: string };
+  UncordonTier: { tier: string };
+  DrainTier: { tier: string; deadlineMs: number };
+  /** From the tier's actor: its drain deadline has passed. */
+  EndTierDrain: { tier: string };
+  /** From a pressured tier's actor. */
+  JudgeLoad: { tier: string };
+  DrainPool: { deadlineMs: number | null };
+  EndPoolDrain: Record<string, never>;
+
+  /** `draw` in [0, 1): where the open time lies within its jitter. `generation`: of the breaker the trigger was seen by; null for a hand. */
+  TriggerBreaker: { trigger: BreakerTrigger; generation: number | null; draw: number };
+  ObserveHealth: { healthy: boolean; failing: readonly string[] };
+}
+
+export type CommandType = keyof CommandData;
+
+interface Stamped<Type extends string, Data> {
+  readonly type: Type;
+  /** From `commandIdSource`; the decision's id, and the id of a lease that comes of it. */
+  readonly commandId: string;
+  /** Wall time of the stamp, Unix ms. */
+  readonly at: number;
+  readonly actor: string;
+  readonly data: Data;
+}
+
+export type Command = { [T in CommandType]: Stamped<T, CommandData[T]> }[CommandType];
+export type CommandOf<T extends CommandType> = Extract<Command, { type: T }>;

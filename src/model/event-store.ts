@@ -1,0 +1,82 @@
+import type { NewEvent, RecordedEvent } from './events.ts';
+
+/** `expectedRevision` of a stream that must not exist yet; also the revision of an empty stream. */
+export const NO_STREAM = -1;
+
+/**
+ * The end of an append. A conflict is an answer; so is not knowing. `failed` is a definite no: nothing was written.
+ * After `unknown` only the identical batch at the identical revision may be tried, or a barrier (see RELIABILITY).
+ */
+export type AppendResult =
+  | { readonly outcome: 'appended'; readonly revision: number }
+  | { readonly outcome: 'conflict'; readonly revision: number }
+  | { readonly outcome: 'unknown'; readonly cause: unknown }
+  | { readonly outcome: 'failed'; readonly cause: unknown; readonly retryable: boolean };
+
+export interface ReadOptions {
+  /** First revision (forward, default 0) or last (backward, default the end); inclusive. */
+  readonly from?: number;
+  readonly direction?: 'forward' | 'backward';
+  readonly limit?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface SubscribeOptions {
+  /** First revision to deliver; inclusive; default 0. */
+  readonly from?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Events in order, and once (and again after falling behind) the mark that history has been delivered. */
+export type SubscriptionItem = { readonly events: readonly RecordedEvent[] } | { readonly caughtUp: true };
+
+export interface StoreTraits {
+  /** Appends survive the process. */
+  readonly durable: boolean;
+  /** Several processes may append to one stream. */
+  readonly shared: boolean;
+  /** Limits of one append; a larger batch is cut by the caller at a command's border. */
+  readonly maxAppendEvents: number;
+  readonly maxAppendBytes: number;
+  /** The store's URL without credentials. */
+  readonly url: string;
+}
+
+export interface Snapshot {
+  /** Of the last event that the state has folded. */
+  readonly revision: number;
+  readonly schemaVersion: number;
+  readonly codeVersion: string;
+  /** Plain JSON. */
+  readonly state: unknown;
+}
+
+/** Snapshots are caches: deletable at any time, ignored with a warning when damaged or of another version. */
+export interface SnapshotStore {
+  save(stream: string, snapshot: Snapshot): Promise<void>;
+  /** The newest that is whole; undefined if there is none. */
+  load(stream: string): Promise<Snapshot | undefined>;
+  delete(stream: string): Promise<void>;
+}
+
+/**
+ * The port to an event store, as narrow as the manager needs it. Every adapter passes one contract suite.
+ * Events come back exactly as they went in (plain JSON), lifted to today's schema versions; an unknown type or version
+ * throws naming both and the place.
+ */
+export interface EventStore {
+  readonly traits: StoreTraits;
+  /**
+   * Atomic: all of `events` directly after `expectedRevision`, or none. One append in flight per stream and process.
+   * The answer may be there at once: a store in this process does not make callers wait for a promise.
+   */
+  append(stream: string, events: readonly NewEvent[], expectedRevision: number): AppendResult | Promise<AppendResult>;
+  /** Pages of events in order; a missing stream has none. Leaving the loop frees what the read holds. */
+  read(stream: string, options?: ReadOptions): AsyncIterable<readonly RecordedEvent[]>;
+  /** Every stream's events in the order they were committed. */
+  readAll(options?: { readonly signal?: AbortSignal }): AsyncIterable<readonly RecordedEvent[]>;
+  /** History, then live events, without gap or duplicate, over disconnects too. Ends when `signal` aborts. */
+  subscribe(stream: string, options?: SubscribeOptions): AsyncIterable<SubscriptionItem>;
+  readonly snapshots: SnapshotStore;
+  close(): Promise<void>;
+}
