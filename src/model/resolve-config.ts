@@ -1,0 +1,109 @@
+import { parseRequirements } from './amounts.ts';
+import { DEFAULT_POOL_CONFIG, DEFAULT_TIER, type ResolvedConfig, type TierConfig } from './config.ts';
+import { PoolConfigSchema } from './config-schema.ts';
+import { type FieldError, invalid } from './errors.ts';
+import { schemaErrors } from './schema-errors.ts';
+import { checkShare, isPercentage } from './share.ts';
+
+type Fields = Record<string, unknown>;
+
+/** The whole configuration for what a user wrote. Throws INVALID_CONFIG listing every wrong field. */
+export function parseConfig(input: unknown): ResolvedConfig {
+  return mergeConfig(DEFAULT_POOL_CONFIG, input);
+}
+
+/**
+ * `base` with the fields of `patch` in place of its own: sections are merged field by field, `tiers`, `priorities`,
+ * `quotas` and amounts are replaced whole (JSON Merge Patch, RFC 7396, without deletion). Throws INVALID_CONFIG listing
+ * every wrong field.
+ */
+export function mergeConfig(base: ResolvedConfig, patch: unknown): ResolvedConfig {
+  const errors = schemaErrors(PoolConfigSchema, patch);
+  if (errors.length > 0) throw invalid(errors, 'INVALID_CONFIG');
+  const merged = merge(base, patch as Fields);
+  const problems = checkConfig(merged);
+  if (problems.length > 0) throw invalid(problems, 'INVALID_CONFIG');
+  return merged;
+}
+
+const SECTIONS = ['leases', 'breaker', 'load', 'detection', 'overload', 'idempotency'] as const;
+
+function merge(base: ResolvedConfig, patch: Fields): ResolvedConfig {
+  const merged: Fields = { ...base, ...patch };
+  for (const section of SECTIONS) merged[section] = { ...base[section], ...(patch[section] as object | undefined) };
+  if (patch['tiers'] !== undefined)
+    merged['tiers'] = (patch['tiers'] as (Partial<TierConfig> & { name: string })[]).map(wholeTier);
+  return merged as unknown as ResolvedConfig;
+}
+
+const wholeTier = (tier: Partial<TierConfig> & { name: string }): TierConfig => ({
+  ...DEFAULT_TIER,
+  ...tier,
+  queue: { ...DEFAULT_TIER.queue, ...tier.queue },
+});
+
+/** What no schema says: how fields go together. */
+function checkConfig(config: ResolvedConfig): FieldError[] {
+  const errors: FieldError[] = [];
+  const atMost = (path: string, value: number, limit: number, name: string) => {
+    if (value > limit) errors.push({ path, value, allowed: `at most ${name} (${limit})` });
+  };
+  atMost('minPoolSize', config.minPoolSize, config.maxPoolSize, 'maxPoolSize');
+  atMost('leases.minTtlMs', config.leases.minTtlMs, config.leases.maxTtlMs, 'leases.maxTtlMs');
+  atMost('resourceTimeoutMs', config.resourceTimeoutMs, config.leases.maxTtlMs, 'leases.maxTtlMs');
+  atMost('leases.minTtlMs', config.leases.minTtlMs, config.resourceTimeoutMs, 'resourceTimeoutMs');
+  atMost('breaker.openMs', config.breaker.openMs, config.breaker.maxOpenMs, 'breaker.maxOpenMs');
+  atMost('breaker.minimumCalls', config.breaker.minimumCalls, config.breaker.windowCount, 'breaker.windowCount');
+  atMost('load.normalRatio', config.load.normalRatio, config.load.pressuredRatio, 'load.pressuredRatio');
+  atMost('load.pressuredRatio', config.load.pressuredRatio, config.load.saturatedRatio, 'load.saturatedRatio');
+  checkShare(config.reserve, 'reserve', errors);
+  if (config.detection.capacity !== null) parseRequirements(config.detection.capacity, 'detection.capacity', errors);
+  for (const owner of Object.keys(config.quotas)) checkShare(config.quotas[owner], `quotas.${owner}`, errors);
+  if (Object.keys(config.priorities).length === 0)
+    errors.push({ path: 'priorities', value: {}, allowed: 'at least one priority class' });
+  checkTiers(config, errors);
+  return errors;
+}
+
+function checkTiers(config: ResolvedConfig, errors: FieldError[]): void {
+  const names = new Set<string>();
+  for (const [i, tier] of config.tiers.entries()) {
+    const path = `tiers.${i}`;
+    if (names.has(tier.name))
+      errors.push({ path: `${path}.name`, value: tier.name, allowed: 'a name that no other tier has' });
+    names.add(tier.name);
+    for (const [j, priority] of tier.priorities.entries()) {
+      if (!Object.hasOwn(config.priorities, priority)) {
+        errors.push({
+          path: `${path}.priorities.${j}`,
+          value: priority,
+          allowed: Object.keys(config.priorities).join(', '),
+        });
+      }
+    }
+    checkShare(tier.nominal, `${path}.nominal`, errors);
+    for (const limit of ['borrowingLimit', 'lendingLimit'] as const) {
+      if (tier[limit] !== null && tier[limit] !== 0) checkShare(tier[limit], `${path}.${limit}`, errors);
+    }
+  }
+  checkPercentages(config, errors);
+}
+
+/** The nominals of all tiers that are percentages may add up to 100 % at the most, in every dimension. */
+function checkPercentages(config: ResolvedConfig, errors: FieldError[]): void {
+  const dimensions = new Set(
+    config.tiers.flatMap((tier) => (typeof tier.nominal === 'object' ? Object.keys(tier.nominal) : [])),
+  );
+  for (const dimension of [...dimensions, '*']) {
+    const sum = config.tiers.reduce((total, tier) => total + percentageIn(tier, dimension), 0);
+    if (sum > 100 + 1e-9) {
+      const path = dimension === '*' ? 'tiers' : `tiers.nominal.${dimension}`;
+      errors.push({ path, value: `${sum}%`, allowed: 'nominal shares of at most 100% in all' });
+    }
+  }
+}
+
+function percentageIn(tier: TierConfig, dimension: string): number {
+  const written = typeof tier.nominal === 'object' ? tier.nominal[dimension] : tier.nominal;
+  return isPercentage(written) ? Number(written.slice(0, -1)) : 0;
+}
