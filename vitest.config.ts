@@ -1,11 +1,12 @@
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
 
+/** `npm test`: everything that is quick. Long runs are named *.long.test.ts and have a configuration of their own. */
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    exclude: [...configDefaults.exclude, 'test/**/*.long.test.ts'],
     testTimeout: 30_000,
     hookTimeout: 30_000,
-    pool: 'threads',
     maxWorkers: 2,
   },
 });
