@@ -24,7 +24,7 @@ interface Mount {
 }
 
 /** Octal escapes stand for space, tab, newline and backslash in mountinfo. */
-const unescape = (text: string): string =>
+const decodeOctal = (text: string): string =>
   text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 
 function parseMount(line: string): Mount[] {
@@ -35,8 +35,8 @@ function parseMount(line: string): Mount[] {
   return [
     {
       version: type === 'cgroup' ? 1 : 2,
-      root: unescape(root),
-      mountPoint: unescape(mountPoint),
+      root: decodeOctal(root),
+      mountPoint: decodeOctal(mountPoint),
       options: (options ?? '').split(','),
     },
   ];

@@ -13,20 +13,9 @@ export interface LimitedGroup {
   readonly cpuTimePath?: string;
 }
 
-/** Groups from the mount's root down; all of the limits hold, so the tightest is the one that counts. */
-export interface CgroupLimits {
-  readonly memory: readonly LimitedGroup[];
-  readonly cpu: readonly LimitedGroup[];
-}
-
 /** The tightest limit; among equals the outermost, because all that run under it share it. */
 export const tightest = (groups: readonly LimitedGroup[]): LimitedGroup | undefined =>
   groups.reduce<LimitedGroup | undefined>((best, each) => (best && best.limit <= each.limit ? best : each), undefined);
-
-/** All limits that hold for this process; none where there is no cgroup. Throws MalformedFile. */
-export function readCgroupLimits(root: string): CgroupLimits {
-  return { memory: memoryLimits(root), cpu: [...quotaLimits(root), ...cpusetLimits(root)] };
-}
 
 type LimitOf = (dir: string, version: 1 | 2) => number | undefined;
 
@@ -39,7 +28,11 @@ function limitsOf(hierarchy: Hierarchy | undefined, limitOf: LimitOf): LimitedGr
   });
 }
 
-const memoryLimits = (root: string): LimitedGroup[] =>
+/**
+ * The memory limits that hold for this process, from the mount's root down; all hold, so the tightest counts. None where
+ * there is no cgroup. Bytes; `memory.high` counts as a limit because a group above it is throttled. Throws MalformedFile.
+ */
+export const readMemoryLimits = (root: string): LimitedGroup[] =>
   limitsOf(findHierarchy(root, 'memory'), (dir, version) =>
     version === 1
       ? bytesLimit(join(dir, 'memory.limit_in_bytes'))
@@ -73,6 +66,9 @@ function findCpuTime(root: string, hierarchy: Hierarchy, dir: string): string | 
   return existsSync(path) ? path : undefined;
 }
 
+/** The limits on cpu, by quota and by cpuset, in millicores. Throws MalformedFile. */
+export const readCpuLimits = (root: string): LimitedGroup[] => [...quotaLimits(root), ...cpusetLimits(root)];
+
 const quotaLimits = (root: string): LimitedGroup[] =>
   cpuLimitsOf(root, 'cpu', (dir, version) => (version === 1 ? quotaV1(dir) : quotaV2(dir)));
 
@@ -101,8 +97,7 @@ function millicores(path: string, text: string, quota: string, period: string): 
 
 const cpusetLimits = (root: string): LimitedGroup[] =>
   cpuLimitsOf(root, 'cpuset', (dir, version) => {
-    const names =
-      version === 1 ? ['cpuset.effective_cpus', 'cpuset.cpus'] : ['cpuset.cpus.effective', 'cpuset.cpus'];
+    const names = version === 1 ? ['cpuset.effective_cpus', 'cpuset.cpus'] : ['cpuset.cpus.effective', 'cpuset.cpus'];
     const count = names.map((name) => cpuListLength(join(dir, name))).find((each) => each !== undefined);
     return count === undefined ? undefined : count * 1000;
   });

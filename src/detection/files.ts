@@ -28,8 +28,6 @@ export function parseCount(path: string, text: string): number {
 
 /** The number behind `key` in a file of "key value" lines, or undefined if the key is absent. */
 export function countOf(path: string, text: string, key: string): number | undefined {
-  const start = text.startsWith(`${key} `) ? 0 : text.indexOf(`\n${key} `) + 1;
-  if (start === 0 && !text.startsWith(`${key} `)) return undefined;
-  const end = text.indexOf('\n', start);
-  return parseCount(path, text.slice(start + key.length + 1, end < 0 ? undefined : end));
+  const line = text.split('\n').find((each) => each.startsWith(`${key} `));
+  return line === undefined ? undefined : parseCount(path, line.slice(key.length + 1));
 }

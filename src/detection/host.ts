@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { statfsSync } from 'node:fs';
-import { cpus, freemem, hostname, totalmem } from 'node:os';
+import { cpus, freemem, hostname, loadavg, totalmem } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { MalformedFile, readOptional } from './files.ts';
 
@@ -17,8 +17,10 @@ export function readHostMemory(root: string): HostMemory {
   const path = join(root, 'proc/meminfo');
   const text = readOptional(path);
   if (text === undefined) return { totalBytes: totalmem(), availableBytes: freemem() };
-  const [total, available] = ['MemTotal', 'MemAvailable'].map((name) => kibOf(text, name));
-  if (total === undefined || available === undefined) throw new MalformedFile(path, text, 'a meminfo with MemTotal and MemAvailable');
+  const total = kibOf(text, 'MemTotal');
+  const available = kibOf(text, 'MemAvailable') ?? kibOf(text, 'MemFree');
+  if (total === undefined || available === undefined)
+    throw new MalformedFile(path, text, 'a meminfo with MemTotal and MemAvailable in kB');
   return { totalBytes: total * KIB, availableBytes: available * KIB };
 }
 
@@ -46,6 +48,12 @@ export function readHostCpuTime(root: string): HostCpuTime {
   if (ticks === undefined) throw new MalformedFile(path, text, 'a stat file that begins with a line of cpu ticks');
   const total = ticks.reduce((sum, each) => sum + each, 0);
   return { busy: total - ticks[3]! - (ticks[4] ?? 0), total };
+}
+
+/** The 1-minute load average as a share of all cpus, 0..1: a first estimate, until there is a rate. */
+export function readLoadRatio(root: string, hostCpus: number): number {
+  const load = Number.parseFloat(readOptional(join(root, 'proc/loadavg')) ?? String(loadavg()[0]));
+  return load >= 0 ? Math.min(1, load / hostCpus) : 0;
 }
 
 function sumCpuTimes(): HostCpuTime {
@@ -90,6 +98,8 @@ export function readHostId(root: string): string {
   const id = ['etc/machine-id', 'var/lib/dbus/machine-id']
     .map((path) => readOptional(join(root, path))?.trim())
     .find((text) => text !== undefined && /^[0-9a-f]{32}$/.test(text));
-  return createHmac('sha256', APPLICATION).update(id ?? hostname()).digest('hex').slice(0, 32);
+  return createHmac('sha256', APPLICATION)
+    .update(id ?? hostname())
+    .digest('hex')
+    .slice(0, 32);
 }
-

@@ -1,5 +1,4 @@
-/** Amounts in base units by dimension. */
-type Amounts = Readonly<Record<string, number>>;
+import type { Amounts } from '../model/amounts.ts';
 
 export interface HysteresisRule {
   /** A change is one only if larger than this share of the reported amount. */

@@ -15,7 +15,7 @@ const KINDS: readonly Kind[] = ['cpu', 'memory', 'io'];
 /** `some avg10` as 0..1, or undefined for a text of another form. */
 export function parsePressure(text: string): number | undefined {
   const match = /^some avg10=([0-9]{1,3}(?:\.[0-9]{1,4})?) /m.exec(text);
-  return match === null ? undefined : Math.min(1, Number(match[1]) / 100);
+  return match === null ? undefined : Math.min(1, Math.round(Number(match[1]) * 100) / 10_000);
 }
 
 /**
