@@ -1,0 +1,44 @@
+import { isPoolError, type PoolError } from '../model/errors.ts';
+
+/** The exit codes of every command. 124 as timeout(1), 125 as env(1): the tool itself gave up. */
+export const EXIT = { ok: 0, error: 1, usage: 2, missing: 3, refused: 4, timeout: 124, leaseLost: 125 } as const;
+
+/** A command's failure with the code to exit with. */
+export class CliError extends Error {
+  readonly exitCode: number;
+
+  constructor(exitCode: number, message: string) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
+
+const BY_CODE: Partial<Record<PoolError['code'], number>> = {
+  INVALID_REQUEST: EXIT.usage,
+  INVALID_CONFIG: EXIT.usage,
+  NOT_FOUND: EXIT.missing,
+  WAIT_EXPIRED: EXIT.timeout,
+  LOG_UNAVAILABLE: EXIT.error,
+  OUTCOME_UNKNOWN: EXIT.error,
+  INTERNAL: EXIT.error,
+};
+
+/** What a failure exits with: a refusal is told from an error. */
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof CliError) return error.exitCode;
+  return isPoolError(error) ? (BY_CODE[error.code] ?? EXIT.refused) : EXIT.error;
+}
+
+/** What a failure says on stderr. */
+export function messageOf(error: unknown): string {
+  if (!isPoolError(error)) return error instanceof Error ? error.message : String(error);
+  const { retryAfterMs, shortfall } = error.details as { retryAfterMs?: number; shortfall?: Record<string, number> };
+  const lacking =
+    shortfall === undefined
+      ? ''
+      : `\n  short of: ${Object.entries(shortfall)
+          .map(([name, amount]) => `${name} ${amount}`)
+          .join(', ')}`;
+  const retry = retryAfterMs === undefined ? '' : `\n  retry after: ${retryAfterMs} ms`;
+  return `${error.code}: ${error.message}${lacking}${retry}`;
+}
