@@ -89,10 +89,24 @@ export interface MetricsView extends ResourceMetrics {
   readonly queuedTotal: number;
   readonly cancelledTotal: number;
   readonly requestsExpiredTotal: number;
-  readonly waitTimeMs: { readonly count: number; readonly sum: number; readonly buckets: Readonly<Record<string, number>> };
-  readonly useTimeMs: { readonly count: number; readonly sum: number; readonly buckets: Readonly<Record<string, number>> };
+  readonly waitTimeMs: {
+    readonly count: number;
+    readonly sum: number;
+    readonly buckets: Readonly<Record<string, number>>;
+  };
+  readonly useTimeMs: {
+    readonly count: number;
+    readonly sum: number;
+    readonly buckets: Readonly<Record<string, number>>;
+  };
   readonly cache: { readonly hits: number; readonly misses: number; readonly bypasses: number; readonly size: number };
-  readonly appends: { readonly batches: number; readonly events: number; readonly conflicts: number; readonly unknown: number; readonly failed: number };
+  readonly appends: {
+    readonly batches: number;
+    readonly events: number;
+    readonly conflicts: number;
+    readonly unknown: number;
+    readonly failed: number;
+  };
   readonly mailbox: { readonly waiting: number; readonly limit: number };
 }
 
@@ -112,19 +126,43 @@ export interface ConfigView {
 /** Events, or the mark that history has been delivered. */
 export type StreamItem<E> = { readonly event: E } | { readonly caughtUp: true };
 
+/** Everything that can be read of a pool: from a manager, over HTTP, or from a log that is opened read-only. */
+export interface PoolReader {
+  getPool(moment?: Moment): Promise<PoolView>;
+  /** NOT_FOUND if unknown or no longer kept. */
+  getLease(leaseId: string): Promise<LeaseView>;
+  listLeases(filter?: LeaseFilter): Promise<Page<LeaseView>>;
+  getRequest(requestId: string): Promise<RequestView>;
+  listRequests(): Promise<readonly RequestView[]>;
+  getUtilization(): Promise<UtilizationView>;
+
+  /** A page of the log: `cursor` wins over `from`. */
+  pageEvents(filter: EventFilter, page: { cursor?: string; limit?: number }): Promise<Page<RecordedPoolEvent>>;
+  pageRefusals(filter: EventFilter, page: { cursor?: string; limit?: number }): Promise<Page<RecordedAuditEvent>>;
+  /** History from `from`, then live; without gap or duplicate. Ends at `to`, or when `signal` aborts. */
+  followEvents(filter: EventFilter, signal?: AbortSignal): AsyncIterable<StreamItem<RecordedPoolEvent>>;
+  followRefusals(filter: EventFilter, signal?: AbortSignal): AsyncIterable<StreamItem<RecordedAuditEvent>>;
+}
+
 /**
  * What the doors (HTTP, CLI, library) ask of a manager. Every answer is made of committed facts. Methods throw PoolError:
  * INVALID_REQUEST with every wrong field, NOT_FOUND, FENCED, LOG_UNAVAILABLE, OUTCOME_UNKNOWN, OVERLOADED ...
  */
-export interface PoolService {
+export interface PoolService extends PoolReader {
   readonly poolId: string;
   ready(): Promise<void>;
   status(): ReadyStatus;
+  getMetrics(): Promise<MetricsView>;
 
   submit(request: unknown, options?: SubmitOptions): Promise<Submitted>;
   releaseLease(leaseId: string, token: number, options?: CallOptions): Promise<LeaseAnswer>;
   renewLease(leaseId: string, token: number, ttlMs: number | undefined, options?: CallOptions): Promise<LeaseAnswer>;
-  revokeLease(leaseId: string, reason: string | undefined, graceMs: number | undefined, options?: CallOptions): Promise<LeaseAnswer>;
+  revokeLease(
+    leaseId: string,
+    reason: string | undefined,
+    graceMs: number | undefined,
+    options?: CallOptions,
+  ): Promise<LeaseAnswer>;
   cancelRequest(requestId: string, options?: CallOptions): Promise<RequestView>;
 
   cordonTier(tier: string, options?: CallOptions): Promise<TierView>;
@@ -134,22 +172,6 @@ export interface PoolService {
   getConfig(): Promise<ConfigView>;
   /** Merges `patch` into the configuration in force. REVISION_MISMATCH unless `expectedRevision` (if given) is the current one. */
   patchConfig(patch: unknown, expectedRevision: number | undefined, options?: CallOptions): Promise<ConfigView>;
-
-  getPool(moment?: Moment): Promise<PoolView>;
-  /** NOT_FOUND if unknown or no longer kept. */
-  getLease(leaseId: string): Promise<LeaseView>;
-  listLeases(filter?: LeaseFilter): Promise<Page<LeaseView>>;
-  getRequest(requestId: string): Promise<RequestView>;
-  listRequests(): Promise<readonly RequestView[]>;
-  getUtilization(): Promise<UtilizationView>;
-  getMetrics(): Promise<MetricsView>;
-
-  /** A page of the log: `cursor` wins over `from`. */
-  pageEvents(filter: EventFilter, page: { cursor?: string; limit?: number }): Promise<Page<RecordedPoolEvent>>;
-  pageRefusals(filter: EventFilter, page: { cursor?: string; limit?: number }): Promise<Page<RecordedAuditEvent>>;
-  /** History from `from`, then live; without gap or duplicate. Ends at `to`, or when `signal` aborts. */
-  followEvents(filter: EventFilter, signal?: AbortSignal): AsyncIterable<StreamItem<RecordedPoolEvent>>;
-  followRefusals(filter: EventFilter, signal?: AbortSignal): AsyncIterable<StreamItem<RecordedAuditEvent>>;
 
   dispose(): Promise<void>;
 }
