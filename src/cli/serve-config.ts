@@ -17,7 +17,7 @@ export function loadConfig(
     const text = environment[name];
     if (text !== undefined) assign(fields, path, scalar(text));
   }
-  for (const [path, text] of Object.entries(sets)) assign(fields, path.split('.'), scalar(text));
+  for (const [path, text] of Object.entries(sets)) assignPath(fields, path, text);
   return parseConfig(fields);
 }
 
@@ -62,6 +62,11 @@ function scalar(text: string): unknown {
   } catch {
     return text;
   }
+}
+
+/** Sets the field at `path` ("leases.graceMs") to `text`, read as JSON where it is JSON. */
+export function assignPath(fields: Fields, path: string, text: string): void {
+  assign(fields, path.split('.'), scalar(text));
 }
 
 function assign(fields: Fields, path: readonly string[], value: unknown): void {
