@@ -85,6 +85,14 @@ describe('usage', () => {
     expect(detector.getCurrentResources().resources['cpu']).toEqual({ total: 2000, used: 500, available: 1500 });
   });
 
+  test('no more cpu of a container is available than its host has idle', () => {
+    const root = tree(HOST, CONTAINER);
+    const { detector, clock } = detect(root);
+    write(root, { 'proc/stat': HOST['proc/stat'].replace('100 0 100 550 50', '1050 0 100 600 50') });
+    clock.advance(1000);
+    expect(detector.getCurrentResources().resources['cpu']).toEqual({ total: 2000, used: 0, available: 400 });
+  });
+
   test('cpu of a host is its busy share since the last look, and the load average before there was one', () => {
     const root = tree(HOST);
     const { detector, clock } = detect(root);
