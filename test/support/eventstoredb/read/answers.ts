@@ -1,0 +1,40 @@
+import type { EventLog } from '../log/event-log.ts';
+import type { Position } from '../log/positions.ts';
+import type { LogRecord } from '../log/record.ts';
+import { readableRecord } from './retention.ts';
+
+/** An event as a reader gets it: with `link`, the event it points to, or nothing if that cannot be read. */
+export interface ResolvedEvent {
+  readonly event?: LogRecord;
+  readonly link?: LogRecord;
+}
+
+export type ReadAnswer =
+  | { readonly kind: 'event'; readonly resolved: ResolvedEvent }
+  | { readonly kind: 'confirmation'; readonly subscriptionId: string }
+  | { readonly kind: 'checkpoint'; readonly position: Position }
+  | { readonly kind: 'caughtUp' }
+  | { readonly kind: 'streamNotFound'; readonly stream: string }
+  | { readonly kind: 'firstStreamPosition'; readonly revision: number }
+  | { readonly kind: 'lastStreamPosition'; readonly revision: number };
+
+/** The pages of EventStoreDB's own reads, in events: they decide when first_stream_position is sent. */
+export const PAGE_COUNT = 32;
+
+export const eventAnswer = (log: EventLog, record: LogRecord, resolveLinks: boolean): ReadAnswer => ({
+  kind: 'event',
+  resolved: resolveLinks && record.type === '$>' ? resolveLink(log, record) : { event: record },
+});
+
+/** A link's data is `REVISION@STREAM`. What does not begin with a number is no link. */
+function resolveLink(log: EventLog, link: LogRecord): ResolvedEvent {
+  const [revision = '', ...rest] = Buffer.from(link.data).toString().split('@');
+  if (!/^\s*[+-]?\d+\s*$/.test(revision)) return { event: link };
+  const event = rest.length === 0 ? undefined : readTarget(log, Number(revision), rest.join('@'));
+  return event === undefined ? { link } : { event, link };
+}
+
+function readTarget(log: EventLog, revision: number, name: string): LogRecord | undefined {
+  const stream = log.stream(name);
+  return readableRecord(stream, revision === -1 ? stream.last : revision, Date.now());
+}
