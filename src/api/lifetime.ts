@@ -1,0 +1,82 @@
+import type { ServerResponse } from 'node:http';
+import { PoolError } from '../model/errors.ts';
+
+/** Whatever holds a connection open: its response, and whether it is still there. */
+interface Held {
+  readonly raw: ServerResponse;
+}
+
+/**
+ * What outlives a single turn of the loop: callers that wait for a grant, and readers of streams. Both end when their
+ * client goes or the server stops, whichever is first.
+ */
+export class Lifetime {
+  readonly #streamLimit: number;
+  readonly #waits = new Set<AbortController>();
+  readonly #streams = new Set<AbortController>();
+  #stopping = false;
+
+  constructor(streamLimit: number) {
+    this.#streamLimit = streamLimit;
+  }
+
+  /** True once the server answers nothing new. */
+  get stopping(): boolean {
+    return this.#stopping;
+  }
+
+  get openStreams(): number {
+    return this.#streams.size;
+  }
+
+  /** Runs `work` with a signal that aborts when the client disconnects or the server stops; then that is the error. */
+  async whileConnected<T>(held: Held, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const wait = this.#hold(held, this.#waits);
+    try {
+      return await work(wait.signal);
+    } catch (error) {
+      throw wait.signal.aborted ? wait.signal.reason : error;
+    } finally {
+      this.#waits.delete(wait);
+    }
+  }
+
+  /** A signal for the reader of a stream; throws OVERLOADED if too many are open. */
+  openStream(held: Held): { readonly signal: AbortSignal; readonly close: () => void } {
+    if (this.#streams.size >= this.#streamLimit)
+      throw new PoolError('OVERLOADED', `${this.#streamLimit} event streams are open, which is the limit`, {
+        details: { retryAfterMs: 5_000 },
+      });
+    const stream = this.#hold(held, this.#streams);
+    return { signal: stream.signal, close: () => this.#streams.delete(stream) };
+  }
+
+  stop(): void {
+    this.#stopping = true;
+    for (const held of [...this.#waits, ...this.#streams]) held.abort(stopped());
+  }
+
+  #hold(held: Held, among: Set<AbortController>): AbortController {
+    const controller = new AbortController();
+    if (this.#stopping) controller.abort(stopped());
+    if (held.raw.destroyed) controller.abort(gone());
+    held.raw.once('close', () => {
+      if (!held.raw.writableFinished) controller.abort(gone());
+      among.delete(controller);
+    });
+    among.add(controller);
+    return controller;
+  }
+}
+
+const gone = (): PoolError => new PoolError('CANCELLED', 'the client disconnected');
+
+/** What a request is answered with while the server stops. */
+export const stopped = (): PoolError =>
+  new PoolError(
+    'DRAINING',
+    'the server is stopping; a request with an idempotency key may be repeated when it is back',
+    {
+      details: { retryAfterMs: 1_000 },
+    },
+  );

@@ -1,0 +1,34 @@
+import type { PoolService } from '../../manager/service.ts';
+import type { App } from '../app.ts';
+import { callOf } from '../call.ts';
+import { CallHeaders, IdParams, NoQuery } from '../schemas.ts';
+import { answer } from '../views.ts';
+
+const tags = ['requests'];
+
+export function requestRoutes(app: App, service: PoolService): void {
+  const list = {
+    tags,
+    summary: 'What waits, in the order of its queues',
+    querystring: NoQuery,
+    response: { 200: answer('RequestPage', 'All of them') },
+  };
+  app.get('/v1/requests', { schema: list }, async () => ({ items: await service.listRequests(), next: null }));
+  const one = {
+    tags,
+    summary: 'A request that waits: its position, and what it lacks',
+    params: IdParams,
+    response: { 200: answer('Request', 'The request') },
+  };
+  app.get('/v1/requests/:id', { schema: one }, (request) => service.getRequest(request.params.id));
+  const cancel = {
+    tags,
+    summary: 'Cancel a request that waits',
+    params: IdParams,
+    headers: CallHeaders,
+    response: { 200: answer('Request', 'The request as it was') },
+  };
+  app.delete('/v1/requests/:id', { schema: cancel, config: { problems: [409] } }, (request) =>
+    service.cancelRequest(request.params.id, callOf(request)),
+  );
+}
