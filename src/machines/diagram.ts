@@ -2,7 +2,7 @@ import type { AnyStateMachine, StateNode } from 'xstate';
 import { breakerMachine } from './breaker.machine.ts';
 import { tierMachine } from './tier.machine.ts';
 
-type Node = Pick<StateNode, 'key' | 'description' | 'states' | 'transitions' | 'invoke' | 'always'>;
+type Node = Pick<StateNode, 'key' | 'description' | 'states' | 'transitions' | 'invoke'>;
 
 /** The page that shows the machines as they run: Mermaid diagrams, and what is true in each state. */
 export const machinesPage = (): string =>
@@ -52,12 +52,17 @@ function regionLines(region: Node): string[] {
   return [`[*] --> ${modes[0]?.key}`, ...labels, ...modes.flatMap(edgesOf)];
 }
 
-const invokedBy = (mode: Node): string[] => mode.invoke.map((source) => `waits on ${String(source.src)}`);
+const invokedBy = (mode: Node): string[] => mode.invoke.map((source) => `invokes ${String(source.src)}`);
 
-const edgesOf = (mode: Node): string[] =>
-  [...mode.transitions].flatMap(([trigger, edges]) =>
-    edges.flatMap((edge) => (edge.target ?? []).map((target) => `${mode.key} --> ${target.key} : ${trigger}`)),
+/** One line for each pair of states, with every trigger that leads from the one to the other. */
+function edgesOf(mode: Node): string[] {
+  const edges = [...mode.transitions].flatMap(([trigger, found]) =>
+    found.flatMap((edge) => (edge.target ?? []).map((target) => ({ trigger, to: target.key }))),
   );
+  return [...Map.groupBy(edges, (edge) => edge.to)].map(
+    ([to, leading]) => `${mode.key} --> ${to} : ${leading.map((edge) => edge.trigger).join(', ')}`,
+  );
+}
 
 const table = (machine: AnyStateMachine): string[] => [
   '| state | what is true in it |',

@@ -95,7 +95,7 @@ export const tierMachine = setup({
           on: { 'usage.full': 'saturated', 'usage.low': 'normal', over: 'overcommitted' },
         },
         saturated: {
-          description: 'What is granted has reached the nominal in some dimension; more is borrowed or waits.',
+          description: 'What is granted has reached the saturated ratio of the nominal; more is borrowed or waits.',
           on: { 'usage.high': 'pressured', 'usage.low': 'normal', over: 'overcommitted' },
         },
         overcommitted: {
