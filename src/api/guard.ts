@@ -8,9 +8,14 @@ const ALWAYS = new Set(['/livez', '/readyz', '/metrics']);
 
 /**
  * Refuses before anything is read: what came for another host (DNS rebinding, and pages of other origins that post to
- * this machine), and everything new while the server stops.
+ * this machine), and everything new while the server stops. Every answer carries the security headers.
  */
-export function guard(app: FastifyInstance, settings: Settings, lifetime: Lifetime): void {
+export function guard(
+  app: FastifyInstance,
+  settings: Settings,
+  lifetime: Lifetime,
+  headers: Readonly<Record<string, string>>,
+): void {
   const seen = new Map<string, boolean>();
   const isOurs = (host: string): boolean => {
     let known = seen.get(host);
@@ -21,6 +26,7 @@ export function guard(app: FastifyInstance, settings: Settings, lifetime: Lifeti
     return known;
   };
   app.addHook('onRequest', (request, reply, done) => {
+    reply.headers(headers);
     const refusal = refusalOf(request, isOurs);
     if (refusal !== undefined) return done(refusal);
     if (lifetime.stopping && !ALWAYS.has(request.routeOptions.url ?? '')) {

@@ -1,4 +1,3 @@
-import helmet from '@fastify/helmet';
 import underPressure from '@fastify/under-pressure';
 import Fastify, { type FastifyInstance } from 'fastify';
 import type { PoolService } from '../manager/service.ts';
@@ -19,6 +18,7 @@ import { leaseRoutes } from './routes/leases.ts';
 import { operateRoutes } from './routes/operate.ts';
 import { poolRoutes } from './routes/pool.ts';
 import { requestRoutes } from './routes/requests.ts';
+import { securityHeaders } from './security-headers.ts';
 import { VIEWS } from './views.ts';
 
 export type { ServerOptions } from './options.ts';
@@ -40,7 +40,7 @@ export async function buildServer(service: PoolService, options: ServerOptions =
   const app = frame(settings);
   answerErrors(app, service, settings);
   acceptJson(app);
-  guard(app, settings, lifetime);
+  guard(app, settings, lifetime, await securityHeaders());
   await protect(app, settings);
   answerUnknownRoutes(app);
   checkRequests(app);
@@ -118,10 +118,6 @@ function answerErrors(app: FastifyInstance | App, service: PoolService, { logger
 }
 
 async function protect(app: App, { limits, rateLimit: rate }: Settings): Promise<void> {
-  await app.register(helmet, {
-    contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'self'"] } },
-    strictTransportSecurity: false,
-  });
   if (limits.eventLoopDelayMs > 0)
     await app.register(underPressure, {
       maxEventLoopDelay: limits.eventLoopDelayMs,

@@ -83,6 +83,7 @@ export async function streamEvents(
       next = await followUntilBehind(sink, source, from, bounds, gone);
       await sink.drained();
     }
+    if (!gone.aborted) sink.write('event: end\ndata: {}\n\n');
   } catch (error) {
     if (!gone.aborted) sink.write(`event: error\ndata: ${JSON.stringify(problemOf(poolErrorOf(error)))}\n\n`);
   }

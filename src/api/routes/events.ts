@@ -28,7 +28,7 @@ interface Door {
 const DESCRIPTION = `Three ways, by Accept: a page (application/json, the next one under \`Link: rel="next"\`), the whole as lines (application/x-ndjson), or live (text/event-stream).
 Live: history from \`from\` (default 0), then what is committed, without gap or duplicate; \`id\` is the revision, and Last-Event-ID resumes after it.
 Each \`data\` is a CloudEvents 1.0 JSON event: type "resource-pool-manager.<event type>", source "/streams/<stream>", subject the lease, sequence the revision.
-An event named caughtUp marks that history has been delivered, and comes again after a slow reader has caught up; one named error carries a problem. Comments are heartbeats.`;
+An event named caughtUp marks that history has been delivered, and comes again after a slow reader has caught up; one named error carries a problem; one named end says that \`to\` was reached. Comments are heartbeats.`;
 
 export function eventRoutes(app: App, service: PoolService, lifetime: Lifetime, limits: Limits): void {
   const events: Log = {
