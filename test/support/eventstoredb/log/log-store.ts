@@ -61,7 +61,7 @@ export class LogStore implements EventLog {
     const entry = this.#streams.get(name);
     return {
       last: this.#stagedLast(name),
-      metadata: this.#metadataOf(name, (metastream) => this.#stagedLast(metastream)),
+      metadata: this.#metadataOf(name, (metastream) => this.#stagedMetadataLast(name, metastream)),
       recordAt: (revision) => entry?.records[revision],
     };
   }
@@ -122,6 +122,11 @@ export class LogStore implements EventLog {
     if (entry?.tombstone !== undefined) return TOMBSTONE_REVISION;
     if (entry !== undefined && entry.records.length > 0) return entry.records.length - 1;
     return isMetastream(name) ? this.#committedLast(name) : NO_STREAM;
+  }
+
+  /** A tombstone takes the metadata with it, although its stream may still be written. */
+  #stagedMetadataLast(name: string, metastream: string): number {
+    return this.#stagedLast(name) === TOMBSTONE_REVISION ? TOMBSTONE_REVISION : this.#stagedLast(metastream);
   }
 
   #metadataOf(name: string, lastOf: (metastream: string) => number): StreamMetadata {

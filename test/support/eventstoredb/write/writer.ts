@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { encodeDrafts } from '../log/codec.ts';
-import type { LogFile } from '../log/log-file.ts';
 import type { LogStore } from '../log/log-store.ts';
 import { isSoftDeleted, SOFT_DELETED_JSON, withTruncateBefore } from '../log/metadata.ts';
 import {
@@ -33,6 +32,11 @@ export type Outcome =
   | { readonly kind: 'deleted' }
   | { readonly kind: 'timeout' };
 
+/** Where entries become durable, in the order of appending. */
+export interface Journal {
+  append(entry: Buffer, onDurable: () => void): void;
+}
+
 type ToWrite = Decision & { kind: 'write' };
 
 export type Reply = (outcome: Outcome) => void;
@@ -43,12 +47,12 @@ const COMMIT_TIMEOUT_MS = 2_000;
 /** Decides appends and deletes in the order they come in. Successes are told once they are durable, in that order. */
 export class Writer {
   readonly #store: LogStore;
-  readonly #file: LogFile;
+  readonly #journal: Journal;
   readonly #knownIds = new KnownIds();
 
-  constructor(store: LogStore, file: LogFile) {
+  constructor(store: LogStore, journal: Journal) {
     this.#store = store;
-    this.#file = file;
+    this.#journal = journal;
   }
 
   append(stream: string, expected: number, events: readonly ProposedEvent[], reply: Reply): void {
@@ -120,7 +124,7 @@ export class Writer {
     for (const draft of followUps) this.#stage(draft);
     const size = this.#store.stagedSize;
     const position = records.at(-1)!.position;
-    this.#file.append(encodeDrafts([...drafts, ...followUps]), () => {
+    this.#journal.append(encodeDrafts([...drafts, ...followUps]), () => {
       this.#store.commit(size);
       reply({ kind: 'success', last, position });
     });
