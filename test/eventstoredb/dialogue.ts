@@ -134,9 +134,15 @@ export function readAll(shape: ReadShape, answers: readonly Step[]): Step {
 export const subscribe = (open: string, from: Step, answers: readonly Step[]): Step => ({
   call: 'Streams.Read',
   open,
-  request: { options: { ...from, subscription: {}, ...readOptions({}) } },
+  request: { options: { ...withFilter(from), subscription: {} } },
   answers,
 });
+
+/** `from` may bring a filter of its own. */
+function withFilter(from: Step): Step {
+  const { noFilter: _, ...options } = readOptions({});
+  return 'filter' in from ? { ...from, ...options } : { ...from, ...readOptions({}) };
+}
 
 export const ofStream = (stream: string, from: Step): Step => ({ stream: { ...identifier(stream), ...from } });
 

@@ -11,6 +11,7 @@ import { readStream } from '../support/eventstoredb/read/read-stream.ts';
 import { subscribeToAll } from '../support/eventstoredb/read/subscribe-all.ts';
 import { subscribeToStream } from '../support/eventstoredb/read/subscribe-stream.ts';
 import { Expected } from '../support/eventstoredb/write/append-rules.ts';
+import { KnownIds } from '../support/eventstoredb/write/known-ids.ts';
 import { type Outcome, Writer } from '../support/eventstoredb/write/writer.ts';
 
 const STREAMS = ['a', 'b', '$c'] as const;
@@ -237,3 +238,29 @@ test.prop([history, fc.integer({ min: 1, max: 9 })], { numRuns: 50 })(
     expect(got).toEqual(recordsIn(readAll(world.store, allRead(0, 'forwards'))));
   },
 );
+
+test('a filtered subscription tells a checkpoint after each interval of events, though none passes', async () => {
+  const world = new World();
+  const ids = Array.from({ length: 7 }, (_, index) => uuid(index + 1));
+  const filter = { passes: () => false, window: 3, checkpointInterval: 3 };
+  const subscription = { id: 's', after: undefined, resolveLinks: false, filter };
+  const checkpoints: number[] = [];
+  for await (const answer of subscribeToAll(world.store, subscription, new AbortController().signal)) {
+    if (answer.kind === 'caughtUp') world.append('a', Expected.any, ids);
+    if (answer.kind === 'checkpoint') checkpoints.push(answer.position.commit);
+    if (checkpoints.length === 2) break;
+  }
+  const positions = recordsIn(readAll(world.store, allRead(0, 'forwards'))).map(({ position }) => position);
+  expect(checkpoints).toEqual([positions[2], positions[5]]);
+});
+
+test('ids are remembered up to 8 MiB, the oldest forgotten first', () => {
+  const known = new KnownIds();
+  const count = 300_000;
+  for (let n = 0; n < count; n++) known.remember(uuid(n), { stream: 'ab', revision: n });
+  const bytesEach = 28 + 2 * 2;
+  const kept = Math.floor((8 * 1024 * 1024) / bytesEach) + 1;
+  expect(known.get(uuid(count - 1))?.revision).toBe(count - 1);
+  expect(known.get(uuid(count - kept))?.revision).toBe(count - kept);
+  expect(known.get(uuid(count - kept - 1))).toBeUndefined();
+});

@@ -102,6 +102,18 @@ export const READ_CASES: readonly Case[] = [
     ],
   },
   {
+    name: 'a filtered subscription needs a checkpoint interval, and a window to catch up',
+    about: 'Enumerator.AllSubscriptionFiltered: a multiplier of 0 is refused at once, a window of 0 divides by zero',
+    steps: [
+      append(S, 'noStream', ['$ID1'], { revision: 0, at: '$POS1' }),
+      { ...subscribe('S', filtered({ max: 10 }), []), end: HANDLER_FAILED },
+      {
+        ...subscribe('T', filtered({ max: 0, checkpointIntervalMultiplier: 1 }), [confirmed('$SUB1')]),
+        end: HANDLER_FAILED,
+      },
+    ],
+  },
+  {
     name: 'a subscription from a revision that is not there yet skips events up to it',
     about: 'README, surprising 17',
     steps: [
@@ -133,6 +145,12 @@ export const READ_CASES: readonly Case[] = [
     ],
   },
 ];
+
+/** $all from its start, as `subscribe` takes it, with a filter that lets nothing through. */
+function filtered(filter: Step): Step {
+  const never = { eventType: { prefix: ['no such type'] } };
+  return { all: { start: {} }, filter: { ...never, ...filter } };
+}
 
 /** Two answers of a read as one: the event a link points to, beside the link. */
 function linked(target: Step | undefined, link: Step): Step {

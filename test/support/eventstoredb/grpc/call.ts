@@ -58,9 +58,9 @@ export class Call {
   async drained(): Promise<void> {
     if (!this.#isFull || this.signal.aborted) return;
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.signal.addEventListener('abort', () => resolve(), { once: true });
-    this.#stream.once('drain', resolve);
+    this.#stream.once('drain', resolve).once('close', resolve);
     await promise;
+    this.#stream.off('drain', resolve).off('close', resolve);
   }
 
   /** Ends the call: ok without an error, else with the status that the error stands for. */

@@ -6,6 +6,7 @@ import {
   type LogRecord,
   metastreamOf,
   NO_STREAM,
+  NOTHING,
   originalOf,
   TOMBSTONE_REVISION,
 } from './record.ts';
@@ -16,6 +17,7 @@ const FIRST_POSITION = 1024;
 const RECORD_OVERHEAD_BYTES = 97;
 
 interface StreamEntry {
+  readonly name: string;
   readonly records: LogRecord[];
   committedCount: number;
   tombstone: LogRecord | undefined;
@@ -31,6 +33,7 @@ interface StreamEntry {
 export class LogStore implements EventLog {
   readonly #records: LogRecord[] = [];
   readonly #streams = new Map<string, StreamEntry>();
+  readonly #types = new Map<string, string>();
   readonly #listeners = new Set<() => void>();
   #committedCount = 0;
 
@@ -71,7 +74,19 @@ export class LogStore implements EventLog {
     const entry = this.#entryOf(draft.stream);
     const position = this.#records.at(-1)?.endPosition ?? FIRST_POSITION;
     const revision = draft.kind === 'event' ? entry.records.length : TOMBSTONE_REVISION;
-    const record: LogRecord = { ...draft, position, endPosition: position + sizeOf(draft), revision };
+    const record: LogRecord = {
+      kind: draft.kind,
+      position,
+      endPosition: position + sizeOf(draft),
+      stream: entry.name,
+      revision,
+      id: draft.id,
+      type: this.#sharedType(draft.type),
+      isJson: draft.isJson,
+      createdMs: draft.createdMs,
+      data: draft.data,
+      metadata: draft.metadata.length === 0 ? NOTHING : draft.metadata,
+    };
     this.#records.push(record);
     if (record.kind === 'event') entry.records.push(record);
     if (record.kind === 'tombstone') entry.tombstone = record;
@@ -90,6 +105,14 @@ export class LogStore implements EventLog {
     for (const listener of this.#listeners) listener();
   }
 
+  /** One string for all events of a type: a million of them would be as large as their data. */
+  #sharedType(type: string): string {
+    const shared = this.#types.get(type);
+    if (shared !== undefined) return shared;
+    this.#types.set(type, type);
+    return type;
+  }
+
   #commitRecord(record: LogRecord): void {
     const entry = this.#entryOf(record.stream);
     if (record.kind === 'event') entry.committedCount++;
@@ -100,6 +123,7 @@ export class LogStore implements EventLog {
     const known = this.#streams.get(stream);
     if (known !== undefined) return known;
     const entry: StreamEntry = {
+      name: stream,
       records: [],
       committedCount: 0,
       tombstone: undefined,

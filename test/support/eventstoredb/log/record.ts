@@ -28,7 +28,7 @@ export interface LogRecord {
 /** A record before the log has given it a place. */
 export type Draft = Omit<LogRecord, 'position' | 'endPosition' | 'revision'>;
 
-const NOTHING = Buffer.alloc(0);
+export const NOTHING = Buffer.alloc(0);
 
 /** The metadata stream of NAME is `$$NAME`. */
 export const metastreamOf = (stream: string): string => `$$${stream}`;

@@ -1,4 +1,4 @@
-import { invalidPosition, unexpectedResult } from '../grpc/status.ts';
+import { HandlerException, invalidPosition, unexpectedResult } from '../grpc/status.ts';
 import type { EventLog } from '../log/event-log.ts';
 import { at, isBefore, lastPosition, type Position } from '../log/positions.ts';
 import { type AllPage, allForward } from './all-pages.ts';
@@ -25,9 +25,25 @@ export async function* subscribeToAll(
   const last = at(lastPosition(log));
   const progress = new Progress(log, subscription, subscription.after ?? last);
   yield { kind: 'confirmation', subscriptionId: subscription.id };
-  if (isBefore(progress.checkpoint, last)) yield* catchUp(log, progress, subscription);
+  if (isBefore(progress.checkpoint, last)) {
+    await assertAdvances(subscription, signal);
+    yield* catchUp(log, progress, subscription);
+  }
   yield { kind: 'caughtUp' };
   yield* live(log, startIndex, progress, subscription, signal);
+}
+
+/**
+ * A window of 0 makes the real server divide by zero when it catches up; with a negative one it reads empty pages for
+ * as long as the client waits.
+ */
+async function assertAdvances({ filter }: AllSubscription, signal: AbortSignal): Promise<void> {
+  const window = filter?.window ?? PAGE_COUNT;
+  if (window === 0) throw new HandlerException('Attempted to divide by zero.');
+  if (window > 0) return;
+  signal.throwIfAborted();
+  await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+  signal.throwIfAborted();
 }
 
 /** What was sent so far, so that no event and no checkpoint is sent twice. */

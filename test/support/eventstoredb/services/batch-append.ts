@@ -100,14 +100,12 @@ class BatchWorker {
 
   /** The timer is of the correlation id and outlives its batch: a later batch with the id may fall to it. */
   #startTimer(correlationId: string, timeoutMs: number): void {
-    const timer = setTimeout(() => this.#timeOut(correlationId), timeoutMs);
-    timer.unref();
-    this.#call.signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
+    setTimeout(() => this.#timeOut(correlationId), timeoutMs).unref();
   }
 
   #timeOut(correlationId: string): void {
     const batch = this.#pending.get(correlationId);
-    if (batch === undefined) return;
+    if (batch === undefined || this.#call.signal.aborted) return;
     this.#pending.delete(correlationId);
     const head = { correlationId: structuredUuid(correlationId), stream: streamIdentifier(batch.stream) };
     this.#send(encodeBatchError(head, timeoutStatus()));

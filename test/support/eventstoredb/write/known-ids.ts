@@ -14,25 +14,30 @@ const bytesOf = (known: KnownId): number => 28 + 2 * known.stream.length;
  */
 export class KnownIds {
   readonly #known = new Map<string, KnownId>();
+  /** The ids from the oldest on; those before #oldest are forgotten. A Map's own order is slow to take the first from. */
+  #order: string[] = [];
+  #oldest = 0;
   #bytes = 0;
 
   get(id: string): KnownId | undefined {
     return this.#known.get(id);
   }
 
-  remember(id: string, known: KnownId): void {
+  remember(id: string, { stream, revision }: KnownId): void {
     if (this.#known.has(id)) return;
-    this.#forgetOldest();
+    while (this.#bytes > LIMIT_BYTES) this.#forgetOldest();
+    const known = { stream, revision };
     this.#known.set(id, known);
+    this.#order.push(id);
     this.#bytes += bytesOf(known);
   }
 
   #forgetOldest(): void {
-    const oldest = this.#known.entries();
-    while (this.#bytes > LIMIT_BYTES) {
-      const [id, known] = oldest.next().value!;
-      this.#known.delete(id);
-      this.#bytes -= bytesOf(known);
-    }
+    const id = this.#order[this.#oldest++]!;
+    this.#bytes -= bytesOf(this.#known.get(id)!);
+    this.#known.delete(id);
+    if (this.#oldest < this.#known.size) return;
+    this.#order = this.#order.slice(this.#oldest);
+    this.#oldest = 0;
   }
 }
