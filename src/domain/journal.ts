@@ -43,7 +43,12 @@ function restore(target: Target, key: unknown, old: unknown): void {
 }
 
 /** Sets a field, noting what it was. */
-export function put<T extends object, K extends keyof T & string>(journal: Journal | undefined, target: T, key: K, value: T[K]): void {
+export function put<T extends object, K extends keyof T & string>(
+  journal: Journal | undefined,
+  target: T,
+  key: K,
+  value: T[K],
+): void {
   if (journal !== undefined) journal.note(target, key, target[key]);
   target[key] = value;
 }

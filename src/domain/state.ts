@@ -83,8 +83,6 @@ export interface Quarantine {
 /** What an idempotency key is bound to. */
 export interface KeyRecord {
   readonly leaseId: string;
-  /** Canonical JSON of the normalised request. */
-  readonly body: string;
 }
 
 /** The fold of a pool's events. `evolve` alone writes it. */

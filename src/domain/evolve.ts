@@ -1,0 +1,69 @@
+import type { EventType, RecordedPoolEvent } from '../model/events.ts';
+import {
+  foldGranted,
+  foldNoticed,
+  foldQuarantineEnded,
+  foldQuarantineStarted,
+  foldReclaimed,
+  foldReleased,
+  foldRenewed,
+} from './evolve/leases.ts';
+import {
+  foldBreaker,
+  foldCapacity,
+  foldConfig,
+  foldHealth,
+  foldOpened,
+  foldPoolDrain,
+  foldTierMode,
+} from './evolve/pool.ts';
+import { foldCancelled, foldExpired, foldQueued } from './evolve/requests.ts';
+import { ImpossibleHistory } from './impossible.ts';
+import { type Journal, put } from './journal.ts';
+import type { PoolState } from './state.ts';
+
+type Fold = (state: PoolState, event: never, journal: Journal | undefined) => void;
+
+const nothing: Fold = () => {};
+
+const FOLDS: Readonly<Record<EventType, Fold>> = {
+  PoolOpened: foldOpened,
+  ConfigChanged: foldConfig,
+  CapacityObserved: foldCapacity,
+  WriterStarted: nothing,
+  LeaseGranted: foldGranted,
+  LeasesRenewed: foldRenewed,
+  LeaseReleased: foldReleased,
+  LeaseReclaimed: foldReclaimed,
+  RevocationNoticed: foldNoticed,
+  QuarantineStarted: foldQuarantineStarted,
+  QuarantineEnded: foldQuarantineEnded,
+  RequestQueued: foldQueued,
+  RequestCancelled: foldCancelled,
+  RequestExpired: foldExpired,
+  TierModeChanged: foldTierMode,
+  BreakerModeChanged: foldBreaker,
+  HealthChanged: foldHealth,
+  ClockGapObserved: nothing,
+  PoolDrainStarted: foldPoolDrain,
+  PoolDrainEnded: foldPoolDrain,
+};
+
+/**
+ * The one fold: the engine, recovery, projections and time travel all use it. It reads no clock, decides nothing, and
+ * throws ImpossibleHistory on what cannot have happened. `journal` notes what it overwrites, for an undo.
+ */
+export function evolve(state: PoolState, event: RecordedPoolEvent, journal?: Journal): void {
+  if (event.revision !== state.revision + 1)
+    throw new ImpossibleHistory(event, `does not follow revision ${state.revision}`);
+  if (event.at < state.at) throw new ImpossibleHistory(event, `is dated ${event.at}, before ${state.at}`);
+  if (!Object.hasOwn(FOLDS, event.type)) throw new ImpossibleHistory(event, 'unknown type');
+  try {
+    FOLDS[event.type](state, event as never, journal);
+  } catch (error) {
+    if (error instanceof RangeError) throw new ImpossibleHistory(event, error.message, error);
+    throw error;
+  }
+  put(journal, state, 'revision', event.revision);
+  put(journal, state, 'at', event.at);
+}

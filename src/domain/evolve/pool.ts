@@ -1,0 +1,114 @@
+import { nextBreakerMode, nextTierMode, tierMode } from '../../machines/transitions.ts';
+import type { ResolvedConfig } from '../../model/config.ts';
+import type { Sizing } from '../../model/events.ts';
+import { poolStream } from '../../model/ids.ts';
+import { ImpossibleHistory } from '../impossible.ts';
+import { type Journal, put, putEntry } from '../journal.ts';
+import { OPEN_NORMAL, type PoolState, type TierState, tierNamed } from '../state.ts';
+import type { EventOf } from './event.ts';
+
+export function foldOpened(state: PoolState, event: EventOf<'PoolOpened'>, journal: Journal | undefined): void {
+  if (state.poolId !== '') throw new ImpossibleHistory(event, 'the pool is open already');
+  put(journal, state, 'poolId', event.data.poolId);
+  put(journal, state, 'stream', poolStream(event.data.poolId));
+  put(journal, state, 'hostId', event.data.hostId);
+}
+
+export function foldConfig(state: PoolState, event: EventOf<'ConfigChanged'>, journal: Journal | undefined): void {
+  const { config, hash, source, sized } = event.data;
+  put(journal, state, 'config', config);
+  put(journal, state, 'configHash', hash);
+  if (source === 'start') put(journal, state, 'startConfigHash', hash);
+  put(journal, state, 'configRevision', event.revision);
+  resize(state, event, config, sized, journal);
+}
+
+export function foldCapacity(state: PoolState, event: EventOf<'CapacityObserved'>, journal: Journal | undefined): void {
+  const { capacity, source, hostId, sized } = event.data;
+  put(journal, state, 'capacity', capacity);
+  put(journal, state, 'capacitySource', source);
+  put(journal, state, 'hostId', hostId);
+  put(journal, state, 'capacityRevision', event.revision);
+  put(journal, state, 'dimensions', Object.keys(capacity));
+  resize(state, event, state.config, sized, journal);
+}
+
+/** Takes the amounts that the event gives; a tier that goes must be empty. */
+function resize(
+  state: PoolState,
+  event: EventOf<'ConfigChanged' | 'CapacityObserved'>,
+  config: ResolvedConfig,
+  sized: Sizing,
+  journal: Journal | undefined,
+): void {
+  put(journal, state, 'allocatable', sized.allocatable);
+  const kept = new Set(config.tiers.map((tier) => tier.name));
+  for (const tier of state.tiers) {
+    if (!kept.has(tier.name) && (tier.leases > 0 || tier.waiting.length > 0))
+      throw new ImpossibleHistory(event, `tier ${tier.name} goes, but is not empty`);
+  }
+  put(
+    journal,
+    state,
+    'tiers',
+    config.tiers.map(({ name }) => tierNamed(state, name) ?? newTier(name)),
+  );
+  for (const tier of state.tiers) {
+    const sizing = sized.tiers[tier.name];
+    if (sizing === undefined) throw new ImpossibleHistory(event, `tier ${tier.name} has no size`);
+    put(journal, tier, 'sizing', sizing);
+  }
+}
+
+const newTier = (name: string): TierState => ({
+  name,
+  sizing: { nominal: {}, borrowingLimit: null, lendingLimit: null },
+  mode: OPEN_NORMAL,
+  deadlineAt: null,
+  loadChangedAt: 0,
+  allocated: {},
+  quarantined: {},
+  waiting: [],
+  leases: 0,
+});
+
+export function foldTierMode(state: PoolState, event: EventOf<'TierModeChanged'>, journal: Journal | undefined): void {
+  const { trigger, from, to, deadlineAt } = event.data;
+  const tier = tierNamed(state, event.data.tier);
+  if (tier === undefined) throw new ImpossibleHistory(event, `there is no tier ${event.data.tier}`);
+  const target = nextTierMode(tierMode(from.admission, from.load), trigger);
+  const same = tier.mode.admission === from.admission && tier.mode.load === from.load;
+  if (!same || target === undefined || target.admission !== to.admission || target.load !== to.load) {
+    throw new ImpossibleHistory(
+      event,
+      `${trigger} does not lead from ${JSON.stringify(tier.mode)} to ${JSON.stringify(to)}`,
+    );
+  }
+  put(journal, tier, 'mode', target);
+  put(journal, tier, 'deadlineAt', deadlineAt);
+  if (from.load !== to.load) put(journal, tier, 'loadChangedAt', event.at);
+}
+
+export function foldBreaker(
+  state: PoolState,
+  event: EventOf<'BreakerModeChanged'>,
+  journal: Journal | undefined,
+): void {
+  const { writerId, trigger, from, to, generation, until, reopened } = event.data;
+  if (nextBreakerMode(from, trigger) !== to)
+    throw new ImpossibleHistory(event, `${trigger} does not lead from ${from} to ${to}`);
+  putEntry(journal, state.breakers, writerId, { mode: to, generation, until, reopened });
+}
+
+export function foldHealth(state: PoolState, event: EventOf<'HealthChanged'>, journal: Journal | undefined): void {
+  put(journal, state, 'healthy', event.data.healthy);
+  put(journal, state, 'failingChecks', event.data.failing);
+}
+
+export function foldPoolDrain(
+  state: PoolState,
+  event: EventOf<'PoolDrainStarted' | 'PoolDrainEnded'>,
+  journal: Journal | undefined,
+): void {
+  put(journal, state, 'draining', event.type === 'PoolDrainStarted');
+}

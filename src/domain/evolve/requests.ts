@@ -1,0 +1,58 @@
+import { ImpossibleHistory } from '../impossible.ts';
+import { dropEntry, type Journal, put, putEntry } from '../journal.ts';
+import { type PoolState, tierNamed, type WaitingRecord } from '../state.ts';
+import type { EventOf } from './event.ts';
+import { bindKey } from './leases.ts';
+
+export function foldQueued(state: PoolState, event: EventOf<'RequestQueued'>, journal: Journal | undefined): void {
+  const tier = tierNamed(state, event.data.tier);
+  if (tier === undefined) throw new ImpossibleHistory(event, `there is no tier ${event.data.tier}`);
+  if (state.names.has(event.data.request.id)) throw new ImpossibleHistory(event, `${event.data.request.id} is in use`);
+  const record: WaitingRecord = { ...event.data, queuedAt: event.at, revision: event.revision };
+  const at = placeOf(tier.waiting, record);
+  put(journal, tier, 'waiting', tier.waiting.toSpliced(at, 0, record));
+  putEntry(journal, state.waiting, record.leaseId, record);
+  putEntry(journal, state.names, record.request.id, record.leaseId);
+  bindKey(state, event.data, journal);
+}
+
+/** Binary search for where a rank stands; equal ranks in the order of their lease ids, which ascend with time. */
+function placeOf(waiting: readonly WaitingRecord[], record: WaitingRecord): number {
+  let low = 0;
+  let high = waiting.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const other = waiting[middle]!;
+    if (other.rank < record.rank || (other.rank === record.rank && other.leaseId < record.leaseId)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+export function removeWaiting(state: PoolState, leaseId: string, journal: Journal | undefined): void {
+  const record = state.waiting.get(leaseId)!;
+  const tier = tierNamed(state, record.tier)!;
+  put(journal, tier, 'waiting', tier.waiting.toSpliced(placeOf(tier.waiting, record), 1));
+  dropEntry(journal, state.waiting, leaseId);
+}
+
+function leave(
+  state: PoolState,
+  event: EventOf<'RequestCancelled' | 'RequestExpired'>,
+  journal: Journal | undefined,
+): void {
+  const record = state.waiting.get(event.data.leaseId);
+  if (record === undefined) throw new ImpossibleHistory(event, `${event.data.leaseId} does not wait`);
+  removeWaiting(state, record.leaseId, journal);
+  dropEntry(journal, state.names, record.request.id);
+  const { idempotencyKey, owner } = record.request;
+  if (idempotencyKey !== null) dropEntry(journal, state.keys, `${owner} allocate ${idempotencyKey}`);
+}
+
+export const foldCancelled = (
+  state: PoolState,
+  event: EventOf<'RequestCancelled'>,
+  journal: Journal | undefined,
+): void => leave(state, event, journal);
+export const foldExpired = (state: PoolState, event: EventOf<'RequestExpired'>, journal: Journal | undefined): void =>
+  leave(state, event, journal);
