@@ -64,7 +64,10 @@ function hold(
   addTo(journal, tier.allocated, amounts, sign);
   addTo(journal, state.allocated, amounts, sign);
   let used = state.owners.get(owner);
-  if (used === undefined) putEntry(journal, state.owners, owner, (used = {}));
+  if (used === undefined) {
+    used = {};
+    putEntry(journal, state.owners, owner, used);
+  }
   addTo(journal, used, amounts, sign);
   put(journal, tier, 'leases', tier.leases + sign);
 }

@@ -1,0 +1,97 @@
+import type { Amounts } from '../model/amounts.ts';
+import type { FieldError } from '../model/errors.ts';
+import type { RequestSpec } from '../model/request.ts';
+import { ceilingIn } from './placement.ts';
+import { type PoolState, type TierState, tierNamed } from './state.ts';
+
+/**
+ * What a request's shape comes to under one configuration and capacity: everything that does not depend on what is held
+ * now. Equal shapes have equal plans, so a plan may be kept until the configuration or the capacity changes.
+ */
+export interface Plan {
+  readonly errors: readonly FieldError[] | null;
+  readonly priority: string;
+  readonly weight: number;
+  readonly type: string;
+  readonly ttlMs: number;
+  /** Tiers that could ever grant it, in the order they are tried. */
+  readonly tiers: readonly string[];
+  /** Set if no tier ever could: the most that the best one could grant. */
+  readonly ceiling: Amounts | null;
+}
+
+export const DEFAULT_PRIORITY = 'normal';
+
+export function compilePlan(state: PoolState, request: RequestSpec): Plan {
+  const errors: FieldError[] = [];
+  const priority = request.priority ?? defaultPriority(state);
+  const weight = state.config.priorities[priority];
+  if (weight === undefined)
+    errors.push({ path: 'priority', value: priority, allowed: Object.keys(state.config.priorities).join(', ') });
+  if (request.tier !== null && tierNamed(state, request.tier) === undefined) {
+    errors.push({ path: 'tier', value: request.tier, allowed: state.tiers.map((tier) => tier.name).join(', ') });
+  }
+  const { minTtlMs, maxTtlMs } = state.config.leases;
+  const ttlMs = request.ttlMs ?? state.config.resourceTimeoutMs;
+  if (ttlMs < minTtlMs || ttlMs > maxTtlMs)
+    errors.push({ path: 'ttlMs', value: ttlMs, allowed: `${minTtlMs} to ${maxTtlMs}` });
+  const least = request.minimum === null ? request.amounts : leastOf(request);
+  const candidates = errors.length > 0 ? [] : candidateTiers(state, request.tier, priority);
+  const possible = candidates.filter((tier) => everFits(state, tier, least));
+  return {
+    errors: errors.length > 0 ? errors : null,
+    priority,
+    weight: weight ?? 0,
+    type: request.type ?? mainType(state, request.amounts),
+    ttlMs,
+    tiers: possible.map((tier) => tier.name),
+    ceiling: errors.length === 0 && possible.length === 0 ? ceilingOf(state, candidates[0]!, least) : null,
+  };
+}
+
+const defaultPriority = (state: PoolState): string =>
+  Object.hasOwn(state.config.priorities, DEFAULT_PRIORITY)
+    ? DEFAULT_PRIORITY
+    : Object.keys(state.config.priorities)[0]!;
+
+/** What a request with a minimum must get at least, in every dimension it names. */
+export function leastOf(request: RequestSpec): Amounts {
+  return request.minimum === null ? request.amounts : { ...request.amounts, ...request.minimum };
+}
+
+function candidateTiers(state: PoolState, asked: string | null, priority: string): readonly TierState[] {
+  if (asked !== null) return [tierNamed(state, asked)!];
+  const serving = state.config.tiers
+    .filter((tier) => tier.priorities.includes(priority))
+    .map((tier) => tierNamed(state, tier.name)!);
+  return serving.length > 0 ? serving : [state.tiers.at(-1)!];
+}
+
+function everFits(state: PoolState, tier: TierState, amounts: Amounts): boolean {
+  if (state.config.maxPoolSize === 0) return false;
+  for (const dimension in amounts) {
+    if (amounts[dimension]! > 0 && amounts[dimension]! > ceilingIn(state, tier, dimension)) return false;
+  }
+  return true;
+}
+
+function ceilingOf(state: PoolState, tier: TierState, amounts: Amounts): Amounts {
+  const ceiling: Record<string, number> = {};
+  for (const dimension in amounts)
+    ceiling[dimension] = state.config.maxPoolSize === 0 ? 0 : ceilingIn(state, tier, dimension);
+  return ceiling;
+}
+
+/** The dimension of which the request takes the largest share of what is allocatable. */
+function mainType(state: PoolState, amounts: Amounts): string {
+  let main = '';
+  let largest = -1;
+  for (const dimension in amounts) {
+    const share = amounts[dimension]! / Math.max(1, state.allocatable[dimension] ?? 0);
+    if (share > largest) {
+      largest = share;
+      main = dimension;
+    }
+  }
+  return main;
+}

@@ -1,0 +1,46 @@
+import type { Amounts } from '../model/amounts.ts';
+import type { ResolvedConfig, Share } from '../model/config.ts';
+import type { Sizing, TierSizing } from '../model/events.ts';
+import { isPercentage, shareOf } from '../model/share.ts';
+
+/**
+ * What a capacity and a configuration come to: allocatable = capacity - reserve, each tier its share of that. Percentages
+ * floor; when all nominals are percentages that make 100 %, what the floors leave over goes to the first tier.
+ */
+export function sizePool(config: ResolvedConfig, capacity: Amounts): Sizing {
+  const reserve = shareOf(config.reserve, capacity);
+  const allocatable: Record<string, number> = {};
+  for (const dimension in capacity) allocatable[dimension] = Math.max(0, capacity[dimension]! - reserve[dimension]!);
+  const tiers: Record<string, TierSizing> = {};
+  for (const tier of config.tiers) {
+    tiers[tier.name] = {
+      nominal: shareOf(tier.nominal, allocatable),
+      borrowingLimit: limitOf(tier.borrowingLimit, allocatable),
+      lendingLimit: limitOf(tier.lendingLimit, allocatable),
+    };
+  }
+  const first = config.tiers[0]!.name;
+  if (makesWhole(config)) tiers[first] = { ...tiers[first]!, nominal: withRest(tiers, first, allocatable) };
+  return { allocatable, tiers };
+}
+
+const limitOf = (limit: Share | 0 | null, allocatable: Amounts): Amounts | null =>
+  limit === null ? null : shareOf(limit, allocatable);
+
+function makesWhole(config: ResolvedConfig): boolean {
+  let sum = 0;
+  for (const { nominal } of config.tiers) {
+    if (!isPercentage(nominal)) return false;
+    sum += Number(nominal.slice(0, -1));
+  }
+  return Math.abs(sum - 100) < 1e-9;
+}
+
+function withRest(tiers: Readonly<Record<string, TierSizing>>, first: string, allocatable: Amounts): Amounts {
+  const nominal: Record<string, number> = { ...tiers[first]!.nominal };
+  for (const dimension in allocatable) {
+    const given = Object.values(tiers).reduce((sum, tier) => sum + tier.nominal[dimension]!, 0);
+    nominal[dimension] = nominal[dimension]! + allocatable[dimension]! - given;
+  }
+  return nominal;
+}
