@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import underPressure from '@fastify/under-pressure';
 import Fastify, { type FastifyInstance } from 'fastify';
 import type { PoolService } from '../manager/service.ts';
@@ -38,6 +39,7 @@ export async function buildServer(service: PoolService, options: ServerOptions =
   const settings = settingsOf(options);
   const lifetime = new Lifetime(settings.limits.streams);
   const app = frame(settings);
+  const sockets = socketsOf(app);
   answerErrors(app, service, settings);
   acceptJson(app);
   guard(app, settings, lifetime, await securityHeaders());
@@ -54,7 +56,7 @@ export async function buildServer(service: PoolService, options: ServerOptions =
   healthRoutes(app, service, lifetime);
   app.addHook('preClose', (done) => {
     lifetime.stop();
-    closeWhatFallsIdle(app);
+    closeWhatFallsIdle(app, sockets);
     done();
   });
   return app;
@@ -80,11 +82,27 @@ export async function startServer(service: PoolService, options: ServerOptions =
 
 const IDLE_CHECK_MS = 20;
 
-/** A server that closes ends the connections that are idle then; those whose answers come later fall idle later. */
-function closeWhatFallsIdle({ server }: App): void {
+/**
+ * A server that closes ends the connections that are idle then. Those whose answers come later fall idle later, and
+ * those that were opened ahead and never used count as busy: both would keep it open.
+ */
+function closeWhatFallsIdle({ server }: App, sockets: ReadonlySet<Socket>): void {
   if (!server.listening) return;
-  const timer = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS);
+  const timer = setInterval(() => {
+    server.closeIdleConnections();
+    for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
+  }, IDLE_CHECK_MS);
   server.once('close', () => clearInterval(timer));
+}
+
+/** The connections that are open. */
+function socketsOf({ server }: App): ReadonlySet<Socket> {
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  return sockets;
 }
 
 function frame({ limits }: Settings): App {

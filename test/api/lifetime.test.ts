@@ -147,6 +147,17 @@ describe('a server that stops', () => {
     expect(text).toMatch(/connection: close/i);
   });
 
+  test('does not wait for connections that were opened and never used', async () => {
+    const { connect } = await import('node:net');
+    const server = await serve(smallService(), { limits: { closeMs: 60_000 } });
+    const { hostname, port } = new URL(server.url);
+    const socket = connect(Number(port), hostname);
+    const ended = new Promise((resolve) => socket.on('close', resolve));
+    await new Promise((resolve) => socket.on('connect', resolve));
+    await server.close();
+    await ended;
+  });
+
   test('does not wait for ever for one that never finishes', async () => {
     const never = smallService({ getUtilization: () => new Promise(() => {}) });
     const server = await serve(never, { limits: { closeMs: 100 } });

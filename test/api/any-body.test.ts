@@ -1,0 +1,53 @@
+import { fc, test } from '@fast-check/vitest';
+import { afterAll, beforeAll, describe, expect } from 'vitest';
+import { type RunningServer, startServer } from '../../src/api/server.ts';
+import { ask } from './support/serve.ts';
+import { smallService } from './support/small-service.ts';
+
+/** Bodies near a right one, and bodies that are anything at all. */
+const wild = fc.jsonValue({ maxDepth: 5 });
+const amount = fc.oneof(fc.double(), fc.constantFrom('1Gi', '50%', '', '-1', '1e308', '0'), wild);
+const near = fc.record(
+  {
+    requirements: fc.oneof(
+      fc.dictionary(fc.constantFrom('memory', 'cpu', 'gpu', '__proto__', 'constructor', 'A b'), amount),
+      wild,
+    ),
+    id: fc.oneof(fc.string(), wild),
+    owner: fc.oneof(fc.string({ unit: 'binary' }), wild),
+    ttlMs: fc.oneof(fc.double(), wild),
+    waitMs: fc.constantFrom(0, -0, 1e300, null, 'x'),
+    labels: fc.oneof(fc.dictionary(fc.string(), fc.string()), wild),
+    deadline: fc.oneof(fc.string(), fc.double()),
+  },
+  { requiredKeys: [] },
+);
+
+describe('whatever is sent', () => {
+  let server: RunningServer;
+  beforeAll(async () => {
+    server = await startServer(smallService(), { port: 0 });
+  });
+  afterAll(() => server.close());
+
+  test.prop([fc.oneof(near, wild)], { numRuns: 500 })(
+    'an allocate is granted or is a problem of ours, never a bug',
+    async (body) => {
+      const { status } = await ask(server.url, 'POST', '/v1/leases', { text: JSON.stringify(body) ?? 'null' });
+      expect([201, 400]).toContain(status);
+    },
+  );
+
+  test.prop([fc.string({ unit: 'binary' })], { numRuns: 200 })(
+    'text that is no JSON is a problem too',
+    async (text) => {
+      const { status } = await ask(server.url, 'POST', '/v1/leases/lease-1/release', { text });
+      expect(status).toBe(400);
+    },
+  );
+
+  test.prop([fc.webQueryParameters()], { numRuns: 200 })('so is any query', async (query) => {
+    for (const path of ['/v1/leases', '/v1/pool', '/v1/events'])
+      expect([200, 400]).toContain((await ask(server.url, 'GET', `${path}?${query}`)).status);
+  });
+});
