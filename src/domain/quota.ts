@@ -1,0 +1,49 @@
+import type { Amounts } from '../model/amounts.ts';
+import { isPercentage, percentOf } from '../model/share.ts';
+import { parseAmount } from '../model/units.ts';
+import type { PoolState } from './state.ts';
+
+/** The owner's limit in one dimension, in base units; undefined = none. */
+function limitOf(state: PoolState, owner: string, dimension: string): number | undefined {
+  const written = state.config.quotas[owner]?.[dimension];
+  if (written === undefined) return undefined;
+  return isPercentage(written)
+    ? percentOf(written, state.allocatable[dimension] ?? 0)
+    : parseAmount(dimension, written);
+}
+
+/** What the owner's quota lacks for these amounts on top of what it holds; null if it lacks nothing. */
+export function quotaLack(state: PoolState, owner: string, amounts: Amounts): Amounts | null {
+  if (!Object.hasOwn(state.config.quotas, owner)) return null;
+  const used = state.owners.get(owner);
+  return lackOf(state, owner, amounts, (dimension) => used?.[dimension] ?? 0);
+}
+
+/** The limits that these amounts alone exceed, so that they can never be granted; null if there are none. */
+export function quotaCeiling(state: PoolState, owner: string, amounts: Amounts): Amounts | null {
+  if (!Object.hasOwn(state.config.quotas, owner) || lackOf(state, owner, amounts, () => 0) === null) return null;
+  const ceiling: Record<string, number> = {};
+  for (const dimension in amounts) {
+    const limit = limitOf(state, owner, dimension);
+    if (limit !== undefined) ceiling[dimension] = limit;
+  }
+  return ceiling;
+}
+
+function lackOf(
+  state: PoolState,
+  owner: string,
+  amounts: Amounts,
+  used: (dimension: string) => number,
+): Amounts | null {
+  let lack: Record<string, number> | null = null;
+  for (const dimension in amounts) {
+    const limit = limitOf(state, owner, dimension);
+    const missing = limit === undefined ? 0 : used(dimension) + amounts[dimension]! - limit;
+    if (missing > 0) {
+      lack ??= {};
+      lack[dimension] = missing;
+    }
+  }
+  return lack;
+}

@@ -1,0 +1,43 @@
+import type { LoadMode, TierTrigger } from '../model/modes.ts';
+import type { PoolState, TierState } from './state.ts';
+
+/** Allocated / nominal, the highest over the dimensions that the tier owns any of; above 1 while it borrows. */
+export function loadRatio(tier: TierState): number {
+  let highest = 0;
+  const { nominal } = tier.sizing;
+  for (const dimension in nominal) {
+    const ratio = nominal[dimension]! > 0 ? (tier.allocated[dimension] ?? 0) / nominal[dimension]! : 0;
+    if (ratio > highest) highest = ratio;
+  }
+  return highest;
+}
+
+/** The pool holds more than is allocatable, in a dimension in which this tier is above its nominal (or no tier is). */
+export function isOver(state: PoolState, tier: TierState): boolean {
+  for (const dimension of state.dimensions) {
+    const held = (state.allocated[dimension] ?? 0) + (state.quarantined[dimension] ?? 0);
+    if (held > (state.allocatable[dimension] ?? 0) && holdsTooMuch(state, tier, dimension)) return true;
+  }
+  return false;
+}
+
+function holdsTooMuch(state: PoolState, tier: TierState, dimension: string): boolean {
+  const above = (other: TierState) => (other.allocated[dimension] ?? 0) > (other.sizing.nominal[dimension] ?? 0);
+  return above(tier) || ((tier.allocated[dimension] ?? 0) > 0 && !state.tiers.some(above));
+}
+
+/** What the load of a tier says happened to it; undefined = nothing. Overcommitment at once, the rest once in `dwellMs`. */
+export function loadTrigger(state: PoolState, tier: TierState, at: number): TierTrigger | undefined {
+  const over = isOver(state, tier);
+  const { load } = tier.mode;
+  if (over !== (load === 'overcommitted')) return over ? 'over' : 'over.ended';
+  if (over || at - tier.loadChangedAt < state.config.load.dwellMs) return undefined;
+  return ratioTrigger(state, load, loadRatio(tier));
+}
+
+function ratioTrigger(state: PoolState, load: LoadMode, ratio: number): TierTrigger | undefined {
+  const { normalRatio, pressuredRatio, saturatedRatio } = state.config.load;
+  if (ratio >= saturatedRatio) return load === 'saturated' ? undefined : 'usage.full';
+  if (ratio >= pressuredRatio) return load === 'pressured' ? undefined : 'usage.high';
+  return ratio < normalRatio && load !== 'normal' ? 'usage.low' : undefined;
+}

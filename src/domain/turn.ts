@@ -1,0 +1,43 @@
+import type { Command } from '../model/commands.ts';
+import { type EventData, type EventType, type RecordedPoolEvent, SCHEMA_VERSIONS } from '../model/events.ts';
+import { eventId, poolStream } from '../model/ids.ts';
+import { evolve } from './evolve.ts';
+import type { Journal } from './journal.ts';
+import type { PoolState } from './state.ts';
+
+/**
+ * One command being decided. `emit` builds an event complete, as it will be recorded if the append succeeds, and folds
+ * it at once, so that whatever is decided next sees it.
+ */
+export class Turn {
+  readonly state: PoolState;
+  readonly command: Command;
+  /** Never before the last event: the log's time does not go back. */
+  readonly at: number;
+  readonly events: RecordedPoolEvent[] = [];
+  readonly #journal: Journal | undefined;
+
+  constructor(state: PoolState, command: Command, journal: Journal | undefined) {
+    this.state = state;
+    this.command = command;
+    this.at = command.at > state.at ? command.at : state.at;
+    this.#journal = journal;
+  }
+
+  /** `correlationId`: the command that began it all, where that is another one. */
+  emit<T extends EventType>(type: T, data: EventData[T], correlationId: string = this.command.commandId): void {
+    const { state, command } = this;
+    const event = {
+      id: eventId(command.commandId, this.events.length + 1),
+      type,
+      schemaVersion: SCHEMA_VERSIONS[type],
+      at: this.at,
+      data,
+      metadata: { correlationId, causationId: command.commandId, actor: command.actor },
+      stream: state.stream === '' ? poolStream((data as { poolId: string }).poolId) : state.stream,
+      revision: state.revision + 1,
+    } as unknown as RecordedPoolEvent;
+    evolve(state, event, this.#journal);
+    this.events.push(event);
+  }
+}
