@@ -39,10 +39,10 @@ function cannotDelay(state: PoolState, headTier: TierState, head: WaitingRecord,
 }
 
 /** Whether a request of `rank` may be granted these amounts in the tier now, as far as those who wait there are concerned. */
-export function mayPass(state: PoolState, tier: TierState, rank: number, amounts: Amounts): boolean {
+export function mayPass(state: PoolState, tier: TierState, self: string, rank: number, amounts: Amounts): boolean {
   if (tier.waiting.length > 0) {
     const head = headOf(state, tier);
-    const ahead = head !== undefined && head.rank <= rank;
+    const ahead = head !== undefined && head.leaseId !== self && head.rank <= rank;
     if (ahead && strictIn(state, tier)) return false;
     if (ahead && (fits(state, tier, leastOf(head.request)) || !cannotDelay(state, tier, head, amounts))) return false;
   }

@@ -20,7 +20,7 @@ export class Turn {
   constructor(state: PoolState, command: Command, journal: Journal | undefined) {
     this.state = state;
     this.command = command;
-    this.at = command.at > state.at ? command.at : state.at;
+    this.at = Math.max(command.at, state.at);
     this.#journal = journal;
   }
 

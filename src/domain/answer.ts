@@ -1,0 +1,29 @@
+import type { RecordedPoolEvent } from '../model/events.ts';
+import type { Refusal } from '../model/refusals.ts';
+import type { RequestSpec } from '../model/request.ts';
+import type { BreakerGate } from './breaker.ts';
+import type { Plan } from './plan.ts';
+import type { EndedLease, LeaseRecord, PoolState, WaitingRecord } from './state.ts';
+
+/** What a decision tells its caller. `replayed`: the same was answered before, and nothing was done again. */
+export type Answer =
+  | { readonly kind: 'granted'; readonly lease: LeaseRecord; readonly replayed: boolean }
+  | { readonly kind: 'queued'; readonly request: WaitingRecord; readonly replayed: boolean }
+  | { readonly kind: 'lease'; readonly lease: LeaseRecord | EndedLease; readonly replayed: boolean }
+  | { readonly kind: 'cancelled'; readonly request: WaitingRecord }
+  | { readonly kind: 'refused'; readonly refusal: Refusal }
+  | { readonly kind: 'done' };
+
+export interface Decided {
+  readonly events: readonly RecordedPoolEvent[];
+  readonly answer: Answer;
+}
+
+/** What a decision may know besides the state: who decides, its breaker, and plans (cached or not: the same). */
+export interface DecisionContext {
+  readonly writerId: string;
+  readonly breaker: BreakerGate;
+  planFor(state: PoolState, request: RequestSpec): Plan;
+}
+
+export const DONE: Answer = { kind: 'done' };

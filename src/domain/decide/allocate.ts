@@ -1,0 +1,170 @@
+import { canonicalJson } from '../../model/canonical.ts';
+import type { CommandOf } from '../../model/commands.ts';
+import type { RequestSpec } from '../../model/request.ts';
+import type { Answer, DecisionContext } from '../answer.ts';
+import { grant, grantable, type Settled } from '../grant.ts';
+import { shortfallOf } from '../placement.ts';
+import type { Plan } from '../plan.ts';
+import { leastOf } from '../plan.ts';
+import { rankOf } from '../queue.ts';
+import { quotaCeiling, quotaLack } from '../quota.ts';
+import { refuse } from '../refuse.ts';
+import { keyOf, type PoolState, type TierState, tierNamed } from '../state.ts';
+import type { Turn } from '../turn.ts';
+import { fenced } from './lease.ts';
+
+/** idempotency -> form -> never-fits -> breaker -> tier modes -> quota -> capacity and borrowing -> queue. */
+export function allocate(turn: Turn, command: CommandOf<'Allocate'>, context: DecisionContext): Answer {
+  const { state } = turn;
+  const { request } = command.data;
+  const replay = request.idempotencyKey === null ? undefined : replayed(turn, request);
+  if (replay !== undefined) return replay;
+  const plan = context.planFor(state, request);
+  if (plan.errors !== null) {
+    const lines = plan.errors.map((error) => `${error.path}: ${error.value} is not allowed; allowed: ${error.allowed}`);
+    return refuse(turn, 'INVALID_REQUEST', lines.join('\n'), { errors: plan.errors });
+  }
+  if (state.names.has(request.id))
+    return refuse(turn, 'ID_IN_USE', `${request.id} is the id of a live lease or a waiting request`);
+  const ceiling = plan.ceiling ?? quotaCeiling(state, request.owner, leastOf(request));
+  if (ceiling !== null)
+    return refuse(turn, 'NEVER_FITS', 'the request is larger than can ever be granted', { ceiling });
+  return closed(turn, request, plan, context) ?? place(turn, command, plan, context);
+}
+
+/** The answer to a key that is bound already. */
+function replayed(turn: Turn, request: RequestSpec): Answer | undefined {
+  const { state } = turn;
+  const bound = state.keys.get(keyOf(request.owner, 'allocate', request.idempotencyKey!));
+  if (bound === undefined) return undefined;
+  const lease = state.leases.get(bound.leaseId);
+  const waiting = state.waiting.get(bound.leaseId);
+  const ended = state.ended.get(bound.leaseId);
+  const first = lease?.request ?? waiting?.request ?? ended?.lease.request;
+  if (first === undefined) return undefined;
+  if (bodyOf(first, bound.leaseId) !== bodyOf(request, turn.command.commandId)) {
+    return refuse(turn, 'IDEMPOTENCY_KEY_REUSED', `the key ${request.idempotencyKey} was used with another body`);
+  }
+  if (lease !== undefined) return { kind: 'granted', lease, replayed: true };
+  return waiting !== undefined ? { kind: 'queued', request: waiting, replayed: true } : fenced(turn, ended!);
+}
+
+/** What two requests with one key must have in common; a name that the manager made is no part of it. */
+function bodyOf(request: RequestSpec, madeId: string): string {
+  const { requirements, idempotencyKey, detached, waitMs, id, ...body } = request;
+  return canonicalJson({ ...body, id: id === madeId ? null : id });
+}
+
+/** What keeps every request of this kind out now: a drain, the breaker, the modes of its tiers. */
+function closed(turn: Turn, request: RequestSpec, plan: Plan, context: DecisionContext): Answer | undefined {
+  const { state } = turn;
+  if (request.deadline !== null && request.deadline <= turn.at)
+    return refuse(turn, 'WAIT_EXPIRED', `the deadline ${request.deadline} has passed`);
+  if (state.draining) return refuse(turn, 'DRAINING', 'the pool is draining', { retryAfterMs: 5_000 });
+  if (!plan.tiers.some((name) => tierNamed(state, name)!.mode.admission === 'open')) {
+    const tier = tierNamed(state, plan.tiers[0]!)!;
+    return refuse(turn, 'TIER_CLOSED', `tier ${tier.name} is ${tier.mode.admission}`, {
+      tier: tier.name,
+      retryAfterMs: 5_000,
+    });
+  }
+  const admission = context.breaker.admit(turn.at);
+  if (admission.admitted) return undefined;
+  return refuse(turn, 'BREAKER_OPEN', `the circuit breaker is ${context.breaker.mode}`, {
+    retryAfterMs: admission.retryAfterMs,
+  });
+}
+
+function place(
+  turn: Turn,
+  { commandId, data: { request } }: CommandOf<'Allocate'>,
+  plan: Plan,
+  context: DecisionContext,
+): Answer {
+  const { state } = turn;
+  const settle = (tier: TierState): Settled => ({
+    leaseId: commandId,
+    request,
+    priority: plan.priority,
+    type: plan.type,
+    ttlMs: plan.ttlMs,
+    rank: rankOf(turn.at, plan.weight, queueOf(state, tier.name).ageingMs),
+  });
+  let home: TierState | undefined;
+  for (const name of plan.tiers) {
+    const tier = tierNamed(state, name)!;
+    if (tier.mode.admission !== 'open') continue;
+    home ??= tier;
+    const settled = settle(tier);
+    const amounts = grantable(state, tier, settled);
+    if (amounts !== null) return { kind: 'granted', lease: grant(turn, tier, settled, amounts, null), replayed: false };
+  }
+  return request.waitMs > 0 ? queue(turn, home!, settle(home!), context) : busy(turn, home!, settle(home!));
+}
+
+export const queueOf = (state: PoolState, tier: string) => state.config.tiers.find(({ name }) => name === tier)!.queue;
+
+function queue(turn: Turn, tier: TierState, settled: Settled, context: DecisionContext): Answer {
+  const { maxLength, maxWaitMs } = queueOf(turn.state, tier.name);
+  const { request, leaseId, priority, type, rank } = settled;
+  if (tier.waiting.length >= maxLength) {
+    return refuse(
+      turn,
+      'QUEUE_FULL',
+      `${tier.waiting.length} requests wait in tier ${tier.name} already`,
+      busyDetails(turn, tier, settled),
+    );
+  }
+  const latest = turn.at + Math.min(request.waitMs, maxWaitMs);
+  const expiresAt = request.deadline === null ? latest : Math.min(latest, request.deadline);
+  turn.emit('RequestQueued', {
+    leaseId,
+    request,
+    priority,
+    type,
+    tier: tier.name,
+    rank,
+    expiresAt,
+    writerId: context.writerId,
+  });
+  return { kind: 'queued', request: turn.state.waiting.get(leaseId)!, replayed: false };
+}
+
+function busy(turn: Turn, tier: TierState, settled: Settled): Answer {
+  const lack = quotaLack(turn.state, settled.request.owner, leastOf(settled.request));
+  if (lack !== null) {
+    return refuse(turn, 'QUOTA_EXCEEDED', `owner ${settled.request.owner} has used up its quota`, {
+      ...busyDetails(turn, tier, settled),
+      shortfall: lack,
+    });
+  }
+  return refuse(
+    turn,
+    'EXHAUSTED',
+    `tier ${tier.name} has no room for the request now`,
+    busyDetails(turn, tier, settled),
+  );
+}
+
+function busyDetails(turn: Turn, tier: TierState, settled: Settled) {
+  return {
+    tier: tier.name,
+    shortfall: shortfallOf(turn.state, tier, leastOf(settled.request)),
+    position: tier.waiting.filter((waiter) => waiter.rank <= settled.rank).length,
+    retryAfterMs: nextEnd(turn),
+  };
+}
+
+const LOOKED_AT = 64;
+
+/** When the first of the oldest leases runs out, within 100 ms and a minute: an estimate, bounded in cost. */
+function nextEnd(turn: Turn): number {
+  let first = Number.POSITIVE_INFINITY;
+  let looked = 0;
+  for (const lease of turn.state.leases.values()) {
+    first = Math.min(first, lease.expiresAt);
+    looked += 1;
+    if (looked === LOOKED_AT) break;
+  }
+  return Math.min(60_000, Math.max(100, first - turn.at));
+}

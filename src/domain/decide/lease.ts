@@ -1,0 +1,126 @@
+import type { CommandOf } from '../../model/commands.ts';
+import type { ReclaimReason } from '../../model/events.ts';
+import type { Answer } from '../answer.ts';
+import { DONE } from '../answer.ts';
+import { refuse } from '../refuse.ts';
+import type { EndedLease, LeaseRecord } from '../state.ts';
+import type { Turn } from '../turn.ts';
+
+export const fenced = (turn: Turn, { lease, reason, revision }: EndedLease): Answer =>
+  refuse(turn, 'FENCED', `lease ${lease.leaseId} has ended: ${reason ?? 'released'}`, {
+    reason: reason ?? 'released',
+    revision,
+  });
+
+const wrongToken = (turn: Turn, lease: LeaseRecord, token: number): Answer =>
+  refuse(turn, 'FENCED', `${token} is not the token of lease ${lease.leaseId}`, {
+    reason: 'token',
+    revision: lease.revision,
+  });
+
+const unknown = (turn: Turn, leaseId: string): Answer =>
+  refuse(turn, 'NOT_FOUND', `there is no lease ${leaseId}, or it ended too long ago`);
+
+/** A lease that is held under this token, or the answer that says why not. */
+function held(turn: Turn, leaseId: string, token: number): LeaseRecord | Answer {
+  const lease = turn.state.leases.get(leaseId);
+  if (lease !== undefined) return lease.token === token ? lease : wrongToken(turn, lease, token);
+  const ended = turn.state.ended.get(leaseId);
+  return ended === undefined ? unknown(turn, leaseId) : fenced(turn, ended);
+}
+
+export function release(turn: Turn, { data }: CommandOf<'Release'>): Answer {
+  const ended = turn.state.ended.get(data.leaseId);
+  if (ended !== undefined && ended.reason === null && ended.lease.token === data.token)
+    return { kind: 'lease', lease: ended, replayed: true };
+  const lease = held(turn, data.leaseId, data.token);
+  if ('kind' in lease) return lease;
+  turn.emit('LeaseReleased', { leaseId: lease.leaseId, token: lease.token, cause: data.cause });
+  return { kind: 'lease', lease: turn.state.ended.get(lease.leaseId)!, replayed: false };
+}
+
+export function renew(turn: Turn, { data }: CommandOf<'Renew'>): Answer {
+  const lease = held(turn, data.leaseId, data.token);
+  if ('kind' in lease) return lease;
+  const { minTtlMs, maxTtlMs } = turn.state.config.leases;
+  const ttlMs = data.ttlMs ?? lease.ttlMs;
+  if (ttlMs < minTtlMs || ttlMs > maxTtlMs) {
+    const allowed = `${minTtlMs} to ${maxTtlMs}`;
+    return refuse(turn, 'INVALID_REQUEST', `ttlMs: ${ttlMs} is not allowed; allowed: ${allowed}`, {
+      errors: [{ path: 'ttlMs', value: ttlMs, allowed }],
+    });
+  }
+  const expiresAt = Math.min(turn.at + ttlMs, lease.noticeEndsAt ?? Number.POSITIVE_INFINITY);
+  turn.emit('LeasesRenewed', { renewals: [{ leaseId: lease.leaseId, ttlMs, expiresAt }], cause: 'holder' });
+  return { kind: 'lease', lease, replayed: false };
+}
+
+export function revoke(turn: Turn, { data }: CommandOf<'Revoke'>): Answer {
+  const lease = turn.state.leases.get(data.leaseId);
+  if (lease === undefined) {
+    const ended = turn.state.ended.get(data.leaseId);
+    return ended === undefined ? unknown(turn, data.leaseId) : fenced(turn, ended);
+  }
+  if (lease.noticeEndsAt !== null) return { kind: 'lease', lease, replayed: true };
+  const graceMs = data.graceMs ?? turn.state.config.leases.graceMs;
+  if (graceMs > 0) {
+    const { leaseId, token } = lease;
+    turn.emit('RevocationNoticed', {
+      leaseId,
+      token,
+      reason: 'revoked',
+      detail: data.reason,
+      endsAt: turn.at + graceMs,
+    });
+    return { kind: 'lease', lease, replayed: false };
+  }
+  reclaim(turn, lease, 'revoked', data.reason);
+  return { kind: 'lease', lease: turn.state.ended.get(lease.leaseId)!, replayed: false };
+}
+
+/** Ends a lease that its holder did not give back. Its capacity may be kept back for a while, lest the holder still uses it. */
+export function reclaim(turn: Turn, lease: LeaseRecord, reason: ReclaimReason, detail: string | null): void {
+  const { quarantineMs } = turn.state.config.leases;
+  const { leaseId, token, tier, amounts } = lease;
+  turn.emit('LeaseReclaimed', { leaseId, token, reason, detail });
+  if (quarantineMs > 0) turn.emit('QuarantineStarted', { leaseId, tier, amounts, until: turn.at + quarantineMs });
+}
+
+/** Only deadlines that still stand: a renewal committed before makes the lease live on. */
+export function reclaimExpired(turn: Turn, { data }: CommandOf<'ReclaimExpired'>): Answer {
+  for (const due of data.leases) {
+    const lease = turn.state.leases.get(due.leaseId);
+    if (lease !== undefined && lease.expiresAt === due.expiresAt) reclaim(turn, lease, 'expired', null);
+  }
+  return DONE;
+}
+
+export function endNoticed(turn: Turn, { data }: CommandOf<'EndNoticed'>): Answer {
+  for (const leaseId of data.leaseIds) {
+    const lease = turn.state.leases.get(leaseId);
+    if (lease !== undefined && lease.noticeEndsAt !== null) reclaim(turn, lease, lease.noticeReason ?? 'revoked', null);
+  }
+  return DONE;
+}
+
+export function endQuarantine(turn: Turn, { data }: CommandOf<'EndQuarantine'>): Answer {
+  for (const leaseId of data.leaseIds) {
+    const held = turn.state.quarantine.get(leaseId);
+    if (held !== undefined) turn.emit('QuarantineEnded', { leaseId, tier: held.tier });
+  }
+  return DONE;
+}
+
+/** A renewal asks for a third of the TTL: every lease gets at least that much more. */
+export const renewalIntervalMs = (ttlMs: number): number => Math.floor(ttlMs / 3);
+
+export function observeClockGap(turn: Turn, { data }: CommandOf<'ObserveClockGap'>, writerId: string): Answer {
+  const renewals: { leaseId: string; ttlMs: number; expiresAt: number }[] = [];
+  for (const { leaseId, ttlMs, expiresAt, noticeEndsAt } of turn.state.leases.values()) {
+    const least = turn.at + renewalIntervalMs(ttlMs);
+    if (expiresAt < least && noticeEndsAt === null) renewals.push({ leaseId, ttlMs, expiresAt: least });
+  }
+  turn.emit('ClockGapObserved', { writerId, gapMs: data.gapMs, extendedLeases: renewals.length });
+  if (renewals.length > 0) turn.emit('LeasesRenewed', { renewals, cause: 'clockGap' });
+  return DONE;
+}
