@@ -1,0 +1,78 @@
+import type { Answer } from '../domain/decide.ts';
+import type { Command } from '../model/commands.ts';
+import type { ErrorCode } from '../model/errors.ts';
+import { PoolError } from '../model/errors.ts';
+import { type Refusal, refusalError } from '../model/refusals.ts';
+import type { Shape } from './shape-cache.ts';
+
+/**
+ * A command on its way through the engine, and who is told of its end. It is told once: `answered` when what was decided is
+ * committed (or refused), `failed` when it is not going to be, or nobody can say.
+ */
+export interface Call {
+  readonly command: Command;
+  /** The request's shape, of an allocate whose shape is cached. */
+  readonly shape: Shape | undefined;
+  /** Asked for by a caller, who is told of an outage; the manager's own commands are tried again until they are through. */
+  readonly asked: boolean;
+  /** Nobody wants it any more: an undecided one is left out. */
+  readonly dropped: boolean;
+  answered(answer: Answer): void;
+  failed(error: unknown): void;
+}
+
+/** A caller's command other than an allocate. It settles with what `present` makes of the answer; a refusal rejects. */
+export class AskedCall<T> implements Call {
+  readonly command: Command;
+  readonly shape = undefined;
+  readonly asked = true;
+  readonly dropped = false;
+  readonly promise: Promise<T>;
+  readonly #present: (answer: Exclude<Answer, { kind: 'refused' }>) => T;
+  #resolve!: (value: T) => void;
+  #reject!: (error: unknown) => void;
+
+  constructor(command: Command, present: (answer: Exclude<Answer, { kind: 'refused' }>) => T) {
+    this.command = command;
+    this.#present = present;
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  answered(answer: Answer): void {
+    if (answer.kind === 'refused') this.#reject(refusalError(answer.refusal));
+    else this.#resolve(this.#present(answer));
+  }
+
+  failed(error: unknown): void {
+    this.#reject(error);
+  }
+}
+
+/** The manager's own command: deadlines, sensors, live actors, detection. No one waits for it, and no outage loses it. */
+export class OwnCall implements Call {
+  readonly command: Command;
+  readonly shape = undefined;
+  readonly asked = false;
+  readonly dropped = false;
+  readonly #refused: (refusal: Refusal) => void;
+
+  constructor(command: Command, refused: (refusal: Refusal) => void = ignore) {
+    this.command = command;
+    this.#refused = refused;
+  }
+
+  answered(answer: Answer): void {
+    if (answer.kind === 'refused') this.#refused(answer.refusal);
+  }
+
+  failed(): void {}
+}
+
+const ignore = (): void => undefined;
+
+/** An outage as callers see it: nothing was done. */
+export const outage = (code: ErrorCode, message: string, retryAfterMs: number, cause?: unknown): PoolError =>
+  new PoolError(code, message, { details: { retryAfterMs }, ...(cause !== undefined && { cause }) });

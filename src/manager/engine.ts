@@ -1,0 +1,441 @@
+import { type Answer, type Decided, type DecisionContext, decide } from '../domain/decide.ts';
+import { evolve } from '../domain/evolve.ts';
+import type { Journal } from '../domain/journal.ts';
+import type { PoolState } from '../domain/state.ts';
+import type { Clock } from '../model/clock.ts';
+import { PoolError } from '../model/errors.ts';
+import type { AppendResult, EventStore } from '../model/event-store.ts';
+import type { NewEvent, RecordedPoolEvent } from '../model/events.ts';
+import type { Logger } from '../model/interfaces.ts';
+import type { Refusal } from '../model/refusals.ts';
+import { Mailbox } from '../rx/mailbox.ts';
+import { type AppendLimits, appendLimits, withinLimits } from './append-limits.ts';
+import { type Call, outage } from './call.ts';
+import { type Jitter, backoffMs, sleep } from './backoff.ts';
+import { readTail } from './tail.ts';
+import { settleUnknown, type UnknownLimits } from './unknown-outcome.ts';
+
+export interface EngineOptions {
+  readonly store: EventStore;
+  readonly stream: string;
+  /** The fold of the whole stream; the engine's own from here on. */
+  readonly state: PoolState;
+  readonly journal: Journal;
+  readonly context: DecisionContext;
+  readonly clock: Clock;
+  readonly jitter: Jitter;
+  readonly logger: Logger;
+  readonly mailboxLimit: () => number;
+  readonly listener: EngineListener;
+  readonly unknown: UnknownLimits;
+  /** A new event that takes the place of a batch whose outcome stays unknown (WriterStarted). */
+  readonly barrier: () => NewEvent;
+}
+
+/** What the engine tells: in the order of the log, and each before any caller acts on it. */
+export interface EngineListener {
+  /** About to be decided: the one place where a shape becomes the present one. */
+  deciding(call: Call): void;
+  refused(call: Call, refusal: Refusal): void;
+  /** `own`: appended here just now; else learnt from the log. Answers of own batches have been given. */
+  committed(events: readonly RecordedPoolEvent[], own: boolean): void;
+  /** An append ended. Conflicts are no sample: they say nothing about the store's health. */
+  appendEnded(ok: boolean, durationMs: number): void;
+  /** The log does not accept (false), or accepts again (true). */
+  logAccepts(accepts: boolean): void;
+}
+
+export interface AppendCounters {
+  batches: number;
+  events: number;
+  conflicts: number;
+  unknown: number;
+  failed: number;
+}
+
+/** What is appended together, and what each call is answered once it is. */
+export interface Batch {
+  readonly calls: Call[];
+  readonly answers: Answer[];
+  readonly events: RecordedPoolEvent[];
+  readonly expectedRevision: number;
+}
+
+const MAX_CALLS = 256;
+const MAX_CONFLICTS = 100;
+const RETRY_AFTER_MS = 1_000;
+/** A definite failure is tried again so often, if the store says that it may pass. */
+const MAX_FAILURES = 3;
+
+/**
+ * The transact loop. Single threaded, one append in flight: what waits while it is under way becomes the next batch. The
+ * working state runs ahead of the log by that one batch, and the journal takes it back if it does not come to be. Nothing is
+ * answered before its events are committed.
+ */
+export class Engine {
+  readonly state: PoolState;
+  readonly counters: AppendCounters = { batches: 0, events: 0, conflicts: 0, unknown: 0, failed: 0 };
+  readonly #options: EngineOptions;
+  readonly #limits: AppendLimits;
+  readonly #mailbox: Mailbox<Call>;
+  /** Decided before what waits in the mailbox: what a batch had no room for, and what is to be decided again. */
+  #carry: Call[] = [];
+  #busy = false;
+  #draining = false;
+  #accepts = true;
+  #conflictsInRow = 0;
+  #failuresInRow = 0;
+  #behindTo = -1;
+  #closing: AbortController = new AbortController();
+  #idle: (() => void)[] = [];
+  #poison: unknown;
+
+  constructor(options: EngineOptions) {
+    this.#options = options;
+    this.state = options.state;
+    this.#limits = appendLimits(options.store.traits);
+    this.#mailbox = new Mailbox<Call>({
+      limit: options.mailboxLimit,
+      wake: options.store.traits.durable ? 'immediate' : 'microtask',
+      drain: () => this.#drain(),
+    });
+  }
+
+  get waiting(): number {
+    return this.#mailbox.size + this.#carry.length;
+  }
+
+  /** False while the last append's outcome is unknown, or after it failed. */
+  get accepts(): boolean {
+    return this.#accepts && this.#poison === undefined;
+  }
+
+  /** Why nothing is served any more: a history that is impossible, or a bug. */
+  get poison(): unknown {
+    return this.#poison;
+  }
+
+  /** An allocate: refused at once when too many wait, or when the log does not accept. */
+  admit(call: Call): void {
+    if (this.#poison !== undefined) call.failed(this.#poisoned());
+    else if (!this.#accepts) call.failed(outage('LOG_UNAVAILABLE', 'the event store does not accept events', RETRY_AFTER_MS));
+    else if (!this.#mailbox.push(call))
+      call.failed(outage('OVERLOADED', `${this.#mailbox.size} commands wait already`, RETRY_AFTER_MS));
+  }
+
+  /** Release, renew, cancel and the manager's own commands always pass. */
+  pass(call: Call): void {
+    if (this.#poison !== undefined) call.failed(this.#poisoned());
+    else if (!this.#mailbox.pass(call)) call.failed(outage('DRAINING', 'the manager is closed', RETRY_AFTER_MS));
+  }
+
+  /** Before everything that waits: for a breaker's change that is in force already. */
+  passFirst(call: Call): void {
+    this.#carry.push(call);
+    this.#wake();
+  }
+
+  /** Another writer's events, as a subscription delivers them. Own ones, and ones that are known, are passed over. */
+  learn(events: readonly RecordedPoolEvent[]): void {
+    const last = events.at(-1);
+    if (last === undefined || last.revision <= this.state.revision) return;
+    if (this.#busy || this.#draining) this.#behindTo = Math.max(this.#behindTo, last.revision);
+    else if (events[0]!.revision > this.state.revision + 1) this.#catchUp();
+    else this.#foldForeign(events.filter((event) => event.revision > this.state.revision));
+  }
+
+  /** Resolves when nothing waits and nothing is in flight. */
+  settled(): Promise<void> {
+    if (!this.#busy && this.waiting === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#idle.push(resolve);
+    });
+  }
+
+  /** What waits is still decided; what is unknown is given up with a barrier. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    if (this.accepts) await this.settled();
+    void this.#mailbox.close();
+    for (const call of this.#takeAll()) call.failed(outage('LOG_UNAVAILABLE', 'the manager was closed', RETRY_AFTER_MS));
+  }
+
+  /** For what is carried: the mailbox wakes by itself. */
+  #wake(): void {
+    if (this.#busy || this.#carry.length === 0) return;
+    if (this.#options.store.traits.durable) setImmediate(() => this.#drain());
+    else queueMicrotask(() => this.#drain());
+  }
+
+  #drain(): void {
+    if (this.#draining || this.#busy || this.#poison !== undefined) return;
+    this.#draining = true;
+    try {
+      this.#transact(this.#next());
+    } finally {
+      this.#draining = false;
+    }
+    if (!this.#busy) this.#afterDrain();
+  }
+
+  #next(): Call[] {
+    if (this.#carry.length === 0) return this.#mailbox.take(MAX_CALLS);
+    const calls = this.#carry;
+    this.#carry = [];
+    return calls.concat(this.#mailbox.take(Math.max(0, MAX_CALLS - calls.length)));
+  }
+
+  #afterDrain(): void {
+    if (this.#behindTo > this.state.revision) return this.#catchUp();
+    if (this.#carry.length > 0) this.#wake();
+    if (this.waiting > 0 || this.#idle.length === 0) return;
+    const idle = this.#idle;
+    this.#idle = [];
+    for (const resolve of idle) resolve();
+  }
+
+  #transact(calls: readonly Call[]): void {
+    const batch: Batch = { calls: [], answers: [], events: [], expectedRevision: this.state.revision };
+    let bytes = 0;
+    for (let i = 0; i < calls.length; i++) {
+      const call = calls[i]!;
+      if (call.dropped) continue;
+      const mark = this.#options.journal.mark();
+      const decided = this.#decide(call, mark);
+      if (decided === undefined) continue;
+      const grown = withinLimits(this.#limits, batch.events.length, bytes, decided.events);
+      if (grown < 0) {
+        this.#options.journal.undoTo(mark);
+        if (batch.events.length === 0) this.#impossible(call, decided);
+        else {
+          this.#carry = calls.slice(i).concat(this.#carry);
+          break;
+        }
+        continue;
+      }
+      bytes = grown;
+      batch.calls.push(call);
+      batch.answers.push(decided.answer);
+      for (const event of decided.events) batch.events.push(event);
+    }
+    this.#commit(batch);
+  }
+
+  #decide(call: Call, mark: number): Decided | undefined {
+    try {
+      this.#options.listener.deciding(call);
+      return decide(this.state, call.command, this.#options.context, this.#options.journal);
+    } catch (error) {
+      this.#options.journal.undoTo(mark);
+      this.#options.logger.error({ err: error, command: call.command }, 'a command could not be decided');
+      call.failed(new PoolError('INTERNAL', `deciding ${call.command.type} failed`, { cause: error, details: { revision: this.state.revision } }));
+      return undefined;
+    }
+  }
+
+  #impossible(call: Call, { events }: Decided): void {
+    const { maxEvents, maxBytes } = this.#limits;
+    const message = `${call.command.type} causes ${events.length} events; one append holds ${maxEvents} events and ${maxBytes} bytes`;
+    this.#options.logger.error({ command: call.command.type, events: events.length }, message);
+    call.failed(new PoolError('PAYLOAD_TOO_LARGE', message));
+  }
+
+  #commit(batch: Batch): void {
+    if (batch.events.length === 0) return this.#answer(batch);
+    const startedMs = this.#options.clock.monotonic();
+    const result = this.#append(batch);
+    if (!(result instanceof Promise)) return this.#ended(batch, result, startedMs);
+    this.#busy = true;
+    this.#mailbox.hold();
+    void result
+      .catch((cause: unknown): AppendResult => ({ outcome: 'unknown', cause }))
+      .then((ended) => {
+        this.#resume();
+        this.#ended(batch, ended, startedMs);
+        this.#drain();
+      });
+  }
+
+  #append({ events, expectedRevision }: Batch): AppendResult | Promise<AppendResult> {
+    try {
+      return this.#options.store.append(this.#options.stream, events, expectedRevision);
+    } catch (cause) {
+      return { outcome: 'failed', cause, retryable: false };
+    }
+  }
+
+  #ended(batch: Batch, result: AppendResult, startedMs: number): void {
+    if (result.outcome === 'conflict') {
+      this.counters.conflicts += 1;
+      return this.#away(() => this.#lost(batch));
+    }
+    const durationMs = this.#options.clock.monotonic() - startedMs;
+    this.#options.listener.appendEnded(result.outcome === 'appended', durationMs);
+    if (result.outcome === 'appended') return this.#appended(batch);
+    if (result.outcome === 'failed') return this.#failed(batch, result);
+    this.counters.unknown += 1;
+    this.#options.logger.warn({ err: result.cause, revision: batch.expectedRevision }, 'the outcome of an append is unknown');
+    this.#away(() => this.#unknown(batch));
+  }
+
+  #appended(batch: Batch): void {
+    this.#conflictsInRow = 0;
+    this.#failuresInRow = 0;
+    this.counters.batches += 1;
+    this.counters.events += batch.events.length;
+    this.#options.journal.clear();
+    this.#setAccepts(true);
+    this.#answer(batch);
+    this.#options.listener.committed(batch.events, true);
+  }
+
+  #answer({ calls, answers }: Batch): void {
+    for (let i = 0; i < calls.length; i++) {
+      const answer = answers[i]!;
+      if (answer.kind === 'refused') this.#options.listener.refused(calls[i]!, answer.refusal);
+      calls[i]!.answered(answer);
+    }
+  }
+
+  /** Another writer was first: takes the batch back, folds what it missed and decides the same commands again. */
+  async #lost(batch: Batch): Promise<void> {
+    this.#options.journal.undoTo(0);
+    this.#conflictsInRow += 1;
+    if (this.#conflictsInRow > 2) await sleep(this.#options.clock, backoffMs(this.#conflictsInRow, 1, 50, this.#options.jitter));
+    await this.#foldTail();
+    if (this.#conflictsInRow > MAX_CONFLICTS) this.#refuseAll(batch.calls, 'other writers were always first');
+    else this.#carry = batch.calls.concat(this.#carry);
+  }
+
+  #failed(batch: Batch, { cause, retryable }: { cause: unknown; retryable: boolean }): void {
+    this.counters.failed += 1;
+    this.#failuresInRow += 1;
+    this.#options.journal.undoTo(0);
+    this.#options.logger.error({ err: cause, revision: batch.expectedRevision }, 'an append failed; nothing was written');
+    const again = retryable && this.#failuresInRow <= MAX_FAILURES;
+    const kept = again ? batch.calls : this.#refuseAll(batch.calls, 'the event store failed', cause);
+    if (!this.#closing.signal.aborted) this.#carry = kept.concat(this.#carry);
+    this.#setAccepts(again);
+    this.#away(() => this.#rest());
+  }
+
+  /** The next batch after it is the probe of whether the store accepts again. */
+  async #rest(): Promise<void> {
+    const { clock, jitter } = this.#options;
+    await sleep(clock, backoffMs(this.#failuresInRow, 10, 1_000, jitter), this.#closing.signal);
+    this.#setAccepts(true);
+  }
+
+  async #unknown(batch: Batch): Promise<void> {
+    this.#setAccepts(false);
+    const { store, stream, clock, jitter, unknown, barrier, logger } = this.#options;
+    const outcome = await settleUnknown(batch, {
+      store,
+      stream,
+      clock,
+      jitter,
+      logger,
+      barrier,
+      limits: unknown,
+      closing: this.#closing.signal,
+      patienceEnded: () => this.#patienceEnded(batch),
+      appendEnded: (ok, durationMs) => this.#options.listener.appendEnded(ok, durationMs),
+    });
+    if (outcome === 'abandoned') return this.#abandon(batch);
+    if (outcome === 'applied') this.#appended(batch);
+    else await this.#lost(batch);
+    this.#setAccepts(true);
+  }
+
+  /** Closed in doubt: the state is not known any more, and is not to be read or written from. */
+  #abandon(batch: Batch): void {
+    this.#patienceEnded(batch);
+    this.#poison = new PoolError('OUTCOME_UNKNOWN', 'closed while the outcome of an append was unknown');
+  }
+
+  /** Callers have waited long enough: those in the batch learn that nobody knows, those behind it that nothing was done. */
+  #patienceEnded(batch: Batch): void {
+    const unknown = new PoolError('OUTCOME_UNKNOWN', 'the event store did not say whether it was done', {
+      details: { retryAfterMs: RETRY_AFTER_MS },
+    });
+    for (const call of batch.calls) if (call.asked) call.failed(unknown);
+    this.#carry = this.#refuseAll(this.#takeAll(), 'the event store does not answer');
+  }
+
+  /** Tells the callers, and gives back the manager's own commands, which are tried again. */
+  #refuseAll(calls: readonly Call[], why: string, cause?: unknown): Call[] {
+    for (const call of calls) if (call.asked) call.failed(outage('LOG_UNAVAILABLE', why, RETRY_AFTER_MS, cause));
+    return calls.filter((call) => !call.asked);
+  }
+
+  #takeAll(): Call[] {
+    const calls = this.#carry.concat(this.#mailbox.take());
+    this.#carry = [];
+    return calls;
+  }
+
+  /** Nothing is decided until `work` has ended. */
+  #away(work: () => Promise<void>): void {
+    this.#busy = true;
+    this.#mailbox.hold();
+    work()
+      .catch((error: unknown) => this.#crash(error))
+      .then(() => {
+        this.#resume();
+        this.#drain();
+      });
+  }
+
+  #resume(): void {
+    this.#busy = false;
+    this.#mailbox.release();
+  }
+
+  #catchUp(): void {
+    this.#away(() => this.#foldTail());
+  }
+
+  async #foldTail(): Promise<void> {
+    const { store, stream, clock, jitter } = this.#options;
+    for (let attempt = 1; attempt <= 3 || !this.#closing.signal.aborted; attempt++) {
+      try {
+        for await (const events of readTail(store, stream, this.state.revision + 1)) this.#foldForeign(events);
+        this.#setAccepts(true);
+        return;
+      } catch (error) {
+        if (this.#poison !== undefined) throw error;
+        this.#setAccepts(false);
+        this.#options.logger.warn({ err: error, attempt }, 'the tail of the log could not be read');
+        await sleep(clock, backoffMs(attempt, 10, 2_000, jitter), this.#closing.signal);
+      }
+    }
+  }
+
+  #foldForeign(events: readonly RecordedPoolEvent[]): void {
+    try {
+      for (const event of events) evolve(this.state, event);
+    } catch (error) {
+      this.#crash(error);
+      throw error;
+    }
+    this.#options.listener.committed(events, false);
+  }
+
+  /** An impossible history or a bug: nothing more is promised. */
+  #crash(error: unknown): void {
+    if (this.#poison !== undefined) return;
+    this.#poison = error;
+    this.#options.logger.error({ err: error, revision: this.state.revision }, 'the manager serves no more');
+    for (const call of this.#takeAll()) call.failed(this.#poisoned());
+  }
+
+  #poisoned(): PoolError {
+    return new PoolError('INTERNAL', 'the manager has stopped serving after an internal error', { cause: this.#poison });
+  }
+
+  #setAccepts(accepts: boolean): void {
+    if (this.#accepts === accepts) return;
+    this.#accepts = accepts;
+    this.#options.listener.logAccepts(accepts);
+  }
+}

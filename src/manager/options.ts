@@ -1,0 +1,58 @@
+import type { LiveActorsFactory } from '../machines/live/actors.ts';
+import type { Clock } from '../model/clock.ts';
+import { type FieldError, invalid } from '../model/errors.ts';
+import type { EventStore } from '../model/event-store.ts';
+import { ID_PATTERN, isId, isPoolId } from '../model/ids.ts';
+import type { HealthMonitor, Logger, ResourceDetector, TaskRouter } from '../model/interfaces.ts';
+import type { Jitter } from './backoff.ts';
+import type { UnknownLimits } from './unknown-outcome.ts';
+
+export interface ManagerOptions {
+  /** A URL (`memory:`, `sqlite:<file>`, `esdb://...`, `esdb+discover://...`) or a store; default `memory:`. A store that is given stays open. */
+  readonly eventStore?: string | EventStore;
+  /** Names the pool's streams; default `default`. */
+  readonly poolId?: string;
+  /** Names this manager in the log, the same over restarts. Several managers on one pool need one each. */
+  readonly writerId?: string;
+  /** Wait until the writer of an embedded store is gone, then take over. */
+  readonly standby?: boolean;
+  /** Default: the one of this package, over the detector. */
+  readonly healthMonitor?: HealthMonitor;
+  /** Default: one that routes to this pool. */
+  readonly taskRouter?: TaskRouter;
+  readonly clock?: Clock;
+  readonly logger?: Logger;
+  /** A draw in [0, 1) for jitter; default Math.random. */
+  readonly random?: Jitter;
+  readonly tuning?: Partial<Tuning>;
+}
+
+/** What tests turn, and operators hardly ever. Durations in ms. */
+export interface Tuning {
+  readonly unknown: UnknownLimits;
+  /** How often the health monitor is asked; 0 = never. */
+  readonly healthIntervalMs: number;
+  readonly healthTimeoutMs: number;
+  /** How often the health monitor is given the metrics; 0 = never. */
+  readonly metricsIntervalMs: number;
+  /** A snapshot is written once so many events came since the last. */
+  readonly snapshotEvery: number;
+  readonly refusalsPerSecond: number;
+  /** The actors that own all waiting; tests show by another one what happens without them. */
+  readonly liveActors: LiveActorsFactory;
+}
+
+/** Adds an error for each wrong option. */
+export function checkOptions(detector: ResourceDetector, options: ManagerOptions): void {
+  const errors: FieldError[] = [];
+  if (typeof detector?.getCurrentResources !== 'function' || typeof detector.getAvailability !== 'function')
+    errors.push({ path: 'detector', value: detector, allowed: 'a ResourceDetector, such as createResourceDetector() makes' });
+  const { poolId, writerId, eventStore } = options;
+  if (poolId !== undefined && !isPoolId(poolId))
+    errors.push({ path: 'options.poolId', value: poolId, allowed: `${ID_PATTERN}, at most 64 long, not ending in -audit` });
+  if (writerId !== undefined && !isId(writerId))
+    errors.push({ path: 'options.writerId', value: writerId, allowed: ID_PATTERN });
+  if (eventStore !== undefined && typeof eventStore !== 'string' && typeof eventStore?.append !== 'function')
+    errors.push({ path: 'options.eventStore', value: eventStore, allowed: 'a URL or an EventStore' });
+  if (errors.length > 0) throw invalid(errors, 'INVALID_CONFIG');
+}

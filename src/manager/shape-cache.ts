@@ -1,0 +1,148 @@
+import { LRUCache } from 'lru-cache';
+import { compilePlan, type Plan } from '../domain/plan.ts';
+import type { PoolState } from '../domain/state.ts';
+import type { Amounts, Requirements } from '../model/amounts.ts';
+import type { RequestSpec } from '../model/request.ts';
+
+/** What a request asks for, without who asks and how: equal for all requests of one kind. */
+export interface Shape {
+  readonly type: string | null;
+  readonly priority: string | null;
+  readonly tier: string | null;
+  readonly ttlMs: number | null;
+  readonly requirements: Requirements;
+  readonly amounts: Amounts;
+  readonly minimum: Amounts | null;
+  /** As it was written. */
+  readonly minimumWritten: Requirements | null;
+  plan: Plan | undefined;
+  /** What the plan was compiled for. */
+  configRevision: number;
+  capacityRevision: number;
+}
+
+export interface CacheCounters {
+  readonly hits: number;
+  readonly misses: number;
+  readonly bypasses: number;
+  readonly size: number;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/**
+ * Requests by shape, least recently used out first. A shape keeps what its text comes to (amounts), and its plan for as long as
+ * the configuration and the capacity stand. It never holds free amounts, quotas, permits or a "fits": with and without it the
+ * same events come of the same commands.
+ */
+export class ShapeCache {
+  readonly #shapes: LRUCache<string, Shape> | undefined;
+  #hits = 0;
+  #misses = 0;
+  #bypasses = 0;
+  /** The shape of the command that is being decided. */
+  present: Shape | undefined;
+
+  /** `max` shapes; 0 turns it off. */
+  constructor(max: number) {
+    this.#shapes = max > 0 ? new LRUCache({ max }) : undefined;
+  }
+
+  get counters(): CacheCounters {
+    return { hits: this.#hits, misses: this.#misses, bypasses: this.#bypasses, size: this.#shapes?.size ?? 0 };
+  }
+
+  /** Hits that were used, of all valid allocates: stale ones, misses and bypasses count against it. Null before the first. */
+  get hitRatio(): number | null {
+    const all = this.#hits + this.#misses + this.#bypasses;
+    return all === 0 ? null : this.#hits / all;
+  }
+
+  /** The shape of a request as it is written; undefined if it is not known, or is none. */
+  find(request: Fields): Shape | undefined {
+    if (this.#shapes === undefined) return undefined;
+    const requirements = request['requirements'];
+    if (typeof requirements !== 'object' || requirements === null) return undefined;
+    const shape = this.#shapes.get(keyOf(request, requirements as Requirements));
+    return shape !== undefined && isShapeOf(shape, request, requirements as Requirements) ? shape : undefined;
+  }
+
+  /** Remembers a request that was found valid, under what it was written as. */
+  add(request: Fields, spec: RequestSpec): Shape | undefined {
+    if (this.#shapes === undefined) return undefined;
+    const { type, priority, tier, ttlMs, requirements, amounts, minimum } = spec;
+    const minimumWritten = (request['minimum'] ?? null) as Requirements | null;
+    const shape: Shape = {
+      type,
+      priority,
+      tier,
+      ttlMs,
+      requirements,
+      amounts,
+      minimum,
+      minimumWritten: minimumWritten === null ? null : { ...minimumWritten },
+      plan: undefined,
+      configRevision: -1,
+      capacityRevision: -1,
+    };
+    this.#shapes.set(keyOf(request, requirements), shape);
+    return shape;
+  }
+
+  /** For `DecisionContext.planFor`: the present shape's plan, compiled anew when it is not of this configuration and capacity. */
+  readonly planFor = (state: PoolState, request: RequestSpec): Plan => {
+    const shape = this.present;
+    if (shape === undefined || shape.amounts !== request.amounts) {
+      const plan = compilePlan(state, request);
+      if (plan.errors === null) this.#bypasses += 1;
+      return plan;
+    }
+    const known = shape.plan !== undefined && isCurrent(shape, state);
+    const plan = known ? shape.plan! : this.#compile(shape, state, request);
+    if (plan.errors !== null) return plan;
+    if (known) this.#hits += 1;
+    else this.#misses += 1;
+    return plan;
+  };
+
+  #compile(shape: Shape, state: PoolState, request: RequestSpec): Plan {
+    shape.plan = compilePlan(state, request);
+    shape.configRevision = state.configRevision;
+    shape.capacityRevision = state.capacityRevision;
+    return shape.plan;
+  }
+}
+
+const isCurrent = (shape: Shape, state: PoolState): boolean =>
+  shape.configRevision === state.configRevision && shape.capacityRevision === state.capacityRevision;
+
+/** Different requests may share a key, since nothing in it is quoted: `isShapeOf` decides. */
+function keyOf(request: Fields, requirements: Requirements): string {
+  let key = `${request['tier']}|${request['priority']}|${request['type']}|${request['ttlMs']}`;
+  for (const dimension in requirements) key += `|${dimension}:${requirements[dimension]}`;
+  const minimum = request['minimum'];
+  return minimum === undefined || minimum === null ? key : key + JSON.stringify(minimum);
+}
+
+const isShapeOf = (shape: Shape, request: Fields, requirements: Requirements): boolean =>
+  shape.tier === (request['tier'] ?? null) &&
+  shape.priority === (request['priority'] ?? null) &&
+  shape.type === (request['type'] ?? null) &&
+  shape.ttlMs === (request['ttlMs'] ?? null) &&
+  sameWritten(shape.requirements, requirements) &&
+  sameMinimum(shape.minimumWritten, (request['minimum'] ?? null) as Requirements | null);
+
+function sameMinimum(a: Requirements | null, b: Requirements | null): boolean {
+  if (a === null || b === null) return a === b;
+  return typeof b === 'object' && sameWritten(a, b);
+}
+
+function sameWritten(a: Requirements, b: Requirements): boolean {
+  let count = 0;
+  for (const dimension in b) {
+    if (a[dimension] !== b[dimension] || a[dimension] === undefined) return false;
+    count += 1;
+  }
+  for (const _ in a) count -= 1;
+  return count === 0;
+}
