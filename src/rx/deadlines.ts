@@ -109,8 +109,8 @@ export class Deadlines<K extends string | number> {
     const nowMs = this.#clock.monotonic();
     const lateMs = nowMs - this.#wakeMs;
     this.#wakeMs = Number.POSITIVE_INFINITY;
-    if (wake === 'due' && lateMs > this.#gapThresholdMs) return this.#tellGap(lateMs, nowMs);
-    this.#deliver(nowMs);
+    if (wake === 'due' && lateMs > this.#gapThresholdMs) this.#tellGap(lateMs, nowMs);
+    else this.#deliver(nowMs);
   }
 
   #tellGap(gapMs: number, nowMs: number): void {

@@ -1,4 +1,3 @@
-import { performance } from 'node:perf_hooks';
 import type { Clock } from '../model/clock.ts';
 
 /** The longest delay that Node's timers take, in ms; a longer one would fire at once. */
