@@ -1,0 +1,85 @@
+import type { Command } from '../model/commands.ts';
+import { type Answer, type Decided, type DecisionContext, DONE } from './answer.ts';
+import { allocate } from './decide/allocate.ts';
+import { endNoticed, endQuarantine, observeClockGap, reclaimExpired, release, renew, revoke } from './decide/lease.ts';
+import {
+  configure,
+  drainPool,
+  endPoolDrain,
+  observeCapacity,
+  observeHealth,
+  openPool,
+  startWriter,
+  triggerBreaker,
+} from './decide/pool.ts';
+import { cancel, expireRequests } from './decide/requests.ts';
+import { cordonTier, drainTier, endTierDrain, uncordonTier } from './decide/tiers.ts';
+import type { Journal } from './journal.ts';
+import { react } from './react.ts';
+import type { PoolState } from './state.ts';
+import { Turn } from './turn.ts';
+
+export type { Answer, Decided, DecisionContext } from './answer.ts';
+
+/**
+ * What becomes of a command: events, which are folded into the state at once (and noted in the journal, so that they can
+ * be undone), and an answer. A refusal is an answer without events.
+ */
+export function decide(state: PoolState, command: Command, context: DecisionContext, journal?: Journal): Decided {
+  const turn = new Turn(state, command, journal);
+  const answer = answerTo(turn, command, context);
+  if (answer.kind !== 'refused') react(turn, context);
+  return { events: turn.events, answer };
+}
+
+function answerTo(turn: Turn, command: Command, context: DecisionContext): Answer {
+  switch (command.type) {
+    case 'Allocate':
+      return allocate(turn, command, context);
+    case 'Release':
+      return release(turn, command);
+    case 'Renew':
+      return renew(turn, command);
+    case 'Revoke':
+      return revoke(turn, command);
+    case 'Cancel':
+      return cancel(turn, command);
+    case 'ReclaimExpired':
+      return reclaimExpired(turn, command);
+    case 'EndNoticed':
+      return endNoticed(turn, command);
+    case 'ExpireRequests':
+      return expireRequests(turn, command);
+    case 'EndQuarantine':
+      return endQuarantine(turn, command);
+    case 'ObserveClockGap':
+      return observeClockGap(turn, command, context.writerId);
+    case 'OpenPool':
+      return openPool(turn, command);
+    case 'StartWriter':
+      return startWriter(turn, command);
+    case 'Configure':
+      return configure(turn, command);
+    case 'ObserveCapacity':
+      return observeCapacity(turn, command);
+    case 'ObserveHealth':
+      return observeHealth(turn, command);
+    case 'CordonTier':
+      return cordonTier(turn, command);
+    case 'UncordonTier':
+      return uncordonTier(turn, command);
+    case 'DrainTier':
+      return drainTier(turn, command);
+    case 'EndTierDrain':
+      return endTierDrain(turn, command);
+    case 'DrainPool':
+      return drainPool(turn, command);
+    case 'EndPoolDrain':
+      return endPoolDrain(turn);
+    case 'TriggerBreaker':
+      return triggerBreaker(turn, command, context);
+    case 'Sweep':
+    case 'JudgeLoad':
+      return DONE; // the reactions judge every tier's load
+  }
+}

@@ -1,0 +1,121 @@
+import { nextBreakerMode } from '../../machines/transitions.ts';
+import { canonicalJson } from '../../model/canonical.ts';
+import type { CommandOf } from '../../model/commands.ts';
+import type { BreakerMode } from '../../model/modes.ts';
+import { type Answer, type DecisionContext, DONE } from '../answer.ts';
+import { openMs } from '../breaker.ts';
+import { refuse } from '../refuse.ts';
+import { sizePool } from '../sizing.ts';
+import type { BreakerRecord, PoolState } from '../state.ts';
+import type { Turn } from '../turn.ts';
+
+export function openPool(turn: Turn, { data }: CommandOf<'OpenPool'>): Answer {
+  if (turn.state.poolId === '') turn.emit('PoolOpened', data);
+  return DONE;
+}
+
+/** Waiters of an earlier life of this writer have lost their callers, unless a key or `respond-async` lets them come back. */
+export function startWriter(turn: Turn, { data }: CommandOf<'StartWriter'>): Answer {
+  turn.emit('WriterStarted', data);
+  for (const { leaseId, request, writerId } of [...turn.state.waiting.values()]) {
+    if (writerId === data.writerId && request.idempotencyKey === null && !request.detached) {
+      turn.emit('RequestCancelled', { leaseId, requestId: request.id, reason: 'writerGone' }, leaseId);
+    }
+  }
+  return DONE;
+}
+
+export function configure(turn: Turn, { data }: CommandOf<'Configure'>): Answer {
+  const { state } = turn;
+  const { config, hash, source, expectedRevision } = data;
+  if (expectedRevision !== null && expectedRevision !== state.configRevision) {
+    return refuse(
+      turn,
+      'REVISION_MISMATCH',
+      `the configuration stands at revision ${state.configRevision}, not ${expectedRevision}`,
+    );
+  }
+  if (hash === (source === 'start' ? state.startConfigHash : state.configHash)) return DONE;
+  const kept = new Set(config.tiers.map((tier) => tier.name));
+  const busy = state.tiers.filter(
+    (tier) => !kept.has(tier.name) && (tier.leases > 0 || tier.waiting.length > 0 || held(tier.quarantined)),
+  );
+  if (busy.length > 0) {
+    const errors = busy.map(({ name }) => ({
+      path: 'tiers',
+      value: name,
+      allowed: `tier ${name} must stay until it is empty`,
+    }));
+    return refuse(turn, 'INVALID_CONFIG', errors.map((error) => error.allowed).join('\n'), { errors });
+  }
+  turn.emit('ConfigChanged', { config, hash, source, sized: sizePool(config, state.capacity) });
+  return DONE;
+}
+
+const held = (amounts: Readonly<Record<string, number>>): boolean =>
+  Object.values(amounts).some((amount) => amount > 0);
+
+export function observeCapacity(turn: Turn, { data }: CommandOf<'ObserveCapacity'>): Answer {
+  const { state } = turn;
+  const same =
+    state.capacityRevision >= 0 &&
+    data.source === state.capacitySource &&
+    canonicalJson(data.capacity) === canonicalJson(state.capacity);
+  if (!same) turn.emit('CapacityObserved', { ...data, sized: sizePool(state.config, data.capacity) });
+  return DONE;
+}
+
+export function observeHealth(turn: Turn, { data }: CommandOf<'ObserveHealth'>): Answer {
+  const { healthy, failingChecks } = turn.state;
+  if (healthy !== data.healthy || failingChecks.join() !== data.failing.join()) turn.emit('HealthChanged', data);
+  return DONE;
+}
+
+export function drainPool(turn: Turn, { data }: CommandOf<'DrainPool'>): Answer {
+  if (turn.state.draining) return DONE;
+  turn.emit('PoolDrainStarted', { deadlineAt: data.deadlineMs === null ? null : turn.at + data.deadlineMs });
+  for (const { leaseId, request } of [...turn.state.waiting.values()]) {
+    turn.emit('RequestCancelled', { leaseId, requestId: request.id, reason: 'draining' }, leaseId);
+  }
+  return DONE;
+}
+
+export function endPoolDrain(turn: Turn): Answer {
+  if (turn.state.draining) turn.emit('PoolDrainEnded', {});
+  return DONE;
+}
+
+/** A trigger that was seen by an earlier generation of the breaker, or that leads nowhere from its mode, is nothing. */
+export function triggerBreaker(turn: Turn, { data }: CommandOf<'TriggerBreaker'>, context: DecisionContext): Answer {
+  const before = context.breaker.record;
+  if (data.generation !== null && data.generation !== before.generation) return DONE;
+  const to = nextBreakerMode(before.mode, data.trigger);
+  if (to === undefined) return DONE;
+  const after = enter(turn.state, before, to, turn.at, data.draw);
+  const { mode, ...rest } = after;
+  turn.emit('BreakerModeChanged', {
+    writerId: context.writerId,
+    trigger: data.trigger,
+    from: before.mode,
+    to: mode,
+    ...rest,
+  });
+  context.breaker.apply(after, turn.at);
+  return DONE;
+}
+
+function enter(
+  { config: { breaker } }: PoolState,
+  before: BreakerRecord,
+  to: BreakerMode,
+  at: number,
+  draw: number,
+): BreakerRecord {
+  const generation = before.generation + 1;
+  if (to === 'open') {
+    const reopened = before.mode === 'halfOpen' ? before.reopened + 1 : 0;
+    return { mode: to, generation, until: at + openMs(breaker, reopened, draw), reopened };
+  }
+  if (to === 'halfOpen') return { mode: to, generation, until: at + breaker.halfOpenMs, reopened: before.reopened };
+  return { mode: to, generation, until: null, reopened: 0 };
+}
