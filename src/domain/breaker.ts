@@ -1,5 +1,6 @@
 import type { BreakerConfig, ResolvedConfig } from '../model/config.ts';
 import type { BreakerMode, BreakerTrigger } from '../model/modes.ts';
+import { BREAKER_CLOSED } from './breaker-change.ts';
 import type { BreakerRecord } from './state.ts';
 
 /** The outcome of one append, or of one probe. A version conflict, a refusal and a cancellation are no outcomes. */
@@ -14,7 +15,6 @@ export interface Sample {
 export type Admission = { readonly admitted: true } | { readonly admitted: false; readonly retryAfterMs: number };
 
 const ADMITTED: Admission = { admitted: true };
-const INITIAL: BreakerRecord = { mode: 'closed', generation: 0, until: null, reopened: 0 };
 
 /**
  * The breaker of one manager as it runs: windows, probes and ramp, which no event records. Its mode comes from
@@ -24,7 +24,7 @@ const INITIAL: BreakerRecord = { mode: 'closed', generation: 0, until: null, reo
 export class BreakerGate {
   #config: BreakerConfig;
   #enabled: boolean;
-  #record: BreakerRecord = INITIAL;
+  #record: BreakerRecord = BREAKER_CLOSED;
   #samples: Sample[] = [];
   #probesLeft = 0;
   #probesOk = 0;
@@ -119,10 +119,4 @@ export class BreakerGate {
       ? 'slow.high'
       : undefined;
   }
-}
-
-/** How long a breaker that opens for the n-th time in a row stays open: doubling, capped, drawn within its jitter. */
-export function openMs(config: BreakerConfig, reopened: number, draw: number): number {
-  const base = Math.min(config.maxOpenMs, config.openMs * 2 ** Math.min(reopened, 30));
-  return Math.round(base * (1 + config.jitterRatio * (2 * draw - 1)));
 }

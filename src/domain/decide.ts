@@ -77,7 +77,7 @@ function answerTo(turn: Turn, command: Command, context: DecisionContext): Answe
     case 'EndPoolDrain':
       return endPoolDrain(turn);
     case 'TriggerBreaker':
-      return triggerBreaker(turn, command, context);
+      return triggerBreaker(turn, command, context.writerId);
     case 'Sweep':
     case 'JudgeLoad':
       return DONE; // the reactions judge every tier's load

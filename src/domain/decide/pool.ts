@@ -1,12 +1,9 @@
-import { nextBreakerMode } from '../../machines/transitions.ts';
 import { canonicalJson } from '../../model/canonical.ts';
 import type { CommandOf } from '../../model/commands.ts';
-import type { BreakerMode } from '../../model/modes.ts';
-import { type Answer, type DecisionContext, DONE } from '../answer.ts';
-import { openMs } from '../breaker.ts';
+import { type Answer, DONE } from '../answer.ts';
+import { BREAKER_CLOSED, breakerChange } from '../breaker-change.ts';
 import { refuse } from '../refuse.ts';
 import { sizePool } from '../sizing.ts';
-import type { BreakerRecord, PoolState } from '../state.ts';
 import type { Turn } from '../turn.ts';
 
 export function openPool(turn: Turn, { data }: CommandOf<'OpenPool'>): Answer {
@@ -85,37 +82,13 @@ export function endPoolDrain(turn: Turn): Answer {
   return DONE;
 }
 
-/** A trigger that was seen by an earlier generation of the breaker, or that leads nowhere from its mode, is nothing. */
-export function triggerBreaker(turn: Turn, { data }: CommandOf<'TriggerBreaker'>, context: DecisionContext): Answer {
-  const before = context.breaker.record;
-  if (data.generation !== null && data.generation !== before.generation) return DONE;
-  const to = nextBreakerMode(before.mode, data.trigger);
-  if (to === undefined) return DONE;
-  const after = enter(turn.state, before, to, turn.at, data.draw);
-  const { mode, ...rest } = after;
-  turn.emit('BreakerModeChanged', {
-    writerId: context.writerId,
-    trigger: data.trigger,
-    from: before.mode,
-    to: mode,
-    ...rest,
-  });
-  context.breaker.apply(after, turn.at);
+/**
+ * The breaker of one manager changes at once (`breakerChange` on its gate's record); this records the change, computed again from
+ * the recorded breaker by the same rule. So it can be decided late, and again after a conflict.
+ */
+export function triggerBreaker(turn: Turn, { data }: CommandOf<'TriggerBreaker'>, writerId: string): Answer {
+  const before = turn.state.breakers.get(writerId) ?? BREAKER_CLOSED;
+  const change = breakerChange(turn.state.config.breaker, before, data, turn.at);
+  if (change !== undefined) turn.emit('BreakerModeChanged', { writerId, ...change });
   return DONE;
-}
-
-function enter(
-  { config: { breaker } }: PoolState,
-  before: BreakerRecord,
-  to: BreakerMode,
-  at: number,
-  draw: number,
-): BreakerRecord {
-  const generation = before.generation + 1;
-  if (to === 'open') {
-    const reopened = before.mode === 'halfOpen' ? before.reopened + 1 : 0;
-    return { mode: to, generation, until: at + openMs(breaker, reopened, draw), reopened };
-  }
-  if (to === 'halfOpen') return { mode: to, generation, until: at + breaker.halfOpenMs, reopened: before.reopened };
-  return { mode: to, generation, until: null, reopened: 0 };
 }

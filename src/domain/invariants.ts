@@ -1,0 +1,56 @@
+import type { PoolState, Tally } from './state.ts';
+
+/** What is wrong with a state that no history may lead to; empty = nothing. Checked after every event of simulated runs. */
+export function checkInvariants(state: PoolState): string[] {
+  const wrong: string[] = [];
+  const pool = sums(state, () => true);
+  same(wrong, 'pool', state.allocated, pool.allocated);
+  for (const tier of state.tiers) {
+    const held = sums(state, (name) => name === tier.name);
+    same(wrong, `tier ${tier.name}`, tier.allocated, held.allocated);
+    if (tier.leases !== held.leases)
+      wrong.push(`tier ${tier.name}: counts ${tier.leases} leases, holds ${held.leases}`);
+    if (tier.mode.admission === 'drained' && tier.leases > 0)
+      wrong.push(`tier ${tier.name}: drained with ${tier.leases} leases`);
+    for (const [i, waiter] of tier.waiting.entries()) {
+      if (i > 0 && tier.waiting[i - 1]!.rank > waiter.rank)
+        wrong.push(`tier ${tier.name}: waiters out of order at ${i}`);
+      if (state.waiting.get(waiter.leaseId) !== waiter) wrong.push(`waiter ${waiter.leaseId} is not in the index`);
+    }
+  }
+  if (state.names.size !== state.leases.size + state.waiting.size)
+    wrong.push('names are not those of live leases and waiters');
+  if (state.ended.size !== state.endedNext - state.endedFirst) wrong.push('ended leases and their order differ');
+  for (const [leaseId, lease] of state.leases) {
+    if (lease.token > state.lastToken) wrong.push(`lease ${leaseId}: token ${lease.token} was never given`);
+    if (state.ended.has(leaseId)) wrong.push(`lease ${leaseId} is both live and ended`);
+  }
+  return wrong;
+}
+
+function sums(state: PoolState, counts: (tier: string) => boolean): { allocated: Tally; leases: number } {
+  const allocated: Tally = {};
+  let leases = 0;
+  for (const lease of state.leases.values()) {
+    if (!counts(lease.tier)) continue;
+    leases += 1;
+    for (const dimension in lease.amounts)
+      allocated[dimension] = (allocated[dimension] ?? 0) + lease.amounts[dimension]!;
+  }
+  return { allocated, leases };
+}
+
+function same(wrong: string[], what: string, counted: Tally, summed: Tally): void {
+  for (const dimension of new Set([...Object.keys(counted), ...Object.keys(summed)])) {
+    const [a, b] = [counted[dimension] ?? 0, summed[dimension] ?? 0];
+    if (a !== b || a < 0) wrong.push(`${what}: ${dimension} is counted as ${a}, held are ${b}`);
+  }
+}
+
+/** Whether the pool holds more than is allocatable; only a fall of capacity may bring that about. */
+export function overallocated(state: PoolState): boolean {
+  return state.dimensions.some(
+    (dimension) =>
+      (state.allocated[dimension] ?? 0) + (state.quarantined[dimension] ?? 0) > (state.allocatable[dimension] ?? 0),
+  );
+}

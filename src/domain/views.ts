@@ -1,0 +1,146 @@
+import type { LeaseView, PoolView, RequestView, TierView } from '../model/views.ts';
+import { renewalIntervalMs } from './decide/lease.ts';
+import { borrowedOf, lentOf, perDimension, roomIn, shortfallOf } from './placement.ts';
+import { leastOf } from './plan.ts';
+import { admits } from './queue.ts';
+import {
+  type BreakerRecord,
+  type EndedLease,
+  type LeaseRecord,
+  type PoolState,
+  type TierState,
+  tierNamed,
+  type WaitingRecord,
+} from './state.ts';
+
+const isEnded = (record: LeaseRecord | EndedLease): record is EndedLease => 'lease' in record;
+
+/** A lease as it stands, live or ended. */
+export function leaseView(record: LeaseRecord | EndedLease): LeaseView {
+  const lease = isEnded(record) ? record.lease : record;
+  const {
+    leaseId,
+    request,
+    token,
+    tier,
+    priority,
+    type,
+    amounts,
+    borrowed,
+    grantedAt,
+    ttlMs,
+    expiresAt,
+    noticeEndsAt,
+  } = lease;
+  return {
+    id: leaseId,
+    requestId: request.id,
+    token,
+    tier,
+    owner: request.owner,
+    priority,
+    type,
+    requirements: request.requirements,
+    amounts,
+    borrowed,
+    labels: request.labels,
+    grantedAt,
+    ttlMs,
+    expiresAt,
+    renewAfterMs: renewalIntervalMs(ttlMs),
+    state: isEnded(record) ? (record.reason === null ? 'released' : 'reclaimed') : 'active',
+    noticeEndsAt,
+    endedAt: isEnded(record) ? record.endedAt : null,
+    reason: isEnded(record) ? record.reason : null,
+    revision: record.revision,
+  };
+}
+
+export function requestView(state: PoolState, record: WaitingRecord): RequestView {
+  const tier = tierNamed(state, record.tier)!;
+  const { leaseId, request, priority, queuedAt, expiresAt } = record;
+  return {
+    requestId: request.id,
+    leaseId,
+    tier: record.tier,
+    owner: request.owner,
+    priority,
+    requirements: request.requirements,
+    amounts: request.amounts,
+    state: 'waiting',
+    queuedAt,
+    expiresAt,
+    position: tier.waiting.indexOf(record),
+    shortfall: shortfallOf(state, tier, leastOf(request)),
+    estimatedStartMs: estimateOf(state, tier, record),
+  };
+}
+
+/** When enough leases of the pool will have run out for this waiter and those before it, if none is renewed; null = cannot be said. */
+function estimateOf(state: PoolState, tier: TierState, record: WaitingRecord): number | null {
+  const lacking: Record<string, number> = {};
+  for (const waiter of tier.waiting) {
+    const wanted = leastOf(waiter.request);
+    for (const dimension in wanted) lacking[dimension] = (lacking[dimension] ?? 0) + wanted[dimension]!;
+    if (waiter === record) break;
+  }
+  for (const dimension in lacking) lacking[dimension] = lacking[dimension]! - roomIn(state, tier, dimension);
+  const ends = [...state.leases.values()].sort((a, b) => a.expiresAt - b.expiresAt);
+  for (const lease of ends) {
+    if (Object.values(lacking).every((amount) => amount <= 0)) return Math.max(0, lease.expiresAt - state.at);
+    for (const dimension in lease.amounts) lacking[dimension] = (lacking[dimension] ?? 0) - lease.amounts[dimension]!;
+  }
+  const last = ends.at(-1);
+  return last !== undefined && Object.values(lacking).every((amount) => amount <= 0)
+    ? Math.max(0, last.expiresAt - state.at)
+    : null;
+}
+
+export function tierView(state: PoolState, tier: TierState): TierView {
+  const open = admits(tier);
+  return {
+    name: tier.name,
+    admission: tier.mode.admission,
+    load: tier.mode.load,
+    nominal: tier.sizing.nominal,
+    allocated: perDimension(state, (dimension) => tier.allocated[dimension] ?? 0),
+    quarantined: perDimension(state, (dimension) => tier.quarantined[dimension] ?? 0),
+    borrowed: borrowedOf(state, tier),
+    lent: lentOf(state, tier),
+    free: perDimension(state, (dimension) => (open ? roomIn(state, tier, dimension) : 0)),
+    waiting: tier.waiting.length,
+  };
+}
+
+const CLOSED: BreakerRecord = { mode: 'closed', generation: 0, until: null, reopened: 0 };
+
+/** The body of GET /pool. `breaker`: of the manager that answers; without one that of the log's last writer. */
+export function poolView(
+  state: PoolState,
+  breaker: BreakerRecord = [...state.breakers.values()].at(-1) ?? CLOSED,
+): PoolView {
+  return {
+    poolId: state.poolId,
+    revision: state.revision,
+    at: state.at,
+    hostId: state.hostId,
+    capacity: state.capacity,
+    allocatable: state.allocatable,
+    allocated: perDimension(state, (dimension) => state.allocated[dimension] ?? 0),
+    tiers: state.tiers.map((tier) => tierView(state, tier)),
+    breaker: { mode: breaker.mode, until: breaker.until },
+    queue: { waiting: state.waiting.size },
+    leases: state.leases.size,
+    utilization: utilizationOf(state),
+    draining: state.draining,
+    configRevision: state.configRevision,
+  };
+}
+
+/** allocated / allocatable per dimension; 0 where nothing is allocatable. */
+export function utilizationOf(state: PoolState): Readonly<Record<string, number>> {
+  return perDimension(state, (dimension) => {
+    const whole = state.allocatable[dimension] ?? 0;
+    return whole === 0 ? 0 : (state.allocated[dimension] ?? 0) / whole;
+  });
+}
