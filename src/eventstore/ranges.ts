@@ -1,0 +1,36 @@
+import { invalid } from '../model/errors.ts';
+import type { ReadOptions } from '../model/event-store.ts';
+
+/**
+ * The pages of one read. `last` is the stream's last revision when the read began: what is appended meanwhile is not part
+ * of it. `slice` gives the revisions from `first` to `last`, both included, ascending.
+ */
+export function* readRange<E>(
+  options: ReadOptions,
+  pageEvents: number,
+  last: number,
+  slice: (first: number, last: number) => readonly E[],
+): Generator<readonly E[]> {
+  const { direction = 'forward', limit = Number.MAX_SAFE_INTEGER, signal } = options;
+  mustBeCount('from', options.from ?? 0);
+  mustBeCount('limit', limit);
+  if (direction === 'forward') {
+    const first = options.from ?? 0;
+    const end = Math.min(last, first + limit - 1);
+    for (let at = first; at <= end; at += pageEvents) {
+      signal?.throwIfAborted();
+      yield slice(at, Math.min(end, at + pageEvents - 1));
+    }
+  } else {
+    const first = Math.min(last, options.from ?? last);
+    const end = Math.max(0, first - limit + 1);
+    for (let at = first; at >= end; at -= pageEvents) {
+      signal?.throwIfAborted();
+      yield slice(Math.max(end, at - pageEvents + 1), at).toReversed();
+    }
+  }
+}
+
+function mustBeCount(path: string, value: number): void {
+  if (!Number.isSafeInteger(value) || value < 0) throw invalid([{ path, value, allowed: 'a whole number, 0 or more' }]);
+}
