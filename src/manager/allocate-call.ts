@@ -1,4 +1,4 @@
-import type { Answer } from '../domain/decide.ts';
+import type { Answer } from '../domain/answer.ts';
 import type { LeaseRecord, WaitingRecord } from '../domain/state.ts';
 import type { CommandOf } from '../model/commands.ts';
 import { PoolError } from '../model/errors.ts';
@@ -91,13 +91,16 @@ export class AllocateCall<T> implements Call {
   }
 
   #queued(request: WaitingRecord, replayed: boolean): void {
-    if (this.dropped) return this.#desk.cancelOrphan(request.request.id);
+    const { detached, id } = this.command.data.request;
     const queued = this.#presenter.queued;
-    if (this.command.data.request.detached && queued !== undefined) {
-      return this.#settle(() => queued(request, replayed));
-    }
+    if (this.dropped) this.#desk.cancelOrphan(id);
+    else if (detached && queued !== undefined) this.#settle(() => queued(request, replayed));
+    else this.#wait(request.leaseId);
+  }
+
+  #wait(leaseId: string): void {
     this.#waiting = true;
-    this.#desk.wait(request.leaseId, this as AllocateCall<unknown>);
+    this.#desk.wait(leaseId, this as AllocateCall<unknown>);
   }
 
   #settle(present: () => T): void {
@@ -119,9 +122,11 @@ export class AllocateCall<T> implements Call {
       this.failed(signal.reason);
       if (this.#waiting && this.dropped) this.#desk.cancelOrphan(this.command.data.request.id);
     };
-    if (signal.aborted) return onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    this.#unlisten = () => signal.removeEventListener('abort', onAbort);
+    if (signal.aborted) onAbort();
+    else {
+      signal.addEventListener('abort', onAbort, { once: true });
+      this.#unlisten = () => signal.removeEventListener('abort', onAbort);
+    }
   }
 }
 

@@ -67,7 +67,9 @@ export class AuditLog {
     if (this.#inWindow > this.#maxPerSecond || this.#waiting.length >= MAX_WAITING) this.#count(data.refusal.code, at);
     else {
       const { decisionId } = data.refusal;
-      this.#waiting.push(this.#event('RequestRefused', { ...data, writerId: this.#options.writerId }, at, decisionId, actor));
+      this.#waiting.push(
+        this.#event('RequestRefused', { ...data, writerId: this.#options.writerId }, at, decisionId, actor),
+      );
     }
     this.#cancelTimer ??= this.#options.clock.schedule(FLUSH_MS, () => this.#onTimer());
   }
@@ -112,7 +114,12 @@ export class AuditLog {
     const to = this.#options.clock.now();
     const counts = Object.fromEntries(this.#counts);
     this.#counts = new Map();
-    const data = { from: this.#countedSince, to: Math.max(to, this.#countedSince), counts, writerId: this.#options.writerId };
+    const data = {
+      from: this.#countedSince,
+      to: Math.max(to, this.#countedSince),
+      counts,
+      writerId: this.#options.writerId,
+    };
     this.#waiting.push(this.#event('RefusalsSummarized', data, to, undefined, 'system'));
   }
 

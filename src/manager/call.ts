@@ -1,4 +1,4 @@
-import type { Answer } from '../domain/decide.ts';
+import type { Answer } from '../domain/answer.ts';
 import type { Command } from '../model/commands.ts';
 import type { ErrorCode } from '../model/errors.ts';
 import { PoolError } from '../model/errors.ts';

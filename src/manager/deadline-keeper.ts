@@ -22,6 +22,12 @@ export interface KeeperOptions {
 
 export type DeadlineCommand = 'ReclaimExpired' | 'EndNoticed' | 'ExpireRequests' | 'EndQuarantine' | 'ObserveClockGap';
 
+interface Term {
+  readonly leaseId: string;
+  readonly ttlMs: number;
+  readonly expiresAt: number;
+}
+
 /** What a key of the wheel stands for; a lease's expiry has the bare lease id as its key. */
 type Kind = 'n' | 'q' | 'w';
 const keyOf = (kind: Kind, leaseId: string): string => `${kind}:${leaseId}`;
@@ -51,7 +57,8 @@ export class DeadlineKeeper {
   resume(): void {
     const { state } = this.#options;
     for (const lease of state.leases.values()) this.#learnLease(lease);
-    for (const request of state.waiting.values()) this.#learn('w', request.leaseId, request.expiresAt, request.queuedAt);
+    for (const request of state.waiting.values())
+      this.#learn('w', request.leaseId, request.expiresAt, request.queuedAt);
     for (const { leaseId, until } of state.quarantine.values()) this.#learn('q', leaseId, until, state.at);
   }
 
@@ -66,26 +73,32 @@ export class DeadlineKeeper {
     switch (event.type) {
       case 'LeaseGranted':
         if (event.data.waitedMs !== null) this.#unmark('w', event.data.leaseId);
-        return this.#setExpiry(event.data.leaseId, event.data.ttlMs, event.data.expiresAt, own, nowMs);
+        this.#setExpiry(event.data, event.at, own, nowMs);
+        break;
       case 'LeaseReleased':
       case 'LeaseReclaimed':
         this.#deadlines.cancel(event.data.leaseId);
-        return this.#unmark('n', event.data.leaseId);
+        this.#unmark('n', event.data.leaseId);
+        break;
       case 'LeasesRenewed':
-        for (const { leaseId, ttlMs, expiresAt } of event.data.renewals)
-          this.#setExpiry(leaseId, ttlMs, expiresAt, own, nowMs);
-        return;
+        for (const renewal of event.data.renewals) this.#setExpiry(renewal, event.at, own, nowMs);
+        break;
       case 'RevocationNoticed':
-        return this.#mark('n', event.data.leaseId, own, event.data.endsAt, event.at, nowMs);
+        this.#mark('n', event.data.leaseId, own, event.data.endsAt, event.at, nowMs);
+        break;
       case 'QuarantineStarted':
-        return this.#mark('q', event.data.leaseId, own, event.data.until, event.at, nowMs);
+        this.#mark('q', event.data.leaseId, own, event.data.until, event.at, nowMs);
+        break;
       case 'RequestQueued':
-        return this.#mark('w', event.data.leaseId, own, event.data.expiresAt, event.at, nowMs);
+        this.#mark('w', event.data.leaseId, own, event.data.expiresAt, event.at, nowMs);
+        break;
       case 'QuarantineEnded':
-        return this.#unmark('q', event.data.leaseId);
+        this.#unmark('q', event.data.leaseId);
+        break;
       case 'RequestCancelled':
       case 'RequestExpired':
-        return this.#unmark('w', event.data.leaseId);
+        this.#unmark('w', event.data.leaseId);
+        break;
     }
   }
 
@@ -100,8 +113,8 @@ export class DeadlineKeeper {
     this.#deadlines.stop();
   }
 
-  #setExpiry(leaseId: string, ttlMs: number, expiresAt: number, own: boolean, nowMs: number): void {
-    this.#deadlines.schedule(leaseId, nowMs + (own ? ttlMs : this.#learntMs(ttlMs, expiresAt)));
+  #setExpiry({ leaseId, ttlMs, expiresAt }: Term, at: number, own: boolean, nowMs: number): void {
+    this.#deadlines.schedule(leaseId, nowMs + (own ? expiresAt - at : this.#learntMs(ttlMs, expiresAt)));
   }
 
   #learnLease(lease: LeaseRecord): void {

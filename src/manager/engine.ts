@@ -1,4 +1,4 @@
-import { type Answer, type Decided, type DecisionContext, decide } from '../domain/decide.ts';
+import type { DecisionContext } from '../domain/answer.ts';
 import { evolve } from '../domain/evolve.ts';
 import type { Journal } from '../domain/journal.ts';
 import type { PoolState } from '../domain/state.ts';
@@ -9,9 +9,10 @@ import type { NewEvent, RecordedPoolEvent } from '../model/events.ts';
 import type { Logger } from '../model/interfaces.ts';
 import type { Refusal } from '../model/refusals.ts';
 import { Mailbox } from '../rx/mailbox.ts';
-import { type AppendLimits, appendLimits, withinLimits } from './append-limits.ts';
+import { appendLimits } from './append-limits.ts';
+import { backoffMs, type Jitter, sleep } from './backoff.ts';
+import { type Batch, type Decider, decideBatch } from './batch.ts';
 import { type Call, outage } from './call.ts';
-import { type Jitter, backoffMs, sleep } from './backoff.ts';
 import { readTail } from './tail.ts';
 import { settleUnknown, type UnknownLimits } from './unknown-outcome.ts';
 
@@ -34,11 +35,11 @@ export interface EngineOptions {
 
 /** What the engine tells: in the order of the log, and each before any caller acts on it. */
 export interface EngineListener {
-  /** About to be decided: the one place where a shape becomes the present one. */
   deciding(call: Call): void;
   refused(call: Call, refusal: Refusal): void;
   /** `own`: appended here just now; else learnt from the log. Answers of own batches have been given. */
   committed(events: readonly RecordedPoolEvent[], own: boolean): void;
+  appendBegan(): void;
   /** An append ended. Conflicts are no sample: they say nothing about the store's health. */
   appendEnded(ok: boolean, durationMs: number): void;
   /** The log does not accept (false), or accepts again (true). */
@@ -51,14 +52,6 @@ export interface AppendCounters {
   conflicts: number;
   unknown: number;
   failed: number;
-}
-
-/** What is appended together, and what each call is answered once it is. */
-export interface Batch {
-  readonly calls: Call[];
-  readonly answers: Answer[];
-  readonly events: RecordedPoolEvent[];
-  readonly expectedRevision: number;
 }
 
 const MAX_CALLS = 256;
@@ -76,7 +69,7 @@ export class Engine {
   readonly state: PoolState;
   readonly counters: AppendCounters = { batches: 0, events: 0, conflicts: 0, unknown: 0, failed: 0 };
   readonly #options: EngineOptions;
-  readonly #limits: AppendLimits;
+  readonly #decider: Decider;
   readonly #mailbox: Mailbox<Call>;
   /** Decided before what waits in the mailbox: what a batch had no room for, and what is to be decided again. */
   #carry: Call[] = [];
@@ -93,7 +86,9 @@ export class Engine {
   constructor(options: EngineOptions) {
     this.#options = options;
     this.state = options.state;
-    this.#limits = appendLimits(options.store.traits);
+    const { state, journal, context, logger, listener } = options;
+    const limits = appendLimits(options.store.traits);
+    this.#decider = { state, journal, context, limits, logger, deciding: (call) => listener.deciding(call) };
     this.#mailbox = new Mailbox<Call>({
       limit: options.mailboxLimit,
       wake: options.store.traits.durable ? 'immediate' : 'microtask',
@@ -118,7 +113,8 @@ export class Engine {
   /** An allocate: refused at once when too many wait, or when the log does not accept. */
   admit(call: Call): void {
     if (this.#poison !== undefined) call.failed(this.#poisoned());
-    else if (!this.#accepts) call.failed(outage('LOG_UNAVAILABLE', 'the event store does not accept events', RETRY_AFTER_MS));
+    else if (!this.#accepts)
+      call.failed(outage('LOG_UNAVAILABLE', 'the event store does not accept events', RETRY_AFTER_MS));
     else if (!this.#mailbox.push(call))
       call.failed(outage('OVERLOADED', `${this.#mailbox.size} commands wait already`, RETRY_AFTER_MS));
   }
@@ -157,7 +153,8 @@ export class Engine {
     this.#closing.abort();
     if (this.accepts) await this.settled();
     void this.#mailbox.close();
-    for (const call of this.#takeAll()) call.failed(outage('LOG_UNAVAILABLE', 'the manager was closed', RETRY_AFTER_MS));
+    for (const call of this.#takeAll())
+      call.failed(outage('LOG_UNAVAILABLE', 'the manager was closed', RETRY_AFTER_MS));
   }
 
   /** For what is carried: the mailbox wakes by itself. */
@@ -186,9 +183,12 @@ export class Engine {
   }
 
   #afterDrain(): void {
-    if (this.#behindTo > this.state.revision) return this.#catchUp();
-    if (this.#carry.length > 0) this.#wake();
-    if (this.waiting > 0 || this.#idle.length === 0) return;
+    if (this.#behindTo > this.state.revision) this.#catchUp();
+    else if (this.#carry.length > 0) this.#wake();
+    else if (this.#idle.length > 0 && this.#mailbox.size === 0) this.#tellIdle();
+  }
+
+  #tellIdle(): void {
     const idle = this.#idle;
     this.#idle = [];
     for (const resolve of idle) resolve();
@@ -196,55 +196,25 @@ export class Engine {
 
   #transact(calls: readonly Call[]): void {
     const batch: Batch = { calls: [], answers: [], events: [], expectedRevision: this.state.revision };
-    let bytes = 0;
-    for (let i = 0; i < calls.length; i++) {
-      const call = calls[i]!;
-      if (call.dropped) continue;
-      const mark = this.#options.journal.mark();
-      const decided = this.#decide(call, mark);
-      if (decided === undefined) continue;
-      const grown = withinLimits(this.#limits, batch.events.length, bytes, decided.events);
-      if (grown < 0) {
-        this.#options.journal.undoTo(mark);
-        if (batch.events.length === 0) this.#impossible(call, decided);
-        else {
-          this.#carry = calls.slice(i).concat(this.#carry);
-          break;
-        }
-        continue;
-      }
-      bytes = grown;
-      batch.calls.push(call);
-      batch.answers.push(decided.answer);
-      for (const event of decided.events) batch.events.push(event);
-    }
+    const taken = decideBatch(calls, batch, this.#decider);
+    if (taken < calls.length) this.#carry = calls.slice(taken).concat(this.#carry);
     this.#commit(batch);
   }
 
-  #decide(call: Call, mark: number): Decided | undefined {
-    try {
-      this.#options.listener.deciding(call);
-      return decide(this.state, call.command, this.#options.context, this.#options.journal);
-    } catch (error) {
-      this.#options.journal.undoTo(mark);
-      this.#options.logger.error({ err: error, command: call.command }, 'a command could not be decided');
-      call.failed(new PoolError('INTERNAL', `deciding ${call.command.type} failed`, { cause: error, details: { revision: this.state.revision } }));
-      return undefined;
-    }
-  }
-
-  #impossible(call: Call, { events }: Decided): void {
-    const { maxEvents, maxBytes } = this.#limits;
-    const message = `${call.command.type} causes ${events.length} events; one append holds ${maxEvents} events and ${maxBytes} bytes`;
-    this.#options.logger.error({ command: call.command.type, events: events.length }, message);
-    call.failed(new PoolError('PAYLOAD_TOO_LARGE', message));
-  }
-
   #commit(batch: Batch): void {
-    if (batch.events.length === 0) return this.#answer(batch);
+    if (batch.events.length === 0) this.#answer(batch);
+    else this.#write(batch);
+  }
+
+  #write(batch: Batch): void {
     const startedMs = this.#options.clock.monotonic();
+    this.#options.listener.appendBegan();
     const result = this.#append(batch);
-    if (!(result instanceof Promise)) return this.#ended(batch, result, startedMs);
+    if (result instanceof Promise) this.#await(batch, result, startedMs);
+    else this.#ended(batch, result, startedMs);
+  }
+
+  #await(batch: Batch, result: Promise<AppendResult>, startedMs: number): void {
     this.#busy = true;
     this.#mailbox.hold();
     void result
@@ -265,17 +235,26 @@ export class Engine {
   }
 
   #ended(batch: Batch, result: AppendResult, startedMs: number): void {
-    if (result.outcome === 'conflict') {
-      this.counters.conflicts += 1;
-      return this.#away(() => this.#lost(batch));
+    if (result.outcome !== 'conflict') {
+      const durationMs = this.#options.clock.monotonic() - startedMs;
+      this.#options.listener.appendEnded(result.outcome === 'appended', durationMs);
     }
-    const durationMs = this.#options.clock.monotonic() - startedMs;
-    this.#options.listener.appendEnded(result.outcome === 'appended', durationMs);
-    if (result.outcome === 'appended') return this.#appended(batch);
-    if (result.outcome === 'failed') return this.#failed(batch, result);
-    this.counters.unknown += 1;
-    this.#options.logger.warn({ err: result.cause, revision: batch.expectedRevision }, 'the outcome of an append is unknown');
-    this.#away(() => this.#unknown(batch));
+    switch (result.outcome) {
+      case 'appended':
+        this.#appended(batch);
+        break;
+      case 'conflict':
+        this.counters.conflicts += 1;
+        this.#away(() => this.#lost(batch));
+        break;
+      case 'failed':
+        this.#failed(batch, result);
+        break;
+      case 'unknown':
+        this.counters.unknown += 1;
+        this.#options.logger.warn({ err: result.cause, revision: batch.expectedRevision }, 'an append ended unknown');
+        this.#away(() => this.#unknown(batch));
+    }
   }
 
   #appended(batch: Batch): void {
@@ -301,7 +280,8 @@ export class Engine {
   async #lost(batch: Batch): Promise<void> {
     this.#options.journal.undoTo(0);
     this.#conflictsInRow += 1;
-    if (this.#conflictsInRow > 2) await sleep(this.#options.clock, backoffMs(this.#conflictsInRow, 1, 50, this.#options.jitter));
+    if (this.#conflictsInRow > 2)
+      await sleep(this.#options.clock, backoffMs(this.#conflictsInRow, 1, 50, this.#options.jitter));
     await this.#foldTail();
     if (this.#conflictsInRow > MAX_CONFLICTS) this.#refuseAll(batch.calls, 'other writers were always first');
     else this.#carry = batch.calls.concat(this.#carry);
@@ -311,7 +291,10 @@ export class Engine {
     this.counters.failed += 1;
     this.#failuresInRow += 1;
     this.#options.journal.undoTo(0);
-    this.#options.logger.error({ err: cause, revision: batch.expectedRevision }, 'an append failed; nothing was written');
+    this.#options.logger.error(
+      { err: cause, revision: batch.expectedRevision },
+      'an append failed; nothing was written',
+    );
     const again = retryable && this.#failuresInRow <= MAX_FAILURES;
     const kept = again ? batch.calls : this.#refuseAll(batch.calls, 'the event store failed', cause);
     if (!this.#closing.signal.aborted) this.#carry = kept.concat(this.#carry);
@@ -341,10 +324,10 @@ export class Engine {
       patienceEnded: () => this.#patienceEnded(batch),
       appendEnded: (ok, durationMs) => this.#options.listener.appendEnded(ok, durationMs),
     });
-    if (outcome === 'abandoned') return this.#abandon(batch);
-    if (outcome === 'applied') this.#appended(batch);
+    if (outcome === 'abandoned') this.#abandon(batch);
+    else if (outcome === 'applied') this.#appended(batch);
     else await this.#lost(batch);
-    this.#setAccepts(true);
+    this.#setAccepts(outcome !== 'abandoned');
   }
 
   /** Closed in doubt: the state is not known any more, and is not to be read or written from. */
@@ -430,7 +413,9 @@ export class Engine {
   }
 
   #poisoned(): PoolError {
-    return new PoolError('INTERNAL', 'the manager has stopped serving after an internal error', { cause: this.#poison });
+    return new PoolError('INTERNAL', 'the manager has stopped serving after an internal error', {
+      cause: this.#poison,
+    });
   }
 
   #setAccepts(accepts: boolean): void {

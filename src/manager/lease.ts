@@ -6,7 +6,10 @@ import type { LeaseView } from '../model/views.ts';
 /** What a lease needs of the manager that granted it. */
 export interface LeaseHome {
   release(lease: { readonly id: string; readonly token: number }): Promise<void>;
-  renew(lease: { readonly id: string; readonly token: number }, options?: { readonly ttlMs?: number }): Promise<unknown>;
+  renew(
+    lease: { readonly id: string; readonly token: number },
+    options?: { readonly ttlMs?: number },
+  ): Promise<unknown>;
   /** As committed; undefined if it is not kept any more. */
   lookUp(leaseId: string): LeaseRecord | EndedLease | undefined;
   /** A signal that aborts on notice, at the lease's end, and shortly before it would expire. */

@@ -46,10 +46,18 @@ export interface Tuning {
 export function checkOptions(detector: ResourceDetector, options: ManagerOptions): void {
   const errors: FieldError[] = [];
   if (typeof detector?.getCurrentResources !== 'function' || typeof detector.getAvailability !== 'function')
-    errors.push({ path: 'detector', value: detector, allowed: 'a ResourceDetector, such as createResourceDetector() makes' });
+    errors.push({
+      path: 'detector',
+      value: detector,
+      allowed: 'a ResourceDetector, such as createResourceDetector() makes',
+    });
   const { poolId, writerId, eventStore } = options;
   if (poolId !== undefined && !isPoolId(poolId))
-    errors.push({ path: 'options.poolId', value: poolId, allowed: `${ID_PATTERN}, at most 64 long, not ending in -audit` });
+    errors.push({
+      path: 'options.poolId',
+      value: poolId,
+      allowed: `${ID_PATTERN}, at most 64 long, not ending in -audit`,
+    });
   if (writerId !== undefined && !isId(writerId))
     errors.push({ path: 'options.writerId', value: writerId, allowed: ID_PATTERN });
   if (eventStore !== undefined && typeof eventStore !== 'string' && typeof eventStore?.append !== 'function')

@@ -17,7 +17,18 @@ export interface Specified {
 
 type Fields = Readonly<Record<string, unknown>>;
 
-const PLAIN_FIELDS = new Set(['id', 'type', 'priority', 'requirements', 'owner', 'tier', 'ttlMs', 'waitMs', 'idempotencyKey', 'signal']);
+const PLAIN_FIELDS = new Set([
+  'id',
+  'type',
+  'priority',
+  'requirements',
+  'owner',
+  'tier',
+  'ttlMs',
+  'waitMs',
+  'idempotencyKey',
+  'signal',
+]);
 const PLAIN_WAIT_MS = 86_400_000;
 
 /**
@@ -38,7 +49,11 @@ function withOptions(request: unknown, options: SpecOptions | undefined): unknow
   if (options === undefined || !isObject(request)) return request;
   const { idempotencyKey, waitMs } = options;
   if (idempotencyKey === undefined && waitMs === undefined) return request;
-  return { ...request, ...(idempotencyKey !== undefined && { idempotencyKey }), ...(waitMs !== undefined && { waitMs }) };
+  return {
+    ...request,
+    ...(idempotencyKey !== undefined && { idempotencyKey }),
+    ...(waitMs !== undefined && { waitMs }),
+  };
 }
 
 const detach = (spec: RequestSpec, options: SpecOptions | undefined): RequestSpec =>

@@ -1,0 +1,81 @@
+import type { Answer, Decided, DecisionContext } from '../domain/answer.ts';
+import { decide } from '../domain/decide.ts';
+import type { Journal } from '../domain/journal.ts';
+import type { PoolState } from '../domain/state.ts';
+import { PoolError } from '../model/errors.ts';
+import type { RecordedPoolEvent } from '../model/events.ts';
+import type { Logger } from '../model/interfaces.ts';
+import { type AppendLimits, withinLimits } from './append-limits.ts';
+import type { Call } from './call.ts';
+
+/** What is appended together, and what each call is answered once it is. */
+export interface Batch {
+  readonly calls: Call[];
+  readonly answers: Answer[];
+  readonly events: RecordedPoolEvent[];
+  readonly expectedRevision: number;
+}
+
+export interface Decider {
+  readonly state: PoolState;
+  readonly journal: Journal;
+  readonly context: DecisionContext;
+  readonly limits: AppendLimits;
+  readonly logger: Logger;
+  /** About to be decided: the one place where a shape becomes the present one. */
+  readonly deciding: (call: Call) => void;
+}
+
+/**
+ * Decides calls one after the other, each on what the ones before it left, until the batch is full: it is cut at a command's border
+ * and answers how many of the calls it took. A command that no append could ever hold is refused before anything is sent.
+ */
+export function decideBatch(calls: readonly Call[], batch: Batch, decider: Decider): number {
+  const { journal, limits } = decider;
+  let bytes = 0;
+  for (let i = 0; i < calls.length; i++) {
+    const call = calls[i]!;
+    if (call.dropped) continue;
+    const mark = journal.mark();
+    const decided = decideOne(call, mark, decider);
+    if (decided === undefined) continue;
+    const { events } = decided;
+    const grown = withinLimits(limits, batch.events.length, bytes, events);
+    if (grown < 0) {
+      journal.undoTo(mark);
+      if (batch.events.length > 0) return i;
+      refuseImpossible(call, decided, decider);
+      continue;
+    }
+    bytes = grown;
+    batch.calls.push(call);
+    batch.answers.push(decided.answer);
+    for (let n = 0; n < events.length; n++) batch.events.push(events[n]!);
+  }
+  return calls.length;
+}
+
+/** A decision that throws is a bug: what it did is undone, its caller is told, and the state stands as before. */
+function decideOne(
+  call: Call,
+  mark: number,
+  { state, context, journal, logger, deciding }: Decider,
+): Decided | undefined {
+  try {
+    deciding(call);
+    return decide(state, call.command, context, journal);
+  } catch (error) {
+    journal.undoTo(mark);
+    logger.error({ err: error, command: call.command }, 'a command could not be decided');
+    const details = { revision: state.revision, decisionId: call.command.commandId };
+    call.failed(new PoolError('INTERNAL', `deciding ${call.command.type} failed`, { cause: error, details }));
+    return undefined;
+  }
+}
+
+function refuseImpossible(call: Call, { events }: Decided, { limits, logger }: Decider): void {
+  const { type } = call.command;
+  const message = `${type} causes ${events.length} events; one append holds ${limits.maxEvents} events and ${limits.maxBytes} bytes`;
+  logger.error({ command: type, events: events.length }, message);
+  call.failed(new PoolError('PAYLOAD_TOO_LARGE', message));
+}

@@ -1,0 +1,74 @@
+import type { BreakerGate } from '../domain/breaker.ts';
+import { type BreakerChange, breakerChange } from '../domain/breaker-change.ts';
+import type { PoolState } from '../domain/state.ts';
+import type { Clock } from '../model/clock.ts';
+import type { CommandData } from '../model/commands.ts';
+import type { BreakerTrigger } from '../model/modes.ts';
+import type { Jitter } from './backoff.ts';
+
+export interface BreakerKeeperOptions {
+  readonly gate: BreakerGate;
+  readonly writerId: string;
+  readonly state: PoolState;
+  readonly clock: Clock;
+  readonly jitter: Jitter;
+  /** The change is in force; its event is on its way. */
+  readonly changed: (change: BreakerChange) => void;
+  /** Records the change, before anything that waits, as soon as the log accepts. */
+  readonly record: (data: CommandData['TriggerBreaker'], at: number) => void;
+}
+
+/**
+ * This manager's breaker. A change is in force at once, since the log may be what fails; its event follows when the log accepts
+ * again. What opens it: appends that fail or are slow, an overloaded machine, failed health checks. Conflicts are no samples.
+ */
+export class BreakerKeeper {
+  readonly #options: BreakerKeeperOptions;
+  /** Of the breaker when the append in flight began. */
+  #generation = 0;
+
+  constructor(options: BreakerKeeperOptions) {
+    this.#options = options;
+  }
+
+  /** Takes up what the log says of this writer's breaker. */
+  resume(): void {
+    const { gate, state, writerId, clock } = this.#options;
+    gate.configure(state.config);
+    const record = state.breakers.get(writerId);
+    if (record !== undefined) gate.apply(record, clock.now());
+  }
+
+  appendBegan(): void {
+    this.#generation = this.#options.gate.record.generation;
+  }
+
+  appendEnded(ok: boolean, durationMs: number): void {
+    const { gate, clock, state } = this.#options;
+    const at = clock.now();
+    gate.sample({ ok, durationMs, at, generation: this.#generation });
+    const { mode } = gate;
+    if (mode !== 'halfOpen' && ok && durationMs < state.config.breaker.slowCallMs) return; // a good one raises no rate
+    const trigger = gate.judge(at);
+    if (trigger !== undefined) this.trigger(trigger, gate.record.generation);
+  }
+
+  /** From a sensor: counts only while the breaker is enabled, and for the breaker as it is now. */
+  sense(trigger: BreakerTrigger): void {
+    if (this.#options.state.config.enableCircuitBreaker) this.trigger(trigger, this.#options.gate.record.generation);
+  }
+
+  /** `generation`: of the breaker that the trigger was seen by; null for a hand. True if it changes the mode. */
+  trigger(trigger: BreakerTrigger, generation: number | null): boolean {
+    const { gate, state, clock, jitter, changed, record } = this.#options;
+    const data = { trigger, generation, draw: jitter() };
+    const at = Math.max(clock.now(), state.at);
+    const change = breakerChange(state.config.breaker, gate.record, data, at);
+    if (change === undefined) return false;
+    const { to, until, reopened } = change;
+    gate.apply({ mode: to, generation: change.generation, until, reopened }, at);
+    changed(change);
+    record(data, at);
+    return true;
+  }
+}
