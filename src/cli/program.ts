@@ -13,7 +13,11 @@ import { DEFAULT_SERVER } from './session.ts';
 export function buildProgram(): Command {
   const program = new Command('poolctl')
     .description('leases on the capacity of a machine: serve a pool, use it, look into its past')
-    .addOption(new Option('-o, --output <format>', 'how data is printed').choices(['table', 'wide', 'json', 'yaml', 'ndjson']).default('table'))
+    .addOption(
+      new Option('-o, --output <format>', 'how data is printed')
+        .choices(['table', 'wide', 'json', 'yaml', 'ndjson'])
+        .default('table'),
+    )
     .option('--server <url>', `the server to talk to (RPM_SERVER; default ${DEFAULT_SERVER})`)
     .option('--store <url>', 'read this log instead of a server: sqlite:FILE, esdb://...')
     .option('--pool <id>', 'the pool in that log', 'default')

@@ -17,9 +17,13 @@ export const DEFAULT_SERVER = 'http://127.0.0.1:7070';
 const serverOf = (globals: Globals): string => globals.server ?? process.env['RPM_SERVER'] ?? DEFAULT_SERVER;
 
 /** Runs `work` with a client of the server; a command that changes something cannot work on a log that is opened read-only. */
-export async function withClient(command: Command, work: (client: ResourcePoolClient, globals: Globals) => Promise<void>): Promise<void> {
+export async function withClient(
+  command: Command,
+  work: (client: ResourcePoolClient, globals: Globals) => Promise<void>,
+): Promise<void> {
   const globals = command.optsWithGlobals<Globals>();
-  if (globals.store !== undefined) throw new CliError(EXIT.usage, `--store ${globals.store}: ${command.name()} needs a server; a log is only read`);
+  if (globals.store !== undefined)
+    throw new CliError(EXIT.usage, `--store ${globals.store}: ${command.name()} needs a server; a log is only read`);
   const client = createClient({ url: serverOf(globals), actor: 'poolctl' });
   try {
     await work(client, globals);
@@ -29,7 +33,10 @@ export async function withClient(command: Command, work: (client: ResourcePoolCl
 }
 
 /** Runs `work` with what can be read: of a server, or of a log that is opened read-only (`--store`). */
-export async function withReader(command: Command, work: (reader: PoolReader, globals: Globals) => Promise<void>): Promise<void> {
+export async function withReader(
+  command: Command,
+  work: (reader: PoolReader, globals: Globals) => Promise<void>,
+): Promise<void> {
   const globals = command.optsWithGlobals<Globals>();
   if (globals.store === undefined) return withClient(command, (client) => work(client.reader, globals));
   const { openLogReader } = await import('../manager/log-reader.ts');

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import type { RecordedAuditEvent, RecordedPoolEvent } from '../../model/events.ts';
 import type { EventFilter, StreamItem } from '../../manager/service.ts';
+import type { RecordedAuditEvent, RecordedPoolEvent } from '../../model/events.ts';
 import { wholeFlag } from '../flags.ts';
 import { print, printValue, showInstant } from '../output.ts';
 import { type Globals, withReader } from '../session.ts';
@@ -35,7 +35,10 @@ async function show(event: RecordedPoolEvent | RecordedAuditEvent, globals: Glob
   await printValue(event, globals.output);
 }
 
-type Source = (filter: EventFilter, signal: AbortSignal) => AsyncIterable<StreamItem<RecordedPoolEvent | RecordedAuditEvent>>;
+type Source = (
+  filter: EventFilter,
+  signal: AbortSignal,
+) => AsyncIterable<StreamItem<RecordedPoolEvent | RecordedAuditEvent>>;
 
 /** Prints history, and goes on with what comes if `--follow`; else stops at the mark that history has been delivered. */
 async function run(source: Source, flags: Flags, globals: Globals): Promise<void> {
@@ -64,10 +67,16 @@ const withFlags = (command: Command): Command =>
     .option('--limit <n>', 'stop after so many', wholeFlag);
 
 export function addEvents(program: Command): void {
-  withFlags(program.command('events').description('the log: every decision in order')).action((flags: Flags, command: Command) =>
-    withReader(command, (reader, globals) => run((filter, signal) => reader.followEvents(filter, signal), flags, globals)),
+  withFlags(program.command('events').description('the log: every decision in order')).action(
+    (flags: Flags, command: Command) =>
+      withReader(command, (reader, globals) =>
+        run((filter, signal) => reader.followEvents(filter, signal), flags, globals),
+      ),
   );
-  withFlags(program.command('refusals').description('the audit stream: every refusal in order')).action((flags: Flags, command: Command) =>
-    withReader(command, (reader, globals) => run((filter, signal) => reader.followRefusals(filter, signal), flags, globals)),
+  withFlags(program.command('refusals').description('the audit stream: every refusal in order')).action(
+    (flags: Flags, command: Command) =>
+      withReader(command, (reader, globals) =>
+        run((filter, signal) => reader.followRefusals(filter, signal), flags, globals),
+      ),
   );
 }

@@ -26,7 +26,10 @@ const REQUESTS: readonly Column<RequestView>[] = [
   { heading: 'OWNER', value: (request) => request.owner },
   { heading: 'AMOUNTS', value: (request) => showAmounts(request.amounts) },
   { heading: 'LACKS', value: (request) => showAmounts(request.shortfall) },
-  { heading: 'STARTS IN', value: (request) => (request.estimatedStartMs === null ? '-' : showSpan(request.estimatedStartMs)) },
+  {
+    heading: 'STARTS IN',
+    value: (request) => (request.estimatedStartMs === null ? '-' : showSpan(request.estimatedStartMs)),
+  },
   { heading: 'UNTIL', value: (request) => showInstant(request.expiresAt), wide: true },
 ];
 
@@ -44,11 +47,16 @@ const TIERS: readonly Column<TierView>[] = [
 
 /** The pool as a person reads it: a few facts, then its tiers. */
 export async function showPool(pool: PoolView, globals: Globals): Promise<void> {
-  if (globals.output === 'json' || globals.output === 'yaml' || globals.output === 'ndjson') return printValue(pool, globals.output);
+  if (globals.output === 'json' || globals.output === 'yaml' || globals.output === 'ndjson')
+    return printValue(pool, globals.output);
   const used = Object.entries(pool.utilization).map(([name, ratio]) => `${name} ${(ratio * 100).toFixed(1)}%`);
-  print(`pool ${pool.poolId} at revision ${pool.revision} (${showInstant(pool.at)})${pool.draining ? ', draining' : ''}`);
+  print(
+    `pool ${pool.poolId} at revision ${pool.revision} (${showInstant(pool.at)})${pool.draining ? ', draining' : ''}`,
+  );
   print(`capacity ${showAmounts(pool.capacity)}, allocatable ${showAmounts(pool.allocatable)}`);
-  print(`used ${used.join(', ') || '-'}; ${pool.leases} leases, ${pool.queue.waiting} waiting; breaker ${pool.breaker.mode}\n`);
+  print(
+    `used ${used.join(', ') || '-'}; ${pool.leases} leases, ${pool.queue.waiting} waiting; breaker ${pool.breaker.mode}\n`,
+  );
   await printRows(pool.tiers, TIERS, globals.output);
 }
 
@@ -88,7 +96,9 @@ export function addGet(program: Command): void {
   get
     .command('pool')
     .description('show the pool now')
-    .action((_, command: Command) => withReader(command, async (reader, globals) => showPool(await reader.getPool(), globals)));
+    .action((_, command: Command) =>
+      withReader(command, async (reader, globals) => showPool(await reader.getPool(), globals)),
+    );
 }
 
 export function addDescribe(program: Command): void {
@@ -102,10 +112,13 @@ export function addDescribe(program: Command): void {
         if (kind !== 'lease') command.error(`error: ${kind} cannot be described; allowed: lease`, { exitCode: 2 });
         const lease = await reader.getLease(id);
         const events = (await reader.pageEvents({ leaseId: id }, { limit: 1000 })).items;
-        if (globals.output !== 'table' && globals.output !== 'wide') return printValue({ lease, events }, globals.output);
-        for (const [name, value] of Object.entries(lease)) print(`${name.padEnd(14)} ${typeof value === 'object' ? JSON.stringify(value) : value}`);
+        if (globals.output !== 'table' && globals.output !== 'wide')
+          return printValue({ lease, events }, globals.output);
+        for (const [name, value] of Object.entries(lease))
+          print(`${name.padEnd(14)} ${typeof value === 'object' ? JSON.stringify(value) : value}`);
         print('\nevents');
-        for (const event of events) print(`  ${String(event.revision).padStart(8)}  ${showInstant(event.at)}  ${event.type}`);
+        for (const event of events)
+          print(`  ${String(event.revision).padStart(8)}  ${showInstant(event.at)}  ${event.type}`);
       }),
     );
 }

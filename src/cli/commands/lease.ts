@@ -5,7 +5,8 @@ import { print, printValue, showAmounts, showInstant } from '../output.ts';
 import { type Globals, withClient } from '../session.ts';
 
 export async function showLease(lease: LeaseView, globals: Globals): Promise<void> {
-  if (globals.output === 'json' || globals.output === 'yaml' || globals.output === 'ndjson') return printValue(lease, globals.output);
+  if (globals.output === 'json' || globals.output === 'yaml' || globals.output === 'ndjson')
+    return printValue(lease, globals.output);
   print(`lease ${lease.id} token ${lease.token}: ${lease.state}${lease.reason === null ? '' : ` (${lease.reason})`}`);
   print(`  request ${lease.requestId}, tier ${lease.tier}, ${showAmounts(lease.amounts)}`);
   if (lease.state === 'active') print(`  expires ${showInstant(lease.expiresAt)}`);
@@ -18,7 +19,9 @@ export function addLeaseCommands(program: Command): void {
     .argument('<lease>')
     .requiredOption('--token <n>', 'the fencing token of the lease', wholeFlag)
     .action((id: string, flags: { token: number }, command: Command) =>
-      withClient(command, async (client, globals) => showLease(await client.release({ id, token: flags.token }), globals)),
+      withClient(command, async (client, globals) =>
+        showLease(await client.release({ id, token: flags.token }), globals),
+      ),
     );
   program
     .command('renew')
@@ -28,7 +31,10 @@ export function addLeaseCommands(program: Command): void {
     .option('--ttl <span>', 'the new TTL', spanFlag)
     .action((id: string, flags: { token: number; ttl?: number }, command: Command) =>
       withClient(command, async (client, globals) =>
-        showLease(await client.renew({ id, token: flags.token }, flags.ttl === undefined ? {} : { ttlMs: flags.ttl }), globals),
+        showLease(
+          await client.renew({ id, token: flags.token }, flags.ttl === undefined ? {} : { ttlMs: flags.ttl }),
+          globals,
+        ),
       ),
     );
   program

@@ -50,7 +50,8 @@ export function addOperate(program: Command): void {
     .argument('<mode>', BREAKER_MODES.join(', '))
     .action((mode: string, _, command: Command) =>
       withClient(command, async (client, globals) => {
-        if (!BREAKER_MODES.includes(mode)) throw new CliError(EXIT.usage, `${mode} is no mode to set; allowed: ${BREAKER_MODES.join(', ')}`);
+        if (!BREAKER_MODES.includes(mode))
+          throw new CliError(EXIT.usage, `${mode} is no mode to set; allowed: ${BREAKER_MODES.join(', ')}`);
         const view = await client.setBreaker(mode as BreakerMode);
         await answer(view, `breaker: ${view.mode}`, globals);
       }),

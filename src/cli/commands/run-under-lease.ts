@@ -14,7 +14,11 @@ const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
  * (128 + n for a signal, as shells do). When the lease is noticed or cannot be renewed the command gets SIGTERM, and
  * SIGKILL before the lease expires; then the code is 125.
  */
-export async function runUnderLease(client: ResourcePoolClient, request: AllocationRequest, words: readonly string[]): Promise<number> {
+export async function runUnderLease(
+  client: ResourcePoolClient,
+  request: AllocationRequest,
+  words: readonly string[],
+): Promise<number> {
   const lease = await client.allocate(request);
   const child = spawn(words[0]!, words.slice(1), {
     stdio: 'inherit',
@@ -35,7 +39,11 @@ export async function runUnderLease(client: ResourcePoolClient, request: Allocat
   clearTimeout(killer);
   lease.signal.removeEventListener('abort', onLost);
   for (const signal of FORWARDED) process.off(signal, forward);
-  await lease.release().catch((error: unknown) => talk(`poolctl: release of ${lease.id}: ${error instanceof Error ? error.message : error}`));
+  await lease
+    .release()
+    .catch((error: unknown) =>
+      talk(`poolctl: release of ${lease.id}: ${error instanceof Error ? error.message : error}`),
+    );
   return lost ? EXIT.leaseLost : code;
 }
 

@@ -32,18 +32,23 @@ export function addServe(program: Command): void {
     .option('--set <path=value>', 'a configuration field; may be repeated', pairFlag)
     .option('--standby', 'wait until the writer of the store is gone, then take over')
     .option('--writer-id <id>', 'the name of this manager among several on one store')
-    .option('--log-level <level>', 'RPM_LOG_LEVEL; fatal, error, warn, info, debug, trace', fromEnvironment('RPM_LOG_LEVEL', 'warn'))
+    .option(
+      '--log-level <level>',
+      'RPM_LOG_LEVEL; fatal, error, warn, info, debug, trace',
+      fromEnvironment('RPM_LOG_LEVEL', 'warn'),
+    )
     .action((_: unknown, command: Command) => serve(command.optsWithGlobals<Flags>()));
 }
 
 async function serve(flags: Flags): Promise<void> {
-  const [{ loadConfig }, { ResourcePoolManager }, { startServer }, { createResourceDetector }, { default: pino }] = await Promise.all([
-    import('../serve-config.ts'),
-    import('../../manager/pool-manager.ts'),
-    import('../../api/server.ts'),
-    import('../../detection/detector.ts'),
-    import('pino'),
-  ]);
+  const [{ loadConfig }, { ResourcePoolManager }, { startServer }, { createResourceDetector }, { default: pino }] =
+    await Promise.all([
+      import('../serve-config.ts'),
+      import('../../manager/pool-manager.ts'),
+      import('../../api/server.ts'),
+      import('../../detection/detector.ts'),
+      import('pino'),
+    ]);
   const config = loadConfig(flags.config, process.env, flags.set ?? {});
   const logger = pino({ level: flags.logLevel }, pino.destination({ dest: 2, sync: true }));
   const url = flags.store ?? process.env['RPM_STORE'] ?? embedded(flags.data);
@@ -69,7 +74,9 @@ async function serve(flags: Flags): Promise<void> {
   talk(`  capacity    ${showAmounts(pool.capacity)}`);
   for (const tier of pool.tiers) talk(`  tier        ${tier.name.padEnd(12)} ${showAmounts(tier.nominal)}`);
   process.stdout.write(`listening on ${server.url}\n`);
-  talk(`try: curl -s ${server.url}/v1/leases -H 'content-type: application/json' -d '{"id":"task-1","requirements":{"memory":1000,"cpu":10}}'`);
+  talk(
+    `try: curl -s ${server.url}/v1/leases -H 'content-type: application/json' -d '{"id":"task-1","requirements":{"memory":1000,"cpu":10}}'`,
+  );
 }
 
 function embedded(dataDir: string): string {
