@@ -1,6 +1,6 @@
 /**
  * The import rule of the rooms (docs/ARCHITECTURE.md). Each room names the rooms that it may see; everything else is
- * an error. Packages that belong to one room are errors elsewhere.
+ * an error. Packages that belong to one room are errors elsewhere. The CLI may use the public surface as a user does.
  */
 const MAY_SEE = {
   model: [],
@@ -27,7 +27,7 @@ const roomRules = Object.entries(MAY_SEE).map(([room, seen]) => ({
   name: `room-${room.replace('/', '-')}`,
   severity: 'error',
   from: { path: inside(room) },
-  to: { path: '^src/', pathNot: [inside(room), ...seen.map(inside)] },
+  to: { path: '^src/', pathNot: [inside(room), ...seen.map(inside), ...(room === 'cli' ? ['^src/index.ts$'] : [])] },
 }));
 
 const PACKAGES = {

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { LogReader, ReplayProgress } from '../../manager/log-reader.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { wholeFlag } from '../flags.ts';
-import { print, printValue, showSpan, talk } from '../output.ts';
+import { print, printValue, showSpan } from '../output.ts';
 import type { Globals } from '../session.ts';
 
 /** Runs `work` on a log that is opened read-only: what needs the whole of it is not asked of a server. */

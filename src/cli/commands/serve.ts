@@ -46,7 +46,7 @@ async function serve(flags: Flags): Promise<void> {
       import('../serve-config.ts'),
       import('../../manager/pool-manager.ts'),
       import('../../api/server.ts'),
-      import('../../detection/detector.ts'),
+      import('../../index.ts'),
       import('pino'),
     ]);
   const config = loadConfig(flags.config, process.env, flags.set ?? {});
