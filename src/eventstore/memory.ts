@@ -1,4 +1,3 @@
-import { PoolError } from '../model/errors.ts';
 import type {
   AppendResult,
   EventStore,
@@ -11,8 +10,9 @@ import type {
 } from '../model/event-store.ts';
 import type { NewEvent, RecordedEvent } from '../model/events.ts';
 import { isIdentical, refuseAppend, refuseEvent } from './batch.ts';
+import { closedError } from './errors.ts';
 import { follow, Wakers } from './follow.ts';
-import { PAGE_EVENTS, pageRanges } from './pages.ts';
+import { PAGE_EVENTS, readRange } from './ranges.ts';
 import { lift } from './upcast.ts';
 
 const TRAITS: StoreTraits = {
@@ -54,14 +54,12 @@ export class MemoryEventStore implements EventStore {
 
   async *read(stream: string, options: ReadOptions = {}): AsyncGenerator<readonly RecordedEvent[]> {
     const events = this.#streams.get(stream) ?? NOTHING;
-    for (const { from, to, backward } of pageRanges(options, events.length - 1)) {
-      const page = events.slice(from, to + 1).map(lift);
-      yield backward ? page.reverse() : page;
-    }
+    yield* readRange(options, PAGE_EVENTS, events.length - 1, (first, last) => events.slice(first, last + 1).map(lift));
   }
 
   async *readAll(options: { readonly signal?: AbortSignal } = {}): AsyncGenerator<readonly RecordedEvent[]> {
-    for (const { from, to } of pageRanges(options, this.#all.length - 1)) yield this.#all.slice(from, to + 1).map(lift);
+    const all = this.#all;
+    yield* readRange(options, PAGE_EVENTS, all.length - 1, (first, last) => all.slice(first, last + 1).map(lift));
   }
 
   subscribe(stream: string, options: SubscribeOptions = {}): AsyncGenerator<SubscriptionItem> {
@@ -126,11 +124,7 @@ function firstRefused(events: readonly NewEvent[]): AppendResult | undefined {
   return undefined;
 }
 
-const closed = (): AppendResult => ({
-  outcome: 'failed',
-  retryable: false,
-  cause: new PoolError('LOG_UNAVAILABLE', 'the event store is closed'),
-});
+const closed = (): AppendResult => ({ outcome: 'failed', retryable: false, cause: closedError(TRAITS.url) });
 
 /** As text, so that later changes to the state do not reach what was saved. */
 class MemorySnapshots implements SnapshotStore {

@@ -15,11 +15,15 @@ export interface OpenStoreOptions {
   readonly clock?: Clock;
 }
 
+const ESDB = /^esdb(\+discover)?:\/\//;
 const ALLOWED = 'memory:, sqlite:<file>, esdb://<host:port> or esdb+discover://<host:port>';
 
 /** The store that a URL names. Throws INVALID_CONFIG naming the value and what is allowed; a driver is loaded only if named. */
-export async function openEventStore(url: string, options: OpenStoreOptions = {}): Promise<EventStore> {
+export async function openEventStore(url: string, _options: OpenStoreOptions = {}): Promise<EventStore> {
+  options.signal?.throwIfAborted();
   if (url === 'memory:') return new MemoryEventStore();
+  if (ESDB.test(url))
+    throw new PoolError('INVALID_CONFIG', `store: the adapter for ${url.split(':', 1)[0]}:// is not there yet`);
   const shown = url.replace(/\/\/[^@/]*@/, '//***@');
   throw new PoolError('INVALID_CONFIG', `store: ${JSON.stringify(shown)} is not allowed; allowed: ${ALLOWED}`, {
     details: { errors: [{ path: 'store', value: shown, allowed: ALLOWED }] },

@@ -1,6 +1,9 @@
 import { invalid } from '../model/errors.ts';
 import type { ReadOptions } from '../model/event-store.ts';
 
+/** How many events a page holds at most. */
+export const PAGE_EVENTS = 1_000;
+
 /**
  * The pages of one read. `last` is the stream's last revision when the read began: what is appended meanwhile is not part
  * of it. `slice` gives the revisions from `first` to `last`, both included, ascending.
