@@ -31,7 +31,11 @@ const STEPS: readonly Step[] = [
 
 async function run(step: Step): Promise<{ code: number; output: string }> {
   const reporters = step.vitest ? ` --reporter=default --reporter=json --outputFile.json=${report(step.name)}` : '';
-  const child = spawn(step.command + reporters, { shell: true, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...step.environment } });
+  const child = spawn(step.command + reporters, {
+    shell: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...step.environment },
+  });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (chunk: Buffer) => {
@@ -67,7 +71,9 @@ for (const step of STEPS) {
   total.failed += failed;
   const seconds = ((performance.now() - began) / 1000).toFixed(1);
   if (failed > 0 && !step.vitest) console.log(output);
-  summary.push(`${failed === 0 ? 'ok  ' : 'FAIL'} ${step.name.padEnd(18)} ${String(passed).padStart(5)} passed ${String(failed).padStart(3)} failed ${seconds.padStart(7)} s`);
+  summary.push(
+    `${failed === 0 ? 'ok  ' : 'FAIL'} ${step.name.padEnd(18)} ${String(passed).padStart(5)} passed ${String(failed).padStart(3)} failed ${seconds.padStart(7)} s`,
+  );
   console.log(summary.at(-1));
 }
 rmSync(scratch, { recursive: true, force: true });

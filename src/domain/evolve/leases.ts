@@ -5,6 +5,7 @@ import { dropEntry, type Journal, put, putEntry } from '../journal.ts';
 import { keyOf, type LeaseRecord, type PoolState, tierNamed } from '../state.ts';
 import { addTo } from '../tally.ts';
 import type { EventOf } from './event.ts';
+import { bindKey } from './keys.ts';
 import { removeWaiting } from './requests.ts';
 
 export function foldGranted(state: PoolState, event: EventOf<'LeaseGranted'>, journal: Journal | undefined): void {
@@ -36,18 +37,6 @@ const recordOf = ({ data, at, revision }: EventOf<'LeaseGranted'>): LeaseRecord 
   noticeReason: null,
   revision,
 });
-
-/** Only a grant or a place in the queue binds a key. The event holds the canonical body, so the fold computes nothing. */
-export function bindKey(
-  state: PoolState,
-  data: { leaseId: string; request: LeaseRecord['request'] },
-  journal: Journal | undefined,
-): void {
-  const { idempotencyKey, owner } = data.request;
-  if (idempotencyKey === null) return;
-  const key = keyOf(owner, 'allocate', idempotencyKey);
-  if (!state.keys.has(key)) putEntry(journal, state.keys, key, { leaseId: data.leaseId });
-}
 
 /** Takes amounts from the tier, the pool and the owner (sign 1), or gives them back (-1). */
 function hold(

@@ -1,8 +1,8 @@
 import { ImpossibleHistory } from '../impossible.ts';
 import { dropEntry, type Journal, put, putEntry } from '../journal.ts';
-import { type PoolState, tierNamed, type WaitingRecord } from '../state.ts';
+import { keyOf, type PoolState, tierNamed, type WaitingRecord } from '../state.ts';
 import type { EventOf } from './event.ts';
-import { bindKey } from './leases.ts';
+import { bindKey } from './keys.ts';
 
 export function foldQueued(state: PoolState, event: EventOf<'RequestQueued'>, journal: Journal | undefined): void {
   const tier = tierNamed(state, event.data.tier);
@@ -46,7 +46,7 @@ function leave(
   removeWaiting(state, record.leaseId, journal);
   dropEntry(journal, state.names, record.request.id);
   const { idempotencyKey, owner } = record.request;
-  if (idempotencyKey !== null) dropEntry(journal, state.keys, `${owner} allocate ${idempotencyKey}`);
+  if (idempotencyKey !== null) dropEntry(journal, state.keys, keyOf(owner, 'allocate', idempotencyKey));
 }
 
 export const foldCancelled = (
