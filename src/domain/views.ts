@@ -1,5 +1,6 @@
 import type { LeaseView, PoolView, RequestView, TierView } from '../model/views.ts';
 import { renewalIntervalMs } from './decide/lease.ts';
+import { startEstimates } from './estimate.ts';
 import { borrowedOf, lentOf, perDimension, roomIn, shortfallOf } from './placement.ts';
 import { leastOf } from './plan.ts';
 import { admits } from './queue.ts';
@@ -56,8 +57,28 @@ export function leaseView(record: LeaseRecord | EndedLease): LeaseView {
   };
 }
 
+/** A waiting request. */
 export function requestView(state: PoolState, record: WaitingRecord): RequestView {
   const tier = tierNamed(state, record.tier)!;
+  const position = tier.waiting.indexOf(record);
+  return waitingView(state, tier, record, position, startEstimates(state, tier, position + 1)[position]!);
+}
+
+/** All that wait, tier by tier, in their order. */
+export function requestViews(state: PoolState): RequestView[] {
+  return state.tiers.flatMap((tier) => {
+    const estimates = startEstimates(state, tier, tier.waiting.length);
+    return tier.waiting.map((record, position) => waitingView(state, tier, record, position, estimates[position]!));
+  });
+}
+
+function waitingView(
+  state: PoolState,
+  tier: TierState,
+  record: WaitingRecord,
+  position: number,
+  estimatedStartMs: number | null,
+): RequestView {
   const { leaseId, request, priority, queuedAt, expiresAt } = record;
   return {
     requestId: request.id,
@@ -70,30 +91,10 @@ export function requestView(state: PoolState, record: WaitingRecord): RequestVie
     state: 'waiting',
     queuedAt,
     expiresAt,
-    position: tier.waiting.indexOf(record),
+    position,
     shortfall: shortfallOf(state, tier, leastOf(request)),
-    estimatedStartMs: estimateOf(state, tier, record),
+    estimatedStartMs,
   };
-}
-
-/** When enough leases of the pool will have run out for this waiter and those before it, if none is renewed; null = cannot be said. */
-function estimateOf(state: PoolState, tier: TierState, record: WaitingRecord): number | null {
-  const lacking: Record<string, number> = {};
-  for (const waiter of tier.waiting) {
-    const wanted = leastOf(waiter.request);
-    for (const dimension in wanted) lacking[dimension] = (lacking[dimension] ?? 0) + wanted[dimension]!;
-    if (waiter === record) break;
-  }
-  for (const dimension in lacking) lacking[dimension] = lacking[dimension]! - roomIn(state, tier, dimension);
-  const ends = [...state.leases.values()].sort((a, b) => a.expiresAt - b.expiresAt);
-  for (const lease of ends) {
-    if (Object.values(lacking).every((amount) => amount <= 0)) return Math.max(0, lease.expiresAt - state.at);
-    for (const dimension in lease.amounts) lacking[dimension] = (lacking[dimension] ?? 0) - lease.amounts[dimension]!;
-  }
-  const last = ends.at(-1);
-  return last !== undefined && Object.values(lacking).every((amount) => amount <= 0)
-    ? Math.max(0, last.expiresAt - state.at)
-    : null;
 }
 
 export function tierView(state: PoolState, tier: TierState): TierView {

@@ -1,6 +1,5 @@
 import type { RecordedAuditEvent } from '../model/events.ts';
 import { Generations, type SavedGenerations } from './generations.ts';
-import type { Projection } from './projection.ts';
 import { Tally } from './tally.ts';
 
 type RefusedEvent = Extract<RecordedAuditEvent, { type: 'RequestRefused' }>;
@@ -22,7 +21,7 @@ interface SavedAudit {
  * The audit stream, folded: how many were refused and why, the last ones whole, and where the others are. It is a fold of
  * its own stream, so it stands at a revision of its own. Bounded: 1 000 refusals, 100 000 decisions, 100 000 requests.
  */
-export class AuditProjection implements Projection<RecordedAuditEvent, null> {
+export class AuditProjection {
   readonly name = 'audit';
   #revision = -1;
   readonly #refused = new Tally();

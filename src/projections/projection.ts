@@ -1,15 +1,19 @@
+import type { PoolState } from '../domain/state.ts';
+import type { RecordedPoolEvent } from '../model/events.ts';
+
 /**
- * A reading side of a log: a fold of its committed events, and of nothing else. So `rebuild` is `reset` and the same
- * `apply`, and whatever way a projection came to a revision, `save` gives the same value there.
+ * A reading side of the pool: a fold of its committed events, and of nothing else. So a rebuild is `reset` and the same
+ * `apply`, and however a projection came to a revision, `save` gives the same value there. What is already told by the
+ * pool's state is not kept a second time: readings take it from there.
  */
-export interface Projection<Event, Before> {
+export interface Projection {
   readonly name: string;
   /** Forgets everything: as before the first event. */
   reset(): void;
   /** Takes the event in. `before` is the pool as it stood before the event; it is read, never changed. */
-  apply(event: Event, before: Before): void;
-  /** All that it holds, as plain JSON that shares nothing with it that may change: for snapshots, and to compare two folds. */
+  apply(event: RecordedPoolEvent, before: PoolState): void;
+  /** What it holds, as plain JSON: for snapshots, and to compare two folds. Without what `state` tells. */
   save(): unknown;
-  /** Goes on from what `save` gave. */
-  load(saved: unknown): void;
+  /** Goes on from what `save` gave when the pool was as in `state`. */
+  load(saved: unknown, state: PoolState): void;
 }
