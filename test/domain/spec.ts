@@ -1,0 +1,121 @@
+import { BreakerGate } from '../../src/domain/breaker.ts';
+import { type Answer, type Decided, type DecisionContext, decide } from '../../src/domain/decide.ts';
+import { checkInvariants } from '../../src/domain/invariants.ts';
+import type { Journal } from '../../src/domain/journal.ts';
+import { compilePlan } from '../../src/domain/plan.ts';
+import { emptyState, type LeaseRecord, type PoolState, type WaitingRecord } from '../../src/domain/state.ts';
+import type { CommandData, CommandOf, CommandType } from '../../src/model/commands.ts';
+import type { ResolvedConfig } from '../../src/model/config.ts';
+import type { RecordedPoolEvent } from '../../src/model/events.ts';
+import { commandIdSource } from '../../src/model/ids.ts';
+import type { Refusal } from '../../src/model/refusals.ts';
+import type { RequestSpec } from '../../src/model/request.ts';
+import { parseConfig } from '../../src/model/resolve-config.ts';
+
+export const START = Date.UTC(2026, 0, 1);
+
+/** One tier that owns everything and no reserve: the numbers of a test are the numbers it writes. */
+export const ONE_TIER = {
+  reserve: '0%',
+  tiers: [{ name: 'main', priorities: ['critical', 'high', 'normal', 'low'], nominal: '100%' }],
+};
+
+export const CONFIG_DEFAULTS = {
+  maxPoolSize: 10_000,
+  minPoolSize: 1,
+  cleanupIntervalMs: 30_000,
+  resourceTimeoutMs: 60_000,
+  cacheMaxSize: 0,
+  enableCircuitBreaker: true,
+};
+
+export const config = (patch: object = {}): ResolvedConfig =>
+  parseConfig({ ...CONFIG_DEFAULTS, ...ONE_TIER, ...patch });
+
+export const request = (id: string, fields: Partial<RequestSpec>): RequestSpec => ({
+  id,
+  type: null,
+  priority: null,
+  owner: 'anonymous',
+  tier: null,
+  requirements: {},
+  amounts: {},
+  minimum: null,
+  labels: null,
+  ttlMs: null,
+  waitMs: 0,
+  deadline: null,
+  idempotencyKey: null,
+  detached: false,
+  ...fields,
+});
+
+/** A pool to which commands are given in turn; every event's state is checked against the invariants. */
+export class Spec {
+  readonly state: PoolState = emptyState();
+  readonly log: RecordedPoolEvent[] = [];
+  readonly gate: BreakerGate;
+  readonly context: DecisionContext;
+  now = START;
+  readonly #nextId = commandIdSource('000000000000001');
+
+  constructor(patch: object = {}, capacity: Record<string, number> = { cpu: 10_000 }) {
+    const resolved = config(patch);
+    this.gate = new BreakerGate(resolved);
+    this.context = { writerId: 'w1', breaker: this.gate, planFor: compilePlan };
+    this.when('OpenPool', { poolId: 'p', hostId: 'h' });
+    this.when('Configure', { config: resolved, hash: 'first', source: 'start', expectedRevision: null });
+    this.when('ObserveCapacity', { hostId: 'h', source: 'declared', capacity });
+  }
+
+  command<T extends CommandType>(type: T, data: CommandData[T]): CommandOf<T> {
+    return { type, commandId: this.#nextId(), at: this.now, actor: 'test', data } as unknown as CommandOf<T>;
+  }
+
+  when<T extends CommandType>(type: T, data: CommandData[T], journal?: Journal): Decided {
+    const decided = decide(this.state, this.command(type, data), this.context, journal);
+    this.log.push(...decided.events);
+    const wrong = checkInvariants(this.state);
+    if (wrong.length > 0) throw new Error(`after ${type}: ${wrong.join('; ')}`);
+    return decided;
+  }
+
+  /** The names of the events that the command caused. */
+  events<T extends CommandType>(type: T, data: CommandData[T]): string[] {
+    return this.when(type, data).events.map((event) => event.type);
+  }
+
+  ask(id: string, amounts: Record<string, number>, fields: Partial<RequestSpec> = {}): Answer {
+    return this.when('Allocate', { request: request(id, { amounts, ...fields }) }).answer;
+  }
+
+  granted(id: string, amounts: Record<string, number>, fields: Partial<RequestSpec> = {}): LeaseRecord {
+    const answer = this.ask(id, amounts, fields);
+    if (answer.kind !== 'granted') throw new Error(`${id} is not granted: ${JSON.stringify(answer)}`);
+    return answer.lease;
+  }
+
+  queued(id: string, amounts: Record<string, number>, fields: Partial<RequestSpec> = {}): WaitingRecord {
+    const answer = this.ask(id, amounts, { waitMs: 60_000, ...fields });
+    if (answer.kind !== 'queued') throw new Error(`${id} is not queued: ${JSON.stringify(answer)}`);
+    return answer.request;
+  }
+
+  refused(id: string, amounts: Record<string, number>, fields: Partial<RequestSpec> = {}): Refusal {
+    return refusalOf(this.ask(id, amounts, fields));
+  }
+
+  release(lease: LeaseRecord): Answer {
+    return this.when('Release', { leaseId: lease.leaseId, token: lease.token, cause: 'holder' }).answer;
+  }
+
+  /** The callers' names of what is held, in the order of the grants. */
+  held(): string[] {
+    return [...this.state.leases.values()].sort((a, b) => a.token - b.token).map((lease) => lease.request.id);
+  }
+}
+
+export function refusalOf(answer: Answer): Refusal {
+  if (answer.kind !== 'refused') throw new Error(`not refused: ${answer.kind}`);
+  return answer.refusal;
+}
