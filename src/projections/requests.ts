@@ -1,5 +1,5 @@
 import type { PoolState } from '../domain/state.ts';
-import { requestView, requestViews } from '../domain/views.ts';
+import { requestView } from '../domain/views.ts';
 import { PoolError } from '../model/errors.ts';
 import type { RequestView } from '../model/views.ts';
 
@@ -9,6 +9,3 @@ export function readRequest(state: PoolState, id: string): RequestView {
   if (record === undefined) throw new PoolError('NOT_FOUND', `no request ${id} waits`, { details: { requestId: id } });
   return requestView(state, record);
 }
-
-/** All that wait, tier by tier in the order of the configuration, each tier's in the order in which they will be served. */
-export const listRequests = (state: PoolState): readonly RequestView[] => requestViews(state);

@@ -1,0 +1,45 @@
+import type { LeaseRecord, PoolState, Tally, TierState } from '../domain/state.ts';
+
+/**
+ * A state of its own for what is live now: leases, waiting requests, tiers, modes, quarantines, counters. Records that the
+ * fold changes in place are copied, the others shared. Ended leases and their keys are left out: they are most of a
+ * state's size and nothing that a pool's view shows, and the fold goes on without them.
+ */
+export function copyPresent(state: PoolState): PoolState {
+  return {
+    ...state,
+    tiers: state.tiers.map(copyTier),
+    allocated: { ...state.allocated },
+    quarantined: { ...state.quarantined },
+    leases: copyValues(state.leases, copyLease),
+    ended: new Map(),
+    endedOrder: new Map(),
+    endedFirst: state.endedNext,
+    waiting: new Map(state.waiting),
+    names: new Map(state.names),
+    keys: new Map(),
+    owners: copyValues(state.owners, copyTally),
+    quarantine: new Map(state.quarantine),
+    breakers: new Map(state.breakers),
+  };
+}
+
+/** About how many records the copy holds: what bounds how many copies are kept. */
+export const presentSize = (state: PoolState): number =>
+  1 + state.leases.size + state.waiting.size + state.owners.size + state.quarantine.size;
+
+const copyTally = (tally: Tally): Tally => ({ ...tally });
+
+const copyLease = (lease: LeaseRecord): LeaseRecord => ({ ...lease });
+
+const copyTier = (tier: TierState): TierState => ({
+  ...tier,
+  allocated: { ...tier.allocated },
+  quarantined: { ...tier.quarantined },
+});
+
+function copyValues<Value>(map: ReadonlyMap<string, Value>, copy: (value: Value) => Value): Map<string, Value> {
+  const copied = new Map<string, Value>();
+  for (const [key, value] of map) copied.set(key, copy(value));
+  return copied;
+}

@@ -1,0 +1,103 @@
+import { evolve } from '../domain/evolve.ts';
+import { emptyState, type PoolState } from '../domain/state.ts';
+import { poolView } from '../domain/views.ts';
+import { type FieldError, invalid, PoolError } from '../model/errors.ts';
+import type { RecordedPoolEvent } from '../model/events.ts';
+import type { Moment } from '../model/reading.ts';
+import type { PoolView } from '../model/views.ts';
+import type { EventSource } from '../projections/event-page.ts';
+import { copyPresent } from './copy-state.ts';
+import { isUpTo, Keyframes } from './keyframes.ts';
+
+const END = Number.MAX_SAFE_INTEGER;
+/** A seek's state is carried over to the next with at most so many ended leases, which no view shows. */
+const MAX_ENDED_CARRIED = 1_024;
+
+/**
+ * The pool as it was. A moment is a revision, which is included, or an instant: then all that is dated up to it is. Both
+ * folds read committed events by the one `evolve`, so what they give is what was.
+ */
+export class Timeline {
+  readonly #source: EventSource<RecordedPoolEvent>;
+  readonly #keyframes: Keyframes;
+  /** Where the last seek ended: the next one often goes on from there. A seek takes it out while it folds it on. */
+  #last: PoolState | undefined;
+
+  constructor(source: EventSource<RecordedPoolEvent>, keyframes = new Keyframes()) {
+    this.#source = source;
+    this.#keyframes = keyframes;
+  }
+
+  /**
+   * The pool's view at a moment. Folds at most the distance between two keyframes (4 096 events; more as leases and log
+   * grow) where it has been before, and the whole way there the first time. Throws NOT_FOUND before the first event and for
+   * a revision that is not there yet, INVALID_REQUEST for what is no moment.
+   */
+  async poolAt(moment: Moment): Promise<PoolView> {
+    checkMoment(moment);
+    const state = this.#start(moment);
+    await this.#mustExist(moment, state.revision);
+    await this.#foldTo(state, moment, (folded) => this.#keyframes.offer(folded));
+    mustReach(state, moment);
+    const view = poolView(state);
+    this.#last = state.ended.size > MAX_ENDED_CARRIED ? copyPresent(state) : state;
+    return view;
+  }
+
+  /**
+   * The whole state at a moment, ended leases and keys included, as the caller's own. It is folded from the first event:
+   * for a fork or a proof; `poolAt` is what looking around needs. Throws as `poolAt` does.
+   */
+  async stateAt(moment: Moment): Promise<PoolState> {
+    checkMoment(moment);
+    await this.#mustExist(moment, -1);
+    const state = emptyState();
+    await this.#foldTo(state, moment, () => {});
+    mustReach(state, moment);
+    return state;
+  }
+
+  #start(moment: Moment): PoolState {
+    const frame = this.#keyframes.before(moment);
+    const last = this.#last;
+    if (last !== undefined && isUpTo(last, moment) && last.revision >= (frame?.revision ?? -1)) {
+      this.#last = undefined;
+      return last;
+    }
+    return frame === undefined ? emptyState() : copyPresent(frame);
+  }
+
+  /** So that asking for a revision far off does not fold the whole log before it is refused. */
+  async #mustExist(moment: Moment, folded: number): Promise<void> {
+    if (!('revision' in moment) || moment.revision <= folded) return;
+    for await (const events of this.#source(moment.revision, moment.revision)) if (events.length > 0) return;
+    throw new PoolError('NOT_FOUND', `revision: there is no revision ${moment.revision} yet`, { details: moment });
+  }
+
+  async #foldTo(state: PoolState, moment: Moment, folded: (state: PoolState) => void): Promise<void> {
+    const to = 'revision' in moment ? moment.revision : END;
+    if (state.revision >= to) return;
+    for await (const events of this.#source(state.revision + 1, to)) {
+      for (const event of events) {
+        if ('at' in moment && event.at > moment.at) return;
+        evolve(state, event);
+        folded(state);
+      }
+    }
+  }
+}
+
+function checkMoment(moment: Moment): void {
+  const errors: FieldError[] = Object.entries(moment)
+    .filter(([, value]) => !Number.isSafeInteger(value) || value < 0)
+    .map(([path, value]) => ({ path, value, allowed: 'a whole number from 0' }));
+  if (errors.length > 0) throw invalid(errors);
+}
+
+function mustReach(state: PoolState, moment: Moment): void {
+  if ('revision' in moment ? state.revision === moment.revision : state.revision >= 0) return;
+  const [field, value] = Object.entries(moment)[0]!;
+  throw new PoolError('NOT_FOUND', `${field}: the log has nothing at ${value}; it reaches to ${state.revision}`, {
+    details: moment,
+  });
+}
