@@ -19,7 +19,7 @@ const ESDB = /^esdb(\+discover)?:\/\//;
 const ALLOWED = 'memory:, sqlite:<file>, esdb://<host:port> or esdb+discover://<host:port>';
 
 /** The store that a URL names. Throws INVALID_CONFIG naming the value and what is allowed; a driver is loaded only if named. */
-export async function openEventStore(url: string, _options: OpenStoreOptions = {}): Promise<EventStore> {
+export async function openEventStore(url: string, options: OpenStoreOptions = {}): Promise<EventStore> {
   options.signal?.throwIfAborted();
   if (url === 'memory:') return new MemoryEventStore();
   if (ESDB.test(url))
