@@ -1,4 +1,4 @@
-import type { Amounts } from '../model/amounts.ts';
+import { type Amounts, amountIn } from '../model/amounts.ts';
 import type { RequestSpec } from '../model/request.ts';
 import { borrowedPart, fits, roomIn } from './placement.ts';
 import { leastOf } from './plan.ts';
@@ -30,7 +30,7 @@ function amountsNow(state: PoolState, tier: TierState, request: RequestSpec): Am
   if (request.minimum === null || !fits(state, tier, leastOf(request))) return null;
   const amounts: Record<string, number> = {};
   for (const dimension in request.amounts)
-    amounts[dimension] = Math.min(request.amounts[dimension]!, roomIn(state, tier, dimension));
+    amounts[dimension] = Math.min(amountIn(request.amounts, dimension), roomIn(state, tier, dimension));
   return amounts;
 }
 

@@ -1,3 +1,4 @@
+import { amountIn } from '../model/amounts.ts';
 import type { PoolState, Tally } from './state.ts';
 
 /** What is wrong with a state that no history may lead to; empty = nothing. Checked after every event of simulated runs. */
@@ -35,14 +36,14 @@ function sums(state: PoolState, counts: (tier: string) => boolean): { allocated:
     if (!counts(lease.tier)) continue;
     leases += 1;
     for (const dimension in lease.amounts)
-      allocated[dimension] = (allocated[dimension] ?? 0) + lease.amounts[dimension]!;
+      allocated[dimension] = amountIn(allocated, dimension) + amountIn(lease.amounts, dimension);
   }
   return { allocated, leases };
 }
 
 function same(wrong: string[], what: string, counted: Tally, summed: Tally): void {
   for (const dimension of new Set([...Object.keys(counted), ...Object.keys(summed)])) {
-    const [a, b] = [counted[dimension] ?? 0, summed[dimension] ?? 0];
+    const [a, b] = [amountIn(counted, dimension), amountIn(summed, dimension)];
     if (a !== b || a < 0) wrong.push(`${what}: ${dimension} is counted as ${a}, held are ${b}`);
   }
 }
@@ -51,6 +52,7 @@ function same(wrong: string[], what: string, counted: Tally, summed: Tally): voi
 export function overallocated(state: PoolState): boolean {
   return state.dimensions.some(
     (dimension) =>
-      (state.allocated[dimension] ?? 0) + (state.quarantined[dimension] ?? 0) > (state.allocatable[dimension] ?? 0),
+      amountIn(state.allocated, dimension) + amountIn(state.quarantined, dimension) >
+      amountIn(state.allocatable, dimension),
   );
 }

@@ -1,18 +1,18 @@
-import type { Amounts } from '../model/amounts.ts';
+import { type Amounts, amountIn } from '../model/amounts.ts';
 import type { PoolState, TierState } from './state.ts';
 
 /** Of a tier's nominal, what no other tier may ever hold: nominal - lendingLimit (Kueue calls it the guaranteed quota). */
 function guaranteedOf(tier: TierState, dimension: string): number {
   const { nominal, lendingLimit } = tier.sizing;
-  return lendingLimit === null ? 0 : Math.max(0, (nominal[dimension] ?? 0) - (lendingLimit[dimension] ?? 0));
+  return lendingLimit === null ? 0 : Math.max(0, amountIn(nominal, dimension) - amountIn(lendingLimit, dimension));
 }
 
 const takenOf = (tier: TierState, dimension: string): number =>
-  (tier.allocated[dimension] ?? 0) + (tier.quarantined[dimension] ?? 0);
+  amountIn(tier.allocated, dimension) + amountIn(tier.quarantined, dimension);
 
 /** What is left of the pool after what other tiers hold, or keep for themselves alone. */
 function reachable(state: PoolState, tier: TierState, dimension: string): number {
-  let left = (state.allocatable[dimension] ?? 0) - takenOf(tier, dimension);
+  let left = amountIn(state.allocatable, dimension) - takenOf(tier, dimension);
   for (const other of state.tiers) {
     if (other !== tier) left -= Math.max(takenOf(other, dimension), guaranteedOf(other, dimension));
   }
@@ -27,22 +27,22 @@ export function roomIn(state: PoolState, tier: TierState, dimension: string): nu
   const { nominal, borrowingLimit } = tier.sizing;
   const reach = reachable(state, tier, dimension);
   if (borrowingLimit === null) return Math.max(0, reach);
-  const limit = (nominal[dimension] ?? 0) + (borrowingLimit[dimension] ?? 0) - takenOf(tier, dimension);
+  const limit = amountIn(nominal, dimension) + amountIn(borrowingLimit, dimension) - takenOf(tier, dimension);
   return Math.max(0, Math.min(reach, limit));
 }
 
 /** What the tier could be granted at most if nothing at all were held. */
 export function ceilingIn(state: PoolState, tier: TierState, dimension: string): number {
   const { nominal, borrowingLimit } = tier.sizing;
-  let reach = state.allocatable[dimension] ?? 0;
+  let reach = amountIn(state.allocatable, dimension);
   for (const other of state.tiers) if (other !== tier) reach -= guaranteedOf(other, dimension);
-  const limit = borrowingLimit === null ? reach : (nominal[dimension] ?? 0) + (borrowingLimit[dimension] ?? 0);
+  const limit = borrowingLimit === null ? reach : amountIn(nominal, dimension) + amountIn(borrowingLimit, dimension);
   return Math.max(0, Math.min(reach, limit));
 }
 
 export function fits(state: PoolState, tier: TierState, amounts: Amounts): boolean {
   for (const dimension in amounts) {
-    const amount = amounts[dimension]!;
+    const amount = amountIn(amounts, dimension);
     if (amount > 0 && amount > roomIn(state, tier, dimension)) return false;
   }
   return state.leases.size < state.config.maxPoolSize;
@@ -52,7 +52,7 @@ export function fits(state: PoolState, tier: TierState, amounts: Amounts): boole
 export function shortfallOf(state: PoolState, tier: TierState, amounts: Amounts): Amounts {
   const missing: Record<string, number> = {};
   for (const dimension in amounts) {
-    const lack = amounts[dimension]! - roomIn(state, tier, dimension);
+    const lack = amountIn(amounts, dimension) - roomIn(state, tier, dimension);
     if (lack > 0) missing[dimension] = lack;
   }
   return missing;
@@ -62,8 +62,8 @@ export function shortfallOf(state: PoolState, tier: TierState, amounts: Amounts)
 export function borrowedPart(tier: TierState, amounts: Amounts): Amounts | null {
   let part: Record<string, number> | null = null;
   for (const dimension in amounts) {
-    const above = takenOf(tier, dimension) + amounts[dimension]! - (tier.sizing.nominal[dimension] ?? 0);
-    const borrowed = Math.min(amounts[dimension]!, above);
+    const above = takenOf(tier, dimension) + amountIn(amounts, dimension) - amountIn(tier.sizing.nominal, dimension);
+    const borrowed = Math.min(amountIn(amounts, dimension), above);
     if (borrowed > 0) {
       part ??= {};
       part[dimension] = borrowed;
@@ -75,14 +75,14 @@ export function borrowedPart(tier: TierState, amounts: Amounts): Amounts | null 
 /** What the tier holds above its nominal, per dimension of the pool. */
 export function borrowedOf(state: PoolState, tier: TierState): Amounts {
   return perDimension(state, (dimension) =>
-    Math.max(0, takenOf(tier, dimension) - (tier.sizing.nominal[dimension] ?? 0)),
+    Math.max(0, takenOf(tier, dimension) - amountIn(tier.sizing.nominal, dimension)),
   );
 }
 
 /** What others hold of the tier's nominal: its unused nominal, as far as others' borrowing has used it up. */
 export function lentOf(state: PoolState, tier: TierState): Amounts {
   return perDimension(state, (dimension) => {
-    const unused = (tier.sizing.nominal[dimension] ?? 0) - takenOf(tier, dimension);
+    const unused = amountIn(tier.sizing.nominal, dimension) - takenOf(tier, dimension);
     return Math.max(0, unused - roomIn(state, tier, dimension));
   });
 }

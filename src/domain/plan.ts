@@ -1,4 +1,4 @@
-import type { Amounts } from '../model/amounts.ts';
+import { type Amounts, amountIn } from '../model/amounts.ts';
 import type { FieldError } from '../model/errors.ts';
 import type { RequestSpec } from '../model/request.ts';
 import { ceilingIn } from './placement.ts';
@@ -70,7 +70,8 @@ function candidateTiers(state: PoolState, asked: string | null, priority: string
 function everFits(state: PoolState, tier: TierState, amounts: Amounts): boolean {
   if (state.config.maxPoolSize === 0) return false;
   for (const dimension in amounts) {
-    if (amounts[dimension]! > 0 && amounts[dimension]! > ceilingIn(state, tier, dimension)) return false;
+    if (amountIn(amounts, dimension) > 0 && amountIn(amounts, dimension) > ceilingIn(state, tier, dimension))
+      return false;
   }
   return true;
 }
@@ -87,7 +88,7 @@ function mainType(state: PoolState, amounts: Amounts): string {
   let main = '';
   let largest = -1;
   for (const dimension in amounts) {
-    const share = amounts[dimension]! / Math.max(1, state.allocatable[dimension] ?? 0);
+    const share = amountIn(amounts, dimension) / Math.max(1, amountIn(state.allocatable, dimension));
     if (share > largest) {
       largest = share;
       main = dimension;

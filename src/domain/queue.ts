@@ -1,4 +1,4 @@
-import type { Amounts } from '../model/amounts.ts';
+import { type Amounts, amountIn } from '../model/amounts.ts';
 import { borrowedPart, fits, roomIn } from './placement.ts';
 import { leastOf } from './plan.ts';
 import { quotaLack } from './quota.ts';
@@ -31,9 +31,9 @@ export function headOf(state: PoolState, tier: TierState): WaitingRecord | undef
 function cannotDelay(state: PoolState, headTier: TierState, head: WaitingRecord, amounts: Amounts): boolean {
   const wanted = leastOf(head.request);
   for (const dimension in wanted) {
-    const taken = amounts[dimension] ?? 0;
+    const taken = amountIn(amounts, dimension);
     if (taken === 0 || wanted[dimension] === 0) continue;
-    if (roomIn(state, headTier, dimension) - taken < wanted[dimension]!) return false;
+    if (roomIn(state, headTier, dimension) - taken < amountIn(wanted, dimension)) return false;
   }
   return state.leases.size + 1 < state.config.maxPoolSize;
 }

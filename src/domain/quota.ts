@@ -1,4 +1,4 @@
-import type { Amounts } from '../model/amounts.ts';
+import { type Amounts, amountIn } from '../model/amounts.ts';
 import { isPercentage, percentOf } from '../model/share.ts';
 import { parseAmount } from '../model/units.ts';
 import type { PoolState } from './state.ts';
@@ -8,7 +8,7 @@ function limitOf(state: PoolState, owner: string, dimension: string): number | u
   const written = state.config.quotas[owner]?.[dimension];
   if (written === undefined) return undefined;
   return isPercentage(written)
-    ? percentOf(written, state.allocatable[dimension] ?? 0)
+    ? percentOf(written, amountIn(state.allocatable, dimension))
     : parseAmount(dimension, written);
 }
 
@@ -39,7 +39,7 @@ function lackOf(
   let lack: Record<string, number> | null = null;
   for (const dimension in amounts) {
     const limit = limitOf(state, owner, dimension);
-    const missing = limit === undefined ? 0 : used(dimension) + amounts[dimension]! - limit;
+    const missing = limit === undefined ? 0 : used(dimension) + amountIn(amounts, dimension) - limit;
     if (missing > 0) {
       lack ??= {};
       lack[dimension] = missing;

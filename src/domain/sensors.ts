@@ -1,3 +1,4 @@
+import { amountIn } from '../model/amounts.ts';
 import type { LoadMode, TierTrigger } from '../model/modes.ts';
 import type { PoolState, TierState } from './state.ts';
 
@@ -6,7 +7,8 @@ export function loadRatio(tier: TierState): number {
   let highest = 0;
   const { nominal } = tier.sizing;
   for (const dimension in nominal) {
-    const ratio = nominal[dimension]! > 0 ? (tier.allocated[dimension] ?? 0) / nominal[dimension]! : 0;
+    const ratio =
+      amountIn(nominal, dimension) > 0 ? amountIn(tier.allocated, dimension) / amountIn(nominal, dimension) : 0;
     if (ratio > highest) highest = ratio;
   }
   return highest;
@@ -15,15 +17,15 @@ export function loadRatio(tier: TierState): number {
 /** The pool holds more than is allocatable, in a dimension in which this tier is above its nominal (or no tier is). */
 export function isOver(state: PoolState, tier: TierState): boolean {
   for (const dimension of state.dimensions) {
-    const held = (state.allocated[dimension] ?? 0) + (state.quarantined[dimension] ?? 0);
-    if (held > (state.allocatable[dimension] ?? 0) && holdsTooMuch(state, tier, dimension)) return true;
+    const held = amountIn(state.allocated, dimension) + amountIn(state.quarantined, dimension);
+    if (held > amountIn(state.allocatable, dimension) && holdsTooMuch(state, tier, dimension)) return true;
   }
   return false;
 }
 
 function holdsTooMuch(state: PoolState, tier: TierState, dimension: string): boolean {
-  const above = (other: TierState) => (other.allocated[dimension] ?? 0) > (other.sizing.nominal[dimension] ?? 0);
-  return above(tier) || ((tier.allocated[dimension] ?? 0) > 0 && !state.tiers.some(above));
+  const above = (other: TierState) => amountIn(other.allocated, dimension) > amountIn(other.sizing.nominal, dimension);
+  return above(tier) || (amountIn(tier.allocated, dimension) > 0 && !state.tiers.some(above));
 }
 
 /** What the load of a tier says happened to it; undefined = nothing. Overcommitment at once, the rest once in `dwellMs`. */
