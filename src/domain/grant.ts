@@ -3,7 +3,7 @@ import type { RequestSpec } from '../model/request.ts';
 import { borrowedPart, fits, roomIn } from './placement.ts';
 import { leastOf } from './plan.ts';
 import { admits, mayPass } from './queue.ts';
-import { quotaLack } from './quota.ts';
+import { quotaLack, quotaRoomIn } from './quota.ts';
 import type { LeaseRecord, PoolState, TierState } from './state.ts';
 import type { Turn } from './turn.ts';
 
@@ -17,21 +17,28 @@ export interface Settled {
   readonly rank: number;
 }
 
-/** What the tier can grant now of a request: all of it, or as much as fits down to its minimum; null = nothing. */
+/**
+ * What the tier can grant now of a request: all of it, or as much as room and the owner's quota leave, down to its
+ * minimum; null = nothing.
+ */
 export function grantable(state: PoolState, tier: TierState, settled: Settled): Amounts | null {
   if (!admits(tier)) return null;
   const amounts = amountsNow(state, tier, settled.request);
-  if (amounts === null || quotaLack(state, settled.request.owner, amounts) !== null) return null;
-  return mayPass(state, tier, settled.leaseId, settled.rank, amounts) ? amounts : null;
+  return amounts !== null && mayPass(state, tier, settled.leaseId, settled.rank, amounts) ? amounts : null;
 }
 
 function amountsNow(state: PoolState, tier: TierState, request: RequestSpec): Amounts | null {
-  if (fits(state, tier, request.amounts)) return request.amounts;
-  if (request.minimum === null || !fits(state, tier, leastOf(request))) return null;
-  const amounts: Record<string, number> = {};
-  for (const dimension in request.amounts)
-    amounts[dimension] = Math.min(amountIn(request.amounts, dimension), roomIn(state, tier, dimension));
-  return amounts;
+  const { owner, minimum, amounts } = request;
+  if (fits(state, tier, amounts) && quotaLack(state, owner, amounts) === null) return amounts;
+  if (minimum === null) return null;
+  const least = leastOf(request);
+  if (!fits(state, tier, least) || quotaLack(state, owner, least) !== null) return null;
+  const less: Record<string, number> = {};
+  for (const dimension in amounts) {
+    const room = Math.min(roomIn(state, tier, dimension), quotaRoomIn(state, owner, dimension));
+    less[dimension] = Math.min(amounts[dimension]!, room);
+  }
+  return less;
 }
 
 export function grant(

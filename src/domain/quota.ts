@@ -12,6 +12,13 @@ function limitOf(state: PoolState, owner: string, dimension: string): number | u
     : parseAmount(dimension, written);
 }
 
+/** How much more the owner may hold in one dimension; Infinity = its quota does not say. */
+export function quotaRoomIn(state: PoolState, owner: string, dimension: string): number {
+  if (!Object.hasOwn(state.config.quotas, owner)) return Number.POSITIVE_INFINITY;
+  const limit = limitOf(state, owner, dimension) ?? Number.POSITIVE_INFINITY;
+  return Math.max(0, limit - (state.owners.get(owner)?.[dimension] ?? 0));
+}
+
 /** What the owner's quota lacks for these amounts on top of what it holds; null if it lacks nothing. */
 export function quotaLack(state: PoolState, owner: string, amounts: Amounts): Amounts | null {
   if (!Object.hasOwn(state.config.quotas, owner)) return null;
@@ -39,7 +46,8 @@ function lackOf(
   let lack: Record<string, number> | null = null;
   for (const dimension in amounts) {
     const limit = limitOf(state, owner, dimension);
-    const missing = limit === undefined ? 0 : used(dimension) + amountIn(amounts, dimension) - limit;
+    const missing =
+      limit === undefined || amounts[dimension] === 0 ? 0 : used(dimension) + amountIn(amounts, dimension) - limit;
     if (missing > 0) {
       lack ??= {};
       lack[dimension] = missing;
