@@ -53,26 +53,35 @@ export class MemoryEventStore implements EventStore {
   }
 
   async *read(stream: string, options: ReadOptions = {}): AsyncGenerator<readonly RecordedEvent[]> {
-    const events = this.#streams.get(stream) ?? NOTHING;
+    const events = this.#log(stream);
     yield* readRange(options, PAGE_EVENTS, events.length - 1, (first, last) => events.slice(first, last + 1).map(lift));
   }
 
   async *readAll(options: { readonly signal?: AbortSignal } = {}): AsyncGenerator<readonly RecordedEvent[]> {
+    if (this.#closed) throw closedError(TRAITS.url);
     const all = this.#all;
     yield* readRange(options, PAGE_EVENTS, all.length - 1, (first, last) => all.slice(first, last + 1).map(lift));
   }
 
-  subscribe(stream: string, options: SubscribeOptions = {}): AsyncGenerator<SubscriptionItem> {
+  async *subscribe(stream: string, options: SubscribeOptions = {}): AsyncGenerator<SubscriptionItem> {
+    if (this.#closed) throw closedError(TRAITS.url);
     const page = (from: number, limit: number) =>
-      (this.#streams.get(stream) ?? NOTHING).slice(from, from + limit).map(lift);
+      this.#log(stream)
+        .slice(from, from + limit)
+        .map(lift);
     const grown = () => this.#wakers.wait(stream, options.signal);
     const ended = () => this.#closed || options.signal?.aborted === true;
-    return follow({ page, grown, ended, pageEvents: PAGE_EVENTS }, options);
+    yield* follow({ page, grown, ended, pageEvents: PAGE_EVENTS }, options);
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     this.#wakers.wakeAll();
+  }
+
+  #log(stream: string): readonly RecordedEvent[] {
+    if (this.#closed) throw closedError(TRAITS.url);
+    return this.#streams.get(stream) ?? NOTHING;
   }
 
   #create(stream: string): RecordedEvent[] {
