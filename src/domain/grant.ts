@@ -36,7 +36,7 @@ function amountsNow(state: PoolState, tier: TierState, request: RequestSpec): Am
   const less: Record<string, number> = {};
   for (const dimension in amounts) {
     const room = Math.min(roomIn(state, tier, dimension), quotaRoomIn(state, owner, dimension));
-    less[dimension] = Math.min(amounts[dimension]!, room);
+    less[dimension] = Math.min(amountIn(amounts, dimension), room);
   }
   return less;
 }

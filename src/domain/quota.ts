@@ -16,7 +16,7 @@ function limitOf(state: PoolState, owner: string, dimension: string): number | u
 export function quotaRoomIn(state: PoolState, owner: string, dimension: string): number {
   if (!Object.hasOwn(state.config.quotas, owner)) return Number.POSITIVE_INFINITY;
   const limit = limitOf(state, owner, dimension) ?? Number.POSITIVE_INFINITY;
-  return Math.max(0, limit - (state.owners.get(owner)?.[dimension] ?? 0));
+  return Math.max(0, limit - amountIn(state.owners.get(owner) ?? {}, dimension));
 }
 
 /** What the owner's quota lacks for these amounts on top of what it holds; null if it lacks nothing. */
@@ -46,8 +46,8 @@ function lackOf(
   let lack: Record<string, number> | null = null;
   for (const dimension in amounts) {
     const limit = limitOf(state, owner, dimension);
-    const missing =
-      limit === undefined || amounts[dimension] === 0 ? 0 : used(dimension) + amountIn(amounts, dimension) - limit;
+    const amount = amountIn(amounts, dimension);
+    const missing = limit === undefined || amount === 0 ? 0 : used(dimension) + amount - limit;
     if (missing > 0) {
       lack ??= {};
       lack[dimension] = missing;

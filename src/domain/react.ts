@@ -2,8 +2,8 @@ import type { DecisionContext } from './answer.ts';
 import { shift } from './decide/tiers.ts';
 import { grant, grantable, type Settled } from './grant.ts';
 import { borrowedPart } from './placement.ts';
-import { loadTrigger } from './sensors.ts';
-import type { PoolState, TierState, WaitingRecord } from './state.ts';
+import { loadTrigger, overTrigger } from './sensors.ts';
+import { type PoolState, type TierState, type WaitingRecord, waitersInOrder } from './state.ts';
 import type { Turn } from './turn.ts';
 
 /** How far behind the head of a queue is looked for one that fits. */
@@ -13,12 +13,21 @@ const BACKFILL_DEPTH = 128;
 export function react(turn: Turn, context: DecisionContext): void {
   if (turn.state.waiting.size > 0 && !turn.state.draining) {
     cancelImpossible(turn, context);
+    judgeOver(turn);
     wake(turn, context, true);
     wake(turn, context, false);
   }
   for (const tier of turn.state.tiers) {
     if (tier.mode.admission === 'draining' && tier.leases === 0) shift(turn, tier, 'emptied', null);
     const trigger = loadTrigger(turn.state, tier, turn.at);
+    if (trigger !== undefined) shift(turn, tier, trigger);
+  }
+}
+
+/** Before waiters are looked at, as a tier that has just recovered serves its own. */
+function judgeOver(turn: Turn): void {
+  for (const tier of turn.state.tiers) {
+    const trigger = overTrigger(turn.state, tier);
     if (trigger !== undefined) shift(turn, tier, trigger);
   }
 }
@@ -63,9 +72,9 @@ function settledOf(state: PoolState, waiter: WaitingRecord, context: DecisionCon
 function cancelImpossible(turn: Turn, context: DecisionContext): void {
   const last = turn.events.at(-1);
   if (last?.type !== 'ConfigChanged' && last?.type !== 'CapacityObserved') return;
-  for (const { leaseId, request } of [...turn.state.waiting.values()]) {
+  for (const { leaseId, request, tier } of waitersInOrder(turn.state)) {
     const plan = context.planFor(turn.state, request);
-    if (plan.errors === null && plan.ceiling === null) continue;
+    if (plan.errors === null && plan.tiers.includes(tier)) continue;
     turn.emit('RequestCancelled', { leaseId, requestId: request.id, reason: 'neverFits' }, leaseId);
   }
 }

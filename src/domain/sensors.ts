@@ -28,12 +28,19 @@ function holdsTooMuch(state: PoolState, tier: TierState, dimension: string): boo
   return above(tier) || (amountIn(tier.allocated, dimension) > 0 && !state.tiers.some(above));
 }
 
+/** Whether the tier has come to hold too much, or no longer does; undefined = neither. */
+export function overTrigger(state: PoolState, tier: TierState): TierTrigger | undefined {
+  const over = isOver(state, tier);
+  if (over === (tier.mode.load === 'overcommitted')) return undefined;
+  return over ? 'over' : 'over.ended';
+}
+
 /** What the load of a tier says happened to it; undefined = nothing. Overcommitment at once, the rest once in `dwellMs`. */
 export function loadTrigger(state: PoolState, tier: TierState, at: number): TierTrigger | undefined {
-  const over = isOver(state, tier);
+  const trigger = overTrigger(state, tier);
+  if (trigger !== undefined) return trigger;
   const { load } = tier.mode;
-  if (over !== (load === 'overcommitted')) return over ? 'over' : 'over.ended';
-  if (over || at - tier.loadChangedAt < state.config.load.dwellMs) return undefined;
+  if (load === 'overcommitted' || at - tier.loadChangedAt < state.config.load.dwellMs) return undefined;
   return ratioTrigger(state, load, loadRatio(tier));
 }
 

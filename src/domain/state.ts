@@ -173,3 +173,11 @@ export function tierNamed(state: PoolState, name: string): TierState | undefined
 
 /** An idempotency key is scoped by owner and verb. */
 export const keyOf = (owner: string, verb: string, key: string): string => `${owner} ${verb} ${key}`;
+
+/** Live leases in the order of their grants. An undo and a snapshot change the order of a map, and events may not show it. */
+export const leasesInOrder = (state: PoolState): LeaseRecord[] =>
+  [...state.leases.values()].sort((a, b) => a.token - b.token);
+
+/** Waiting requests in the order of their coming. */
+export const waitersInOrder = (state: PoolState): WaitingRecord[] =>
+  [...state.waiting.values()].sort((a, b) => a.revision - b.revision);

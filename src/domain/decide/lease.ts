@@ -3,7 +3,7 @@ import type { ReclaimReason } from '../../model/events.ts';
 import type { Answer } from '../answer.ts';
 import { DONE } from '../answer.ts';
 import { refuse } from '../refuse.ts';
-import type { EndedLease, LeaseRecord } from '../state.ts';
+import { type EndedLease, type LeaseRecord, leasesInOrder } from '../state.ts';
 import type { Turn } from '../turn.ts';
 
 export const fenced = (turn: Turn, { lease, reason, revision }: EndedLease): Answer =>
@@ -116,7 +116,7 @@ export const renewalIntervalMs = (ttlMs: number): number => Math.floor(ttlMs / 3
 
 export function observeClockGap(turn: Turn, { data }: CommandOf<'ObserveClockGap'>, writerId: string): Answer {
   const renewals: { leaseId: string; ttlMs: number; expiresAt: number }[] = [];
-  for (const { leaseId, ttlMs, expiresAt, noticeEndsAt } of turn.state.leases.values()) {
+  for (const { leaseId, ttlMs, expiresAt, noticeEndsAt } of leasesInOrder(turn.state)) {
     const least = turn.at + renewalIntervalMs(ttlMs);
     if (expiresAt < least && noticeEndsAt === null) renewals.push({ leaseId, ttlMs, expiresAt: least });
   }

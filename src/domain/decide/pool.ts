@@ -4,6 +4,7 @@ import { type Answer, DONE } from '../answer.ts';
 import { BREAKER_CLOSED, breakerChange } from '../breaker-change.ts';
 import { refuse } from '../refuse.ts';
 import { sizePool } from '../sizing.ts';
+import { waitersInOrder } from '../state.ts';
 import type { Turn } from '../turn.ts';
 
 export function openPool(turn: Turn, { data }: CommandOf<'OpenPool'>): Answer {
@@ -14,7 +15,7 @@ export function openPool(turn: Turn, { data }: CommandOf<'OpenPool'>): Answer {
 /** Waiters of an earlier life of this writer have lost their callers, unless a key or `respond-async` lets them come back. */
 export function startWriter(turn: Turn, { data }: CommandOf<'StartWriter'>): Answer {
   turn.emit('WriterStarted', data);
-  for (const { leaseId, request, writerId } of [...turn.state.waiting.values()]) {
+  for (const { leaseId, request, writerId } of waitersInOrder(turn.state)) {
     if (writerId === data.writerId && request.idempotencyKey === null && !request.detached) {
       turn.emit('RequestCancelled', { leaseId, requestId: request.id, reason: 'writerGone' }, leaseId);
     }
@@ -71,7 +72,7 @@ export function observeHealth(turn: Turn, { data }: CommandOf<'ObserveHealth'>):
 export function drainPool(turn: Turn, { data }: CommandOf<'DrainPool'>): Answer {
   if (turn.state.draining) return DONE;
   turn.emit('PoolDrainStarted', { deadlineAt: data.deadlineMs === null ? null : turn.at + data.deadlineMs });
-  for (const { leaseId, request } of [...turn.state.waiting.values()]) {
+  for (const { leaseId, request } of waitersInOrder(turn.state)) {
     turn.emit('RequestCancelled', { leaseId, requestId: request.id, reason: 'draining' }, leaseId);
   }
   return DONE;

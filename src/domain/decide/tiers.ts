@@ -3,7 +3,7 @@ import type { CommandOf } from '../../model/commands.ts';
 import type { TierTrigger } from '../../model/modes.ts';
 import { type Answer, DONE } from '../answer.ts';
 import { refuse } from '../refuse.ts';
-import { type TierState, tierNamed } from '../state.ts';
+import { leasesInOrder, type TierState, tierNamed } from '../state.ts';
 import type { Turn } from '../turn.ts';
 import { reclaim } from './lease.ts';
 
@@ -47,7 +47,6 @@ export const drainTier = (turn: Turn, { data }: CommandOf<'DrainTier'>): Answer 
 export const endTierDrain = (turn: Turn, { data }: CommandOf<'EndTierDrain'>): Answer =>
   withTier(turn, data.tier, (tier) => {
     if (tier.mode.admission !== 'draining' || turn.at < (tier.deadlineAt ?? 0)) return;
-    for (const lease of [...turn.state.leases.values()])
-      if (lease.tier === tier.name) reclaim(turn, lease, 'drained', null);
+    for (const lease of leasesInOrder(turn.state)) if (lease.tier === tier.name) reclaim(turn, lease, 'drained', null);
     shift(turn, tier, 'drain.deadline', null);
   });
