@@ -1,0 +1,78 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const MAIN = new URL('../../src/cli/main.ts', import.meta.url).pathname;
+
+export interface Finished {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function start(args: readonly string[]): ChildProcess & { out: () => string; err: () => string } {
+  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const text = { out: '', err: '' };
+  child.stdout.on('data', (chunk) => {
+    text.out += chunk;
+  });
+  child.stderr.on('data', (chunk) => {
+    text.err += chunk;
+  });
+  return Object.assign(child, { out: () => text.out, err: () => text.err });
+}
+
+/** Runs poolctl to its end. */
+export function poolctl(...args: string[]): Promise<Finished> {
+  const child = start(args);
+  return new Promise((resolve) =>
+    child.on('close', (code) => resolve({ code, stdout: child.out(), stderr: child.err() })),
+  );
+}
+
+export interface Serving {
+  readonly url: string;
+  readonly dataDir: string;
+  readonly pid: number;
+  /** Sends the signal and waits for the end. */
+  stop(signal?: NodeJS.Signals): Promise<Finished>;
+}
+
+/** A server of its own, as a process, with a declared capacity so that every machine tells the same. */
+export async function serve(dataDir: string, ...flags: string[]): Promise<Serving> {
+  const child = start([
+    'serve',
+    '--port',
+    '0',
+    '--data',
+    dataDir,
+    '--set',
+    'detection.capacity={"memory":"8Gi","cpu":400}',
+    ...flags,
+  ]);
+  const ended = new Promise<Finished>((resolve) =>
+    child.on('close', (code) => resolve({ code, stdout: child.out(), stderr: child.err() })),
+  );
+  const url = await new Promise<string>((resolve, reject) => {
+    child.stdout!.on('data', () => {
+      const match = /listening on (http:\S+)/.exec(child.out());
+      if (match !== null) resolve(match[1]!);
+    });
+    void ended.then(({ stderr }) => reject(new Error(`serve ended: ${stderr}`)));
+  });
+  return {
+    url,
+    dataDir,
+    pid: child.pid!,
+    stop(signal = 'SIGTERM') {
+      child.kill(signal);
+      return ended;
+    },
+  };
+}
+
+export function scratch(): { dir: string; remove: () => void } {
+  const dir = mkdtempSync(join(tmpdir(), 'rpm-cli-'));
+  return { dir, remove: () => rmSync(dir, { recursive: true, force: true }) };
+}
