@@ -42,8 +42,15 @@ export class AskedCall<T> implements Call {
   }
 
   answered(answer: Answer): void {
-    if (answer.kind === 'refused') this.#reject(refusalError(answer.refusal));
-    else this.#resolve(this.#present(answer));
+    if (answer.kind === 'refused') {
+      this.#reject(refusalError(answer.refusal));
+      return;
+    }
+    try {
+      this.#resolve(this.#present(answer));
+    } catch (error) {
+      this.#reject(error);
+    }
   }
 
   failed(error: unknown): void {

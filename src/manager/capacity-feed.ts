@@ -16,6 +16,8 @@ export interface CapacityFeedOptions {
   readonly alert: (issue: ResourceIssue) => void;
   /** The configuration's, as it stands. */
   readonly config: () => ResolvedConfig;
+  /** What is recorded; a change counts against it. */
+  readonly known: () => Amounts;
   readonly changed: (capacity: Amounts, resources: SystemResources) => void;
   readonly overloaded: () => void;
   /** What is kept for the system now, base units. */
@@ -72,6 +74,7 @@ export class CapacityFeed {
   #changes() {
     const { clock, config, alert } = this.#options;
     const { detection } = config();
+    const rule = detection.capacity === null ? detection : { hysteresisRatio: 0, stableSamples: 1 };
     const onError = (error: unknown) => alert(failure(error, clock.now()));
     const regular = sampleCapacity$(this.#detector, {
       intervalMs: detection.sampleIntervalMs,
@@ -81,7 +84,10 @@ export class CapacityFeed {
     const extra = this.#now.pipe(concatMap(() => this.#look()));
     return merge(regular, extra).pipe(
       tap((sample) => this.#judge(sample)),
-      capacityChanges(startHysteresis, (state, sample) => observe(state, sample, detection)),
+      capacityChanges(
+        (first) => observe(startHysteresis(this.#options.known()), first, rule),
+        (state, sample) => observe(state, sample, rule),
+      ),
     );
   }
 

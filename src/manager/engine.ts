@@ -37,6 +37,8 @@ export interface EngineOptions {
 export interface EngineListener {
   deciding(call: Call): void;
   refused(call: Call, refusal: Refusal): void;
+  /** A call that was answered as before: nothing was done. */
+  replayed(call: Call): void;
   /** `own`: appended here just now; else learnt from the log. Answers of own batches have been given. */
   committed(events: readonly RecordedPoolEvent[], own: boolean): void;
   appendBegan(): void;
@@ -76,6 +78,9 @@ export class Engine {
   #busy = false;
   #draining = false;
   #accepts = true;
+  /** Of the last event that is committed: while an append is in flight the state is ahead of it. */
+  committedRevision: number;
+  committedAt: number;
   #conflictsInRow = 0;
   #failuresInRow = 0;
   #behindTo = -1;
@@ -86,6 +91,8 @@ export class Engine {
   constructor(options: EngineOptions) {
     this.#options = options;
     this.state = options.state;
+    this.committedRevision = options.state.revision;
+    this.committedAt = options.state.at;
     const { state, journal, context, logger, listener } = options;
     const limits = appendLimits(options.store.traits);
     this.#decider = { state, journal, context, limits, logger, deciding: (call) => listener.deciding(call) };
@@ -263,6 +270,7 @@ export class Engine {
     this.counters.batches += 1;
     this.counters.events += batch.events.length;
     this.#options.journal.clear();
+    this.#mark();
     this.#setAccepts(true);
     this.#answer(batch);
     this.#options.listener.committed(batch.events, true);
@@ -272,6 +280,7 @@ export class Engine {
     for (let i = 0; i < calls.length; i++) {
       const answer = answers[i]!;
       if (answer.kind === 'refused') this.#options.listener.refused(calls[i]!, answer.refusal);
+      else if (answer.kind === 'lease' && answer.replayed) this.#options.listener.replayed(calls[i]!);
       calls[i]!.answered(answer);
     }
   }
@@ -401,7 +410,13 @@ export class Engine {
       this.#crash(error);
       throw error;
     }
+    this.#mark();
     this.#options.listener.committed(events, false);
+  }
+
+  #mark(): void {
+    this.committedRevision = this.state.revision;
+    this.committedAt = this.state.at;
   }
 
   /** An impossible history or a bug: nothing more is promised. */

@@ -111,6 +111,33 @@ export class Lease implements AsyncDisposable {
     }
   }
 
+  /** Plain fields, as the lease stands. */
+  toJSON(): Omit<LeaseView, 'labels' | 'noticeEndsAt' | 'endedAt' | 'reason' | 'revision'> {
+    const { id, requestId, token, tier, owner, priority, type, requirements, amounts, borrowed } = this;
+    const { grantedAt, ttlMs, expiresAt, renewAfterMs, state } = this;
+    return {
+      id,
+      requestId,
+      token,
+      tier,
+      owner,
+      priority,
+      type,
+      requirements,
+      amounts,
+      borrowed,
+      grantedAt,
+      ttlMs,
+      expiresAt,
+      renewAfterMs,
+      state,
+    };
+  }
+
+  [Symbol.for('nodejs.util.inspect.custom')](): object {
+    return this.toJSON();
+  }
+
   #record(): LeaseRecord {
     const now = this.#home.lookUp(this.id);
     if (now === undefined) return this.#granted;

@@ -1,0 +1,274 @@
+import { createHash } from 'node:crypto';
+import type { DecisionContext } from '../domain/answer.ts';
+import { BreakerGate } from '../domain/breaker.ts';
+import { Journal } from '../domain/journal.ts';
+import type { LeaseRecord, PoolState } from '../domain/state.ts';
+import type { LiveActors } from '../machines/live/actors.ts';
+import { canonicalJson } from '../model/canonical.ts';
+import type { Clock } from '../model/clock.ts';
+import type { CommandData, CommandType } from '../model/commands.ts';
+import type { ResolvedConfig } from '../model/config.ts';
+import type { EventStore } from '../model/event-store.ts';
+import { type NewEvent, type RecordedPoolEvent, SCHEMA_VERSIONS } from '../model/events.ts';
+import { eventId, poolStream } from '../model/ids.ts';
+import type { Logger, ResourceIssue } from '../model/interfaces.ts';
+import type { Refusal } from '../model/refusals.ts';
+import type { Committed } from '../rx/committed.ts';
+import { issueOf } from './alerts.ts';
+import type { AllocateCall, AllocateDesk } from './allocate-call.ts';
+import { AuditLog } from './audit-log.ts';
+import type { Jitter } from './backoff.ts';
+import { BreakerKeeper } from './breaker-keeper.ts';
+import { type Call, OwnCall } from './call.ts';
+import { DeadlineKeeper } from './deadline-keeper.ts';
+import { Engine, type EngineListener } from './engine.ts';
+import { LeaseWatches } from './lease-watch.ts';
+import type { Tuning } from './options.ts';
+import type { Readings } from './readings.ts';
+import type { ShapeCache } from './shape-cache.ts';
+import { SnapshotWriter } from './snapshots.ts';
+import { type Stamp, SYSTEM } from './stamp.ts';
+import { VERSION } from './version.ts';
+import { Waiters } from './waiters.ts';
+
+export interface CoreOptions {
+  readonly store: EventStore;
+  readonly poolId: string;
+  readonly hostId: string;
+  readonly writerId: string;
+  readonly clock: Clock;
+  readonly jitter: Jitter;
+  readonly logger: Logger;
+  readonly tuning: Tuning;
+  readonly stamp: Stamp;
+  readonly cache: ShapeCache;
+  readonly readings: Readings;
+  readonly committedEvents: Committed;
+  /** The fold of the whole log; the core's own from here on. */
+  readonly state: PoolState;
+  readonly alert: (issue: ResourceIssue) => void;
+  readonly sampleFaster: () => void;
+  readonly reconfigured: () => void;
+}
+
+/** The running parts of a manager, joined: the engine, and everything that a committed event moves. */
+export class Core implements EngineListener, AllocateDesk {
+  readonly options: CoreOptions;
+  readonly engine: Engine;
+  readonly gate: BreakerGate;
+  readonly breaker: BreakerKeeper;
+  readonly deadlines: DeadlineKeeper;
+  readonly waiters: Waiters;
+  readonly watches: LeaseWatches;
+  readonly audit: AuditLog;
+  readonly live: LiveActors;
+  readonly snapshots: SnapshotWriter;
+  /** Second releases of one lease: they change nothing, so no event counts them. */
+  duplicateReleases = 0;
+  #cancelSweep: () => void = () => undefined;
+
+  constructor(options: CoreOptions) {
+    const { store, poolId, writerId, clock, jitter, logger, tuning, stamp, cache, readings, state } = options;
+    const stream = poolStream(poolId);
+    this.options = options;
+    this.gate = new BreakerGate(state.config);
+    const context: DecisionContext = { writerId, breaker: this.gate, planFor: cache.planFor };
+    this.waiters = new Waiters(state);
+    this.watches = new LeaseWatches(clock);
+    this.snapshots = new SnapshotWriter({
+      store,
+      stream,
+      logger,
+      every: tuning.snapshotEvery,
+      take: () => readings.snapshot(),
+    });
+    this.engine = new Engine({
+      store,
+      stream,
+      state,
+      journal: new Journal(),
+      context,
+      clock,
+      jitter,
+      logger,
+      mailboxLimit: () => state.config.overload.mailboxLimit,
+      listener: this,
+      unknown: tuning.unknown,
+      barrier: () => this.#barrier(),
+    });
+    this.audit = new AuditLog({
+      store,
+      poolId,
+      writerId,
+      clock,
+      jitter,
+      logger,
+      nextId: stamp.nextId,
+      recorded: (events) => readings.audited(events),
+      maxPerSecond: tuning.refusalsPerSecond,
+    });
+    this.deadlines = new DeadlineKeeper({
+      clock,
+      state,
+      committedRevision: () => this.engine.committedRevision,
+      jitter,
+      submit: (type, data) => this.submit(type, data),
+    });
+    this.live = tuning.liveActors({
+      clock,
+      writerId,
+      committed$: options.committedEvents.committed$,
+      dispatch: (command) => {
+        if (command.type === 'TriggerBreaker') this.breaker.trigger(command.data.trigger, command.data.generation);
+        else this.submit(command.type, command.data);
+      },
+      sampleFaster: options.sampleFaster,
+    });
+    this.breaker = new BreakerKeeper({
+      gate: this.gate,
+      writerId,
+      state,
+      clock,
+      jitter,
+      changed: (change) => this.live.breakerChanged({ writerId, ...change }),
+      record: (data, at) => this.engine.passFirst(new OwnCall(stamp.command('TriggerBreaker', data, SYSTEM, at))),
+    });
+  }
+
+  get state(): PoolState {
+    return this.options.state;
+  }
+
+  /** A command of the manager's own. */
+  submit<T extends CommandType>(type: T, data: CommandData[T], refused?: (refusal: Refusal) => void): void {
+    this.engine.pass(new OwnCall(this.options.stamp.command(type, data), refused));
+  }
+
+  /** Everything that waits goes on from the state as it is; the modes' timers too. */
+  resume(): void {
+    const { state } = this;
+    this.breaker.resume();
+    const { mode, until, generation } = this.gate.record;
+    const tiers = state.tiers.map(({ name, mode, deadlineAt }) => ({ name, mode, deadlineAt }));
+    this.live.start({ config: state.config, tiers, breaker: { mode, until, generation } });
+    this.deadlines.resume();
+    this.#sweepAfter();
+  }
+
+  /** Whoever waits here is told so; their requests go, but for those that a key or `respond-async` keeps for a later caller. */
+  abandonWaiters(why: unknown): void {
+    this.waiters.failAll(why);
+    for (const { writerId, request } of this.state.waiting.values()) {
+      const kept = request.idempotencyKey !== null || request.detached;
+      if (!kept && writerId === this.options.writerId) this.cancelOrphan(request.id);
+    }
+  }
+
+  /** Settles when no lease is left, or after `deadlineMs`. */
+  emptied(deadlineMs?: number): Promise<void> {
+    return new Promise((resolve) => {
+      const leave = this.options.committedEvents.subscribe(() => check());
+      const cancel = deadlineMs === undefined ? () => undefined : this.options.clock.schedule(deadlineMs, () => end());
+      const end = () => {
+        leave();
+        cancel();
+        resolve();
+      };
+      const check = () => {
+        if (this.options.readings.state().leases.size === 0) end();
+      };
+      check();
+    });
+  }
+
+  /** Nothing is timed any more. */
+  stopTimers(): void {
+    this.#cancelSweep();
+    this.live.stop();
+    this.deadlines.stop();
+    this.watches.stop();
+  }
+
+  deciding(call: Call): void {
+    this.options.cache.present = call.shape;
+  }
+
+  replayed({ command }: Call): void {
+    if (command.type === 'Release') this.duplicateReleases += 1;
+  }
+
+  refused({ command }: Call, refusal: Refusal): void {
+    if (command.type !== 'Allocate') return;
+    this.audit.refused({ request: command.data.request, refusal, breaker: this.gate.mode }, command.at, command.actor);
+  }
+
+  committed(events: readonly RecordedPoolEvent[], own: boolean): void {
+    const nowMs = this.options.clock.monotonic();
+    for (let i = 0; i < events.length; i++) this.#follow(events[i]!, own, nowMs);
+    this.options.readings.runner.enqueue(events);
+    this.options.committedEvents.publish(events);
+    this.snapshots.committed(events.length);
+  }
+
+  appendBegan(): void {
+    this.breaker.appendBegan();
+  }
+
+  appendEnded(ok: boolean, durationMs: number): void {
+    this.breaker.appendEnded(ok, durationMs);
+  }
+
+  logAccepts(accepts: boolean): void {
+    const message = accepts ? 'the event store accepts events again' : 'the event store does not accept events';
+    this.options.logger[accepts ? 'info' : 'warn']({ revision: this.state.revision }, message);
+  }
+
+  wait(leaseId: string, call: AllocateCall<unknown>): void {
+    this.waiters.wait(leaseId, call);
+  }
+
+  releaseOrphan({ leaseId, token }: LeaseRecord): void {
+    this.submit('Release', { leaseId, token, cause: 'callerGone' });
+  }
+
+  cancelOrphan(requestId: string): void {
+    this.submit('Cancel', { requestId, reason: 'callerGone' });
+  }
+
+  #follow(event: RecordedPoolEvent, own: boolean, nowMs: number): void {
+    this.deadlines.follow(event, own, nowMs);
+    this.waiters.follow(event);
+    this.watches.follow(event);
+    const issue = issueOf(event);
+    if (issue !== undefined) this.options.alert(issue);
+    if (event.type !== 'ConfigChanged') return;
+    this.gate.configure(event.data.config);
+    this.options.reconfigured();
+  }
+
+  #sweepAfter(): void {
+    this.#cancelSweep = this.options.clock.schedule(this.state.config.cleanupIntervalMs, () => {
+      this.#sweepAfter();
+      this.deadlines.sweep();
+      this.submit('Sweep', {});
+    });
+  }
+
+  /** Takes the place of a batch whose outcome nobody knows. */
+  #barrier(): NewEvent {
+    const { stamp, clock, writerId, hostId } = this.options;
+    const id = eventId(stamp.nextId(), 1);
+    return {
+      id,
+      type: 'WriterStarted',
+      schemaVersion: SCHEMA_VERSIONS.WriterStarted,
+      at: Math.max(clock.now(), this.engine.committedAt),
+      data: { writerId, hostId, version: VERSION },
+      metadata: { correlationId: id, causationId: id, actor: SYSTEM },
+    };
+  }
+}
+
+/** By which a configuration is told from another: SHA-256 of its canonical JSON. */
+export const configHash = (config: ResolvedConfig): string =>
+  createHash('sha256').update(canonicalJson(config)).digest('hex');

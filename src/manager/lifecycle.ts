@@ -1,0 +1,245 @@
+import { createHealthMonitor, type DefaultHealthMonitor } from '../integration/health-monitor.ts';
+import { createLiveActors } from '../machines/live/actors.ts';
+import type { Clock } from '../model/clock.ts';
+import type { ResolvedConfig } from '../model/config.ts';
+import { PoolError } from '../model/errors.ts';
+import { poolStream } from '../model/ids.ts';
+import {
+  type HealthMonitor,
+  type Logger,
+  type ResourceDetector,
+  type ResourceIssue,
+  SILENT,
+} from '../model/interfaces.ts';
+import { Timeline } from '../replay/timeline.ts';
+import { Committed } from '../rx/committed.ts';
+import { systemClock } from '../rx/system-clock.ts';
+import type { Jitter } from './backoff.ts';
+import { CapacityFeed, reserveOf } from './capacity-feed.ts';
+import { Core } from './core.ts';
+import { followLog } from './follow-log.ts';
+import { HealthFeed } from './health-feed.ts';
+import { readRange } from './log-streams.ts';
+import { metricsOf } from './metrics.ts';
+import type { ManagerOptions, Tuning } from './options.ts';
+import { ManagedPoolReader } from './pool-reader.ts';
+import { Readings, readUpAudit } from './readings.ts';
+import type { ReadyStatus } from './service.ts';
+import { ShapeCache } from './shape-cache.ts';
+import { Stamp } from './stamp.ts';
+import { type OpenedStore, openStore, recordStart, recoverState, stopped, writerIdOf } from './start.ts';
+import { UNKNOWN_LIMITS } from './unknown-outcome.ts';
+
+const TUNING: Tuning = {
+  unknown: UNKNOWN_LIMITS,
+  healthIntervalMs: 5_000,
+  healthTimeoutMs: 2_000,
+  metricsIntervalMs: 10_000,
+  snapshotEvery: 50_000,
+  refusalsPerSecond: 200,
+  liveActors: createLiveActors,
+};
+
+/** A manager that serves: its running parts and what reads them. */
+export interface Running {
+  readonly core: Core;
+  readonly reader: ManagedPoolReader;
+}
+
+/** Opens, recovers, serves and stops; each once. */
+export class Lifecycle {
+  readonly poolId: string;
+  readonly committed = new Committed();
+  readonly ready: Promise<Running>;
+  readonly #options: ManagerOptions;
+  readonly #config: ResolvedConfig;
+  readonly #clock: Clock;
+  readonly #jitter: Jitter;
+  readonly #logger: Logger;
+  readonly #tuning: Tuning;
+  readonly #capacity: CapacityFeed;
+  readonly #health: HealthFeed;
+  readonly #ownMonitor: DefaultHealthMonitor | undefined;
+  readonly #stop = new AbortController();
+  #phase: 'recovering' | 'standby' | 'serving' | 'draining' | 'closed' = 'recovering';
+  #store: OpenedStore | undefined;
+  #core: Core | undefined;
+  #following: Promise<void> = Promise.resolve();
+  #disposed: Promise<void> | undefined;
+
+  constructor(detector: ResourceDetector, config: ResolvedConfig, options: ManagerOptions) {
+    this.#options = options;
+    this.#config = config;
+    this.poolId = options.poolId ?? 'default';
+    this.#clock = options.clock ?? systemClock;
+    this.#jitter = options.random ?? Math.random;
+    this.#logger = options.logger ?? SILENT;
+    this.#tuning = { ...TUNING, ...options.tuning };
+    this.#capacity = this.#capacityFeed(detector);
+    this.#ownMonitor = options.healthMonitor === undefined ? this.#defaultMonitor() : undefined;
+    this.#health = this.#healthFeed(options.healthMonitor ?? this.#ownMonitor!);
+    this.ready = this.#start();
+    this.ready.catch(() => undefined); // told to whoever awaits it
+  }
+
+  get clock(): Clock {
+    return this.#clock;
+  }
+
+  /** The parts, once they are made: also after the end, for reading. */
+  get core(): Core | undefined {
+    return this.#core;
+  }
+
+  /** The parts while the manager serves. */
+  get running(): Core | undefined {
+    return this.#phase === 'serving' ? this.#core : undefined;
+  }
+
+  status(): ReadyStatus {
+    const accepts = this.#core?.engine.accepts ?? false;
+    const poison = this.#core?.engine.poison;
+    const serving = this.#phase === 'serving';
+    const state = serving && !accepts ? 'logUnavailable' : this.#phase;
+    const message = poison instanceof Error ? { message: poison.message } : {};
+    return {
+      ready: serving && accepts,
+      state,
+      checks: [
+        { name: 'recovered', ok: this.#core !== undefined },
+        { name: 'log', ok: accepts, ...message },
+        { name: 'admitting', ok: serving },
+      ],
+    };
+  }
+
+  /** Ends what waits, waits for what is in flight (never for leases), and closes. Idempotent; also while recovering. */
+  dispose(): Promise<void> {
+    this.#disposed ??= this.#dispose();
+    return this.#disposed;
+  }
+
+  async #start(): Promise<Running> {
+    const signal = this.#stop.signal;
+    const [clock, jitter, logger] = [this.#clock, this.#jitter, this.#logger];
+    const found = this.#capacity.first();
+    if (this.#options.standby === true) this.#phase = 'standby';
+    this.#store = await openStore(this.#options, logger, clock, signal);
+    if (signal.aborted) throw stopped();
+    this.#phase = 'recovering';
+    const { store } = this.#store;
+    const { poolId } = this;
+    const readings = new Readings();
+    const state = await recoverState(readings, store, poolId, { clock, jitter, logger, signal });
+    const { hostId } = found.resources;
+    const writerId = writerIdOf(this.#options, this.#store, hostId, poolId);
+    const core = new Core({
+      store,
+      poolId,
+      hostId,
+      writerId,
+      clock,
+      jitter,
+      logger,
+      tuning: this.#tuning,
+      stamp: new Stamp(clock),
+      cache: new ShapeCache(this.#config.cacheMaxSize),
+      readings,
+      state,
+      committedEvents: this.committed,
+      alert: (issue) => this.#health.alert(issue),
+      sampleFaster: () => this.#capacity.sampleNow(),
+      reconfigured: () => this.#capacity.reconfigure(),
+    });
+    this.#core = core;
+    await recordStart(core, this.#config, found, signal);
+    if (signal.aborted) throw stopped();
+    core.resume();
+    this.#phase = 'serving';
+    this.#watch(core);
+    return { core, reader: this.#reader(core) };
+  }
+
+  #watch(core: Core): void {
+    const { store, owned } = this.#store!;
+    const [clock, jitter, logger] = [this.#clock, this.#jitter, this.#logger];
+    this.#capacity.start();
+    this.#health.start();
+    readUpAudit(core.options.readings, store, this.poolId).catch((error: unknown) =>
+      logger.warn({ err: error }, 'the refusals could not be read'),
+    );
+    if (!store.traits.shared && owned) return;
+    const { signal } = this.#stop;
+    const { engine } = core;
+    this.#following = followLog({ store, stream: poolStream(this.poolId), engine, clock, jitter, logger, signal });
+  }
+
+  async #dispose(): Promise<void> {
+    this.#phase = 'draining';
+    this.#stop.abort(stopped());
+    this.#capacity.stop();
+    this.#health.stop();
+    await this.ready.catch(() => undefined);
+    if (this.#core !== undefined) await this.#closeCore(this.#core);
+    await this.#following;
+    this.committed.close();
+    this.#ownMonitor?.dispose();
+    if (this.#store?.owned === true) await this.#store.store.close();
+    this.#phase = 'closed';
+  }
+
+  async #closeCore(core: Core): Promise<void> {
+    core.abandonWaiters(stopped());
+    await core.engine.close();
+    core.stopTimers();
+    await core.audit.close();
+    if (core.engine.poison === undefined) await core.snapshots.write();
+  }
+
+  #reader(core: Core): ManagedPoolReader {
+    const { store, readings } = core.options;
+    const timeline = new Timeline((from, to) => readRange(store, poolStream(this.poolId), from, to));
+    return new ManagedPoolReader({
+      store,
+      poolId: this.poolId,
+      readings,
+      breaker: () => ({ mode: core.gate.record.mode, until: core.gate.record.until }),
+      poolAt: (moment) => timeline.poolAt(moment),
+      flushAudit: () => core.audit.flush(),
+    });
+  }
+
+  #capacityFeed(detector: ResourceDetector): CapacityFeed {
+    return new CapacityFeed({
+      detector,
+      clock: this.#clock,
+      alert: (issue: ResourceIssue) => this.#health.alert(issue),
+      config: () => this.#core?.state.config ?? this.#config,
+      known: () => this.#core?.state.capacity ?? {},
+      changed: (capacity, { hostId, source }) => this.#core?.submit('ObserveCapacity', { hostId, source, capacity }),
+      overloaded: () => this.#core?.breaker.sense('overload.high'),
+      reserve: () => (this.#core === undefined ? {} : reserveOf(this.#core.state)),
+    });
+  }
+
+  #healthFeed(monitor: HealthMonitor): HealthFeed {
+    return new HealthFeed({
+      monitor,
+      clock: this.#clock,
+      logger: this.#logger,
+      ...this.#tuning,
+      observed: (healthy, failing, changed) => {
+        if (changed) this.#core?.submit('ObserveHealth', { healthy, failing });
+        if (!healthy) this.#core?.breaker.sense('health.failed');
+      },
+      metrics: () => {
+        if (this.#core === undefined) throw new PoolError('INTERNAL', 'metrics before the start');
+        return metricsOf(this.#core);
+      },
+    });
+  }
+
+  #defaultMonitor(): DefaultHealthMonitor {
+    return createHealthMonitor({ detector: this.#capacity.detector, logger: this.#logger, clock: this.#clock });
+  }
+}

@@ -1,0 +1,44 @@
+import { type EventStore, NO_STREAM } from '../model/event-store.ts';
+import type { RecordedAuditEvent, RecordedEvent, RecordedPoolEvent } from '../model/events.ts';
+import type { EventFilter, StreamItem } from '../model/reading.ts';
+import { matches, type OwnerOf } from '../projections/filter.ts';
+
+/** Pages of a stream between two revisions, both inclusive. What the store gives is of known types: its codec refuses others. */
+export async function* readRange<E extends RecordedEvent>(
+  store: EventStore,
+  stream: string,
+  from: number,
+  to = Number.MAX_SAFE_INTEGER,
+): AsyncIterable<readonly E[]> {
+  const limit = to === Number.MAX_SAFE_INTEGER ? {} : { limit: Math.max(0, to - from + 1) };
+  yield* store.read(stream, { from, ...limit }) as AsyncIterable<readonly E[]>;
+}
+
+/** The revision of the stream's last event; -1 if it has none. */
+export async function lastRevision(store: EventStore, stream: string): Promise<number> {
+  for await (const page of store.read(stream, { direction: 'backward', limit: 1 }))
+    return page[0]?.revision ?? NO_STREAM;
+  return NO_STREAM;
+}
+
+/** History from `filter.from`, then live events, as far as the filter asks for them. Ends at `filter.to`, or by `signal`. */
+export async function* followStream<E extends RecordedPoolEvent | RecordedAuditEvent>(
+  store: EventStore,
+  stream: string,
+  filter: EventFilter,
+  signal?: AbortSignal,
+  ownerOf?: OwnerOf,
+): AsyncIterable<StreamItem<E>> {
+  const options = { from: filter.from ?? 0, ...(signal !== undefined && { signal }) };
+  for await (const item of store.subscribe(stream, options)) {
+    if ('caughtUp' in item) {
+      yield item;
+      continue;
+    }
+    for (const event of item.events) {
+      if (filter.to !== undefined && event.revision > filter.to) return;
+      if (matches(event, filter, ownerOf)) yield { event: event as unknown as E };
+      if (event.revision === filter.to) return;
+    }
+  }
+}

@@ -1,0 +1,313 @@
+import { mergeMap, type Observable } from 'rxjs';
+import { createTaskRouter } from '../integration/task-router.ts';
+import { PoolError } from '../model/errors.ts';
+import type { RecordedAuditEvent, RecordedPoolEvent } from '../model/events.ts';
+import type { ResourceDetector, TaskRouter } from '../model/interfaces.ts';
+import type { BreakerMode } from '../model/modes.ts';
+import type {
+  EventFilter,
+  LeaseFilter,
+  MetricsView,
+  Moment,
+  Page,
+  StreamItem,
+  UtilizationView,
+} from '../model/reading.ts';
+import type { AllocationRequest } from '../model/request.ts';
+import { parseConfig } from '../model/resolve-config.ts';
+import type { LeaseView, PoolView, RequestView, TierView } from '../model/views.ts';
+import type { Core } from './core.ts';
+import type { Lease, LeaseHome } from './lease.ts';
+import { Lifecycle, type Running } from './lifecycle.ts';
+import { localNode } from './local-node.ts';
+import { metricsOf } from './metrics.ts';
+import { checkOptions, type ManagerOptions } from './options.ts';
+import type {
+  CallOptions,
+  ConfigView,
+  LeaseAnswer,
+  PoolService,
+  ReadyStatus,
+  SubmitOptions,
+  Submitted,
+} from './service.ts';
+import { stopped } from './start.ts';
+import { useLease } from './use-lease.ts';
+import { configView, type Tried, Verbs } from './verbs.ts';
+
+type LeaseRef = { readonly id: string; readonly token: number };
+
+/** Where `events` begins, and which of them it gives. */
+export interface EventsOptions {
+  /** Inclusive revision; default 0. */
+  readonly from?: number;
+  readonly filter?: EventFilter;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Manages a machine's capacity as leases. Every decision is an event in the store; what is answered is committed. Throws
+ * INVALID_CONFIG at once on a wrong configuration or option; every method waits until the manager is ready by itself.
+ */
+export class ResourcePoolManager implements PoolService, LeaseHome, AsyncDisposable {
+  readonly poolId: string;
+  /** Routes tasks to this pool; the user's own router if one was given. */
+  readonly router: TaskRouter;
+  /** Committed events, from the subscription on; completes when the manager is disposed. */
+  readonly committed$: Observable<RecordedPoolEvent>;
+  readonly #life: Lifecycle;
+  #verbs: Verbs | undefined;
+
+  constructor(detector: ResourceDetector, config: unknown = {}, options: ManagerOptions = {}) {
+    checkOptions(detector, options);
+    this.#life = new Lifecycle(detector, parseConfig(config), options);
+    this.poolId = this.#life.poolId;
+    this.committed$ = this.#life.committed.committed$.pipe(mergeMap((batch) => batch));
+    this.router = options.taskRouter ?? createTaskRouter({ localPool: () => this.#localNode() });
+  }
+
+  async ready(): Promise<void> {
+    await this.#life.ready;
+  }
+
+  status(): ReadyStatus {
+    return this.#life.status();
+  }
+
+  /** Rejects with a PoolError carrying the refusal. */
+  allocate(request: AllocationRequest): Promise<Lease> {
+    try {
+      const verbs = this.#serving();
+      if (verbs !== undefined) return verbs.allocate(request, verbs.forLease, request?.signal);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return this.#enter().then((verbs) => verbs.allocate(request, verbs.forLease, request?.signal));
+  }
+
+  /** A refusal is a value here; throws only LOG_UNAVAILABLE, OUTCOME_UNKNOWN, OVERLOADED, INVALID_REQUEST and the signal's reason. */
+  async tryAllocate(request: AllocationRequest): Promise<Tried> {
+    const verbs = await this.#enter();
+    return verbs.allocate(request, verbs.forTry, request?.signal);
+  }
+
+  /** Runs `work` under a lease that is renewed until it settles, and released whatever happens. */
+  async use<T>(request: AllocationRequest, work: (lease: Lease) => T | Promise<T>): Promise<T> {
+    return useLease(await this.allocate(request), this.#life.clock, work);
+  }
+
+  /** A second release answers as the first did. Rejects with FENCED if the lease was reclaimed, or the token is not its token. */
+  release({ id, token }: LeaseRef): Promise<void> {
+    const verbs = this.#serving();
+    return verbs === undefined ? this.#enter().then((ready) => ready.release(id, token)) : verbs.release(id, token);
+  }
+
+  async renew({ id, token }: LeaseRef, { ttlMs }: { readonly ttlMs?: number } = {}): Promise<LeaseView> {
+    return (await (await this.#enter()).renewLease(id, token, ttlMs, {})).lease;
+  }
+
+  async revoke(
+    leaseId: string,
+    options: { readonly reason?: string; readonly graceMs?: number } = {},
+  ): Promise<LeaseView> {
+    return (await (await this.#enter()).revokeLease(leaseId, options.reason, options.graceMs, {})).lease;
+  }
+
+  async cancel(requestId: string): Promise<RequestView> {
+    return this.cancelRequest(requestId);
+  }
+
+  getState(): Promise<PoolView> {
+    return this.getPool();
+  }
+
+  /** The pool at a revision (included) or an instant. Rejects with NOT_FOUND for what is not there (yet). */
+  stateAt(moment: number | Date): Promise<PoolView> {
+    return this.getPool(moment instanceof Date ? { at: moment.getTime() } : { revision: moment });
+  }
+
+  /** History from `from`, then live events, until `signal` aborts or the loop is left. */
+  async *events({ from, filter = {}, signal }: EventsOptions = {}): AsyncGenerator<RecordedPoolEvent> {
+    for await (const item of this.followEvents({ ...filter, ...(from !== undefined && { from }) }, signal))
+      if ('event' in item) yield item.event;
+  }
+
+  cordon(tier: string): Promise<TierView> {
+    return this.cordonTier(tier);
+  }
+
+  uncordon(tier: string): Promise<TierView> {
+    return this.uncordonTier(tier);
+  }
+
+  /** Merges the fields into the configuration in force; recorded, so that it outlives a restart. */
+  configure(patch: unknown): Promise<ConfigView> {
+    return this.patchConfig(patch, undefined);
+  }
+
+  /** Admits nothing any more; settles when no lease is left, or at the deadline. The next start serves again. */
+  async drain({ deadlineMs }: { readonly deadlineMs?: number } = {}): Promise<void> {
+    const { core } = await this.#running();
+    await (await this.#enter()).drainPool(deadlineMs ?? null);
+    await core.emptied(deadlineMs);
+  }
+
+  async submit(request: unknown, options: SubmitOptions = {}): Promise<Submitted> {
+    const verbs = this.#serving() ?? (await this.#enter());
+    return verbs.allocate(request, verbs.forSubmit, options.signal, options.actor, options);
+  }
+
+  async releaseLease(leaseId: string, token: number, options: CallOptions = {}): Promise<LeaseAnswer> {
+    return (this.#serving() ?? (await this.#enter())).releaseLease(leaseId, token, options);
+  }
+
+  async renewLease(
+    leaseId: string,
+    token: number,
+    ttlMs: number | undefined,
+    options: CallOptions = {},
+  ): Promise<LeaseAnswer> {
+    return (await this.#enter()).renewLease(leaseId, token, ttlMs, options);
+  }
+
+  async revokeLease(
+    leaseId: string,
+    reason: string | undefined,
+    graceMs: number | undefined,
+    options: CallOptions = {},
+  ): Promise<LeaseAnswer> {
+    return (await this.#enter()).revokeLease(leaseId, reason, graceMs, options);
+  }
+
+  async cancelRequest(requestId: string, options: CallOptions = {}): Promise<RequestView> {
+    return (await this.#enter()).cancelRequest(requestId, options);
+  }
+
+  async cordonTier(tier: string, options: CallOptions = {}): Promise<TierView> {
+    return (await this.#enter()).cordonTier(tier, options);
+  }
+
+  async uncordonTier(tier: string, options: CallOptions = {}): Promise<TierView> {
+    return (await this.#enter()).uncordonTier(tier, options);
+  }
+
+  /** `deadline`: ms, or as the library writes it. */
+  async drainTier(
+    tier: string,
+    deadline: number | { readonly deadlineMs: number },
+    options: CallOptions = {},
+  ): Promise<TierView> {
+    const deadlineMs = typeof deadline === 'number' ? deadline : deadline.deadlineMs;
+    return (await this.#enter()).drainTier(tier, deadlineMs, options);
+  }
+
+  async setBreaker(mode: BreakerMode): Promise<PoolView['breaker']> {
+    return (await this.#enter()).setBreaker(mode);
+  }
+
+  async getConfig(): Promise<ConfigView> {
+    return configView((await this.#running()).core.options.readings.state());
+  }
+
+  async patchConfig(
+    patch: unknown,
+    expectedRevision: number | undefined,
+    options: CallOptions = {},
+  ): Promise<ConfigView> {
+    return (await this.#enter()).patchConfig(patch, expectedRevision, options);
+  }
+
+  async getMetrics(): Promise<MetricsView> {
+    return metricsOf((await this.#running()).core);
+  }
+
+  async getPool(moment?: Moment): Promise<PoolView> {
+    return (await this.#running()).reader.getPool(moment);
+  }
+
+  async getLease(leaseId: string): Promise<LeaseView> {
+    return (await this.#running()).reader.getLease(leaseId);
+  }
+
+  async listLeases(filter?: LeaseFilter): Promise<Page<LeaseView>> {
+    return (await this.#running()).reader.listLeases(filter);
+  }
+
+  async getRequest(requestId: string): Promise<RequestView> {
+    return (await this.#running()).reader.getRequest(requestId);
+  }
+
+  async listRequests(): Promise<readonly RequestView[]> {
+    return (await this.#running()).reader.listRequests();
+  }
+
+  async getUtilization(): Promise<UtilizationView> {
+    return (await this.#running()).reader.getUtilization();
+  }
+
+  async pageEvents(filter: EventFilter, page: { cursor?: string; limit?: number }): Promise<Page<RecordedPoolEvent>> {
+    return (await this.#running()).reader.pageEvents(filter, page);
+  }
+
+  async pageRefusals(
+    filter: EventFilter,
+    page: { cursor?: string; limit?: number },
+  ): Promise<Page<RecordedAuditEvent>> {
+    return (await this.#running()).reader.pageRefusals(filter, page);
+  }
+
+  async *followEvents(filter: EventFilter, signal?: AbortSignal): AsyncIterable<StreamItem<RecordedPoolEvent>> {
+    yield* (await this.#running()).reader.followEvents(filter, signal);
+  }
+
+  async *followRefusals(filter: EventFilter, signal?: AbortSignal): AsyncIterable<StreamItem<RecordedAuditEvent>> {
+    yield* (await this.#running()).reader.followRefusals(filter, signal);
+  }
+
+  lookUp(leaseId: string): ReturnType<LeaseHome['lookUp']> {
+    const state = this.#life.core?.options.readings.state();
+    return state?.leases.get(leaseId) ?? state?.ended.get(leaseId);
+  }
+
+  watch(leaseId: string): AbortSignal {
+    const core = this.#life.core;
+    const ttlMs = core?.state.leases.get(leaseId)?.ttlMs ?? 0;
+    return core === undefined
+      ? AbortSignal.abort(stopped())
+      : core.watches.watch(leaseId, core.deadlines.leftMs(leaseId), ttlMs);
+  }
+
+  /** Waits for what is in flight, never for leases. Idempotent; a disposed manager refuses everything with DRAINING. */
+  dispose(): Promise<void> {
+    this.#verbs = undefined;
+    return this.#life.dispose();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
+  /** The verbs, if the manager serves now. */
+  #serving(): Verbs | undefined {
+    return this.#life.running === undefined ? undefined : this.#verbs;
+  }
+
+  /** The verbs, as soon as the manager serves. Rejects with why it does not. */
+  async #enter(): Promise<Verbs> {
+    const { core } = await this.#running();
+    this.#verbs ??= new Verbs(core, this);
+    return this.#verbs;
+  }
+
+  async #running(): Promise<Running> {
+    const running = await this.#life.ready;
+    if (this.#life.running === undefined) throw stopped();
+    return running;
+  }
+
+  #localNode() {
+    const core: Core | undefined = this.#life.running;
+    if (core === undefined) throw new PoolError('DRAINING', 'the manager does not serve yet, or no more');
+    return localNode(core.options.readings.state(), core.engine.accepts);
+  }
+}

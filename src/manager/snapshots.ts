@@ -1,0 +1,46 @@
+import type { EventStore, Snapshot } from '../model/event-store.ts';
+import type { Logger } from '../model/interfaces.ts';
+
+export interface SnapshotWriterOptions {
+  readonly store: EventStore;
+  readonly stream: string;
+  readonly logger: Logger;
+  /** One is written once so many events have been committed since the last. */
+  readonly every: number;
+  readonly take: () => Snapshot;
+}
+
+/** Writes snapshots off the hot path, one at a time. They are caches: a failure is logged, and that is all. */
+export class SnapshotWriter {
+  readonly #options: SnapshotWriterOptions;
+  #since = 0;
+  #writing: Promise<void> | undefined;
+
+  constructor(options: SnapshotWriterOptions) {
+    this.#options = options;
+  }
+
+  committed(events: number): void {
+    this.#since += events;
+    if (this.#since < this.#options.every || this.#writing !== undefined) return;
+    this.#since = 0;
+    setImmediate(() => void this.write());
+  }
+
+  /** Settles when a snapshot of now, or of a moment ago, is written or has failed. */
+  write(): Promise<void> {
+    this.#writing ??= this.#write().finally(() => {
+      this.#writing = undefined;
+    });
+    return this.#writing;
+  }
+
+  async #write(): Promise<void> {
+    const { store, stream, take, logger } = this.#options;
+    try {
+      await store.snapshots.save(stream, take());
+    } catch (error) {
+      logger.warn({ err: error }, 'a snapshot could not be written');
+    }
+  }
+}

@@ -1,0 +1,34 @@
+import { randomBytes } from 'node:crypto';
+import type { Clock } from '../model/clock.ts';
+import type { Command, CommandData, CommandOf, CommandType } from '../model/commands.ts';
+import { commandIdSource } from '../model/ids.ts';
+import type { RequestSpec } from '../model/request.ts';
+
+/** Who acts when nobody asked: deadlines, sensors, the start. */
+export const SYSTEM = 'system';
+
+/** Puts time and id on commands, once and for all: deciding one again gives the same events. */
+export class Stamp {
+  readonly nextId: () => string;
+  readonly #clock: Clock;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.nextId = commandIdSource(randomBytes(8).toString('hex').slice(0, 15));
+  }
+
+  command<T extends CommandType>(
+    type: T,
+    data: CommandData[T],
+    actor: string = SYSTEM,
+    at = this.#clock.now(),
+  ): CommandOf<T> {
+    const command = { type, commandId: this.nextId(), at, actor, data } as unknown as Command;
+    return command as CommandOf<T>;
+  }
+
+  /** With an id that was taken before: it names a request that has no name of its own. */
+  allocate(commandId: string, request: RequestSpec, actor: string): CommandOf<'Allocate'> {
+    return { type: 'Allocate', commandId, at: this.#clock.now(), actor, data: { request } };
+  }
+}

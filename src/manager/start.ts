@@ -1,0 +1,131 @@
+import { observe } from '../detection/hysteresis.ts';
+import { deserializeState, serializeState } from '../domain/snapshot.ts';
+import type { PoolState } from '../domain/state.ts';
+import { openEventStore } from '../eventstore/open.ts';
+import type { Amounts } from '../model/amounts.ts';
+import type { Clock } from '../model/clock.ts';
+import type { CommandData, CommandType } from '../model/commands.ts';
+import type { ResolvedConfig } from '../model/config.ts';
+import { isPoolError, PoolError } from '../model/errors.ts';
+import type { EventStore } from '../model/event-store.ts';
+import { poolStream } from '../model/ids.ts';
+import type { Logger, SystemResources } from '../model/interfaces.ts';
+import { backoffMs, type Jitter, sleep } from './backoff.ts';
+import { AskedCall } from './call.ts';
+import { type Core, configHash } from './core.ts';
+import type { ManagerOptions } from './options.ts';
+import { type Readings, readUp } from './readings.ts';
+import { SYSTEM } from './stamp.ts';
+import { VERSION } from './version.ts';
+
+export interface OpenedStore {
+  readonly store: EventStore;
+  /** The store was made here, and is closed here. */
+  readonly owned: boolean;
+}
+
+export async function openStore(
+  options: ManagerOptions,
+  logger: Logger,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<OpenedStore> {
+  const { eventStore = 'memory:', standby = false } = options;
+  if (typeof eventStore !== 'string') return { store: eventStore, owned: false };
+  return { store: await openEventStore(eventStore, { standby, signal, logger, clock }), owned: true };
+}
+
+/** Names this writer in the log, the same after a restart. Where others may write too, the process tells writers apart. */
+export function writerIdOf(
+  options: ManagerOptions,
+  { store, owned }: OpenedStore,
+  hostId: string,
+  poolId: string,
+): string {
+  if (options.writerId !== undefined) return options.writerId;
+  const name = `${hostId.slice(0, 48)}:${poolId}`;
+  if (owned && !store.traits.shared) return name;
+  instances += 1;
+  return `${name}:${process.pid}:${instances}`;
+}
+
+let instances = 0;
+
+/** Reads the log to its end. A store that is away is tried again until `signal` aborts; a damaged log throws. */
+export async function recoverState(
+  readings: Readings,
+  store: EventStore,
+  poolId: string,
+  { clock, jitter, logger, signal }: { clock: Clock; jitter: Jitter; logger: Logger; signal: AbortSignal },
+): Promise<PoolState> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await readUp(readings, store, poolStream(poolId), logger, signal);
+      return deserializeState(serializeState(readings.state()));
+    } catch (error) {
+      if (!isAway(error) || signal.aborted) throw error;
+      logger.warn({ err: error, attempt }, 'the event store cannot be read yet');
+      await sleep(clock, backoffMs(attempt, 20, 2_000, jitter), signal);
+    }
+  }
+}
+
+const isAway = (error: unknown): boolean => isPoolError(error) && error.code === 'LOG_UNAVAILABLE';
+
+/**
+ * What a manager records before it serves: that it is here (a barrier: nothing that an earlier writer left in flight can land
+ * after it), what it is configured to be, and what the machine has.
+ */
+export async function recordStart(
+  core: Core,
+  config: ResolvedConfig,
+  found: FoundCapacity,
+  signal: AbortSignal,
+): Promise<void> {
+  const { poolId, hostId, writerId, clock, jitter } = core.options;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await Promise.all([
+        ask(core, 'OpenPool', { poolId, hostId }),
+        ask(core, 'StartWriter', { writerId, hostId, version: VERSION }),
+        ask(core, 'Configure', { config, hash: configHash(config), source: 'start', expectedRevision: null }),
+        ask(core, 'ObserveCapacity', { hostId, ...settled(core.state, config, found) }),
+        ask(core, 'EndPoolDrain', {}),
+      ]);
+      return;
+    } catch (error) {
+      if (!isUncertain(error) || signal.aborted) throw error;
+      await sleep(clock, backoffMs(attempt, 20, 2_000, jitter), signal);
+    }
+  }
+}
+
+const isUncertain = (error: unknown): boolean =>
+  isPoolError(error) && (error.code === 'LOG_UNAVAILABLE' || error.code === 'OUTCOME_UNKNOWN');
+
+function ask<T extends CommandType>(core: Core, type: T, data: CommandData[T]): Promise<void> {
+  const call = new AskedCall(core.options.stamp.command(type, data, SYSTEM), () => undefined);
+  core.engine.pass(call);
+  return call.promise;
+}
+
+export interface FoundCapacity {
+  readonly capacity: Amounts;
+  readonly resources: SystemResources;
+}
+
+/** What is declared counts as it stands; what is detected only where it is more than noise against what is recorded. */
+function settled(state: PoolState, config: ResolvedConfig, { capacity, resources }: FoundCapacity) {
+  const { source } = resources;
+  if (source === 'declared' || state.capacityRevision < 0 || state.capacitySource !== source)
+    return { source, capacity };
+  const rule = { hysteresisRatio: config.detection.hysteresisRatio, stableSamples: 1 };
+  return {
+    source,
+    capacity: observe({ reported: state.capacity, deviations: {}, changed: false }, capacity, rule).reported,
+  };
+}
+
+/** The manager has been told to stop before it was ready. */
+export const stopped = (): PoolError =>
+  new PoolError('DRAINING', 'the manager is closed', { details: { retryAfterMs: 1_000 } });
