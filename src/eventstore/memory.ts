@@ -9,7 +9,7 @@ import type {
   SubscriptionItem,
 } from '../model/event-store.ts';
 import type { NewEvent, RecordedEvent } from '../model/events.ts';
-import { isIdentical, refuseAppend, refuseEvent } from './batch.ts';
+import { isIdentical, refuseBatch } from './batch.ts';
 import { closedError } from './errors.ts';
 import { follow, Wakers } from './follow.ts';
 import { PAGE_EVENTS, readRange } from './ranges.ts';
@@ -43,7 +43,7 @@ export class MemoryEventStore implements EventStore {
     const last = (there?.length ?? 0) - 1;
     const first = last + 1;
     if (there === undefined || !areRecorded(events, stream, first) || events.length > TRAITS.maxAppendEvents) {
-      const refusal = refuseAppend(stream, events, expectedRevision, this.traits) ?? firstRefused(events);
+      const refusal = refuseBatch(stream, events, expectedRevision, this.traits);
       if (refusal !== undefined) return refusal;
     }
     if (expectedRevision !== last) return atAnotherRevision(there ?? NOTHING, events, expectedRevision);
@@ -123,14 +123,6 @@ function areRecorded(events: readonly NewEvent[], stream: string, first: number)
 function record(event: NewEvent, stream: string, revision: number): RecordedEvent {
   const { id, type, schemaVersion, at, data, metadata } = structuredClone(event);
   return { id, type, schemaVersion, at, data, metadata, stream, revision };
-}
-
-function firstRefused(events: readonly NewEvent[]): AppendResult | undefined {
-  for (let i = 0; i < events.length; i++) {
-    const refusal = refuseEvent(events[i]!, i);
-    if (refusal !== undefined) return refusal;
-  }
-  return undefined;
 }
 
 const closed = (): AppendResult => ({ outcome: 'failed', retryable: false, cause: closedError(TRAITS.url) });

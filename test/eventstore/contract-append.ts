@@ -61,7 +61,9 @@ export function appendContract(bench: Bench): void {
     });
 
     it('gives any JSON back exactly', async () => {
-      const json = fc.jsonValue({ depthSize: 'medium' }).filter((value) => JSON.stringify(value).indexOf('__proto__') < 0);
+      const json = fc
+        .jsonValue({ depthSize: 'medium' })
+        .filter((value) => JSON.stringify(value).indexOf('__proto__') < 0);
       await fc.assert(
         fc.asyncProperty(fc.array(json, { minLength: 1, maxLength: 20 }), async (values) => {
           const plain = values.map((value) => JSON.parse(JSON.stringify(value)) as unknown);
@@ -86,7 +88,10 @@ export function appendContract(bench: Bench): void {
     });
 
     it('answers a conflict with -1 for a stream that does not exist', async () => {
-      expect(await bench.store.append(freshStream(), events(1), 0)).toEqual({ outcome: 'conflict', revision: NO_STREAM });
+      expect(await bench.store.append(freshStream(), events(1), 0)).toEqual({
+        outcome: 'conflict',
+        revision: NO_STREAM,
+      });
     });
 
     it('answers the identical batch at its own revision as the first time, and writes it once', async () => {

@@ -1,42 +1,57 @@
 import { describe, expect, it } from 'vitest';
-import type { EventStore, Snapshot } from '../../src/model/event-store.ts';
-import { AWKWARD, newStream } from './events.ts';
+import type { Snapshot } from '../../src/model/event-store.ts';
+import type { Bench } from './contract.ts';
+import { freshStream } from './fixture.ts';
 
-const snapshot = (revision: number, state: unknown): Snapshot => ({
+const snapshot = (revision: number, state: unknown = { revision }): Snapshot => ({
   revision,
   schemaVersion: 1,
-  codeVersion: '1.2.3',
+  codeVersion: '0.1.0',
   state,
 });
 
-export function snapshotContract(store: () => EventStore): void {
+export function snapshotContract(bench: Bench): void {
   describe('snapshots', () => {
-    it('gives back the newest exactly, and none where there is none', async () => {
-      const stream = newStream();
-      expect(await store().snapshots.load(stream)).toBeUndefined();
-      await store().snapshots.save(stream, snapshot(1, { old: true }));
-      await store().snapshots.save(stream, snapshot(7, AWKWARD));
-      expect(await store().snapshots.load(stream)).toStrictEqual(snapshot(7, AWKWARD));
-      await store().snapshots.delete(stream);
-      expect(await store().snapshots.load(stream)).toBeUndefined();
-      await store().snapshots.delete(stream);
+    it('are absent at first', async () => {
+      expect(await bench.store.snapshots.load(freshStream())).toBeUndefined();
     });
 
-    it('does not see later changes to what was saved', async () => {
-      const stream = newStream();
+    it('come back as saved, the newest of each stream', async () => {
+      const [a, b] = [freshStream(), freshStream()];
+      const { snapshots } = bench.store;
+      await snapshots.save(a, snapshot(3));
+      await snapshots.save(b, snapshot(5, { tiers: [{ name: 'é"\\' }], none: null, 漢: [1, 2.5] }));
+      await snapshots.save(a, snapshot(9));
+      expect(await snapshots.load(a)).toEqual(snapshot(9));
+      expect(await snapshots.load(b)).toEqual(snapshot(5, { tiers: [{ name: 'é"\\' }], none: null, 漢: [1, 2.5] }));
+    });
+
+    it('carry a large state whole', async () => {
+      const stream = freshStream();
+      const count = Math.ceil(bench.sizes.snapshotBytes / 100);
+      const state = Object.fromEntries(Array.from({ length: count }, (_, i) => [`lease-${i}`, 'é'.repeat(45)]));
+      await bench.store.snapshots.save(stream, snapshot(7, state));
+      expect(await bench.store.snapshots.load(stream)).toEqual(snapshot(7, state));
+      await bench.store.snapshots.save(stream, snapshot(8, { small: true }));
+      expect(await bench.store.snapshots.load(stream)).toEqual(snapshot(8, { small: true }));
+    });
+
+    it('can be deleted at any time, absent ones too', async () => {
+      const stream = freshStream();
+      await bench.store.snapshots.delete(stream);
+      await bench.store.snapshots.save(stream, snapshot(1));
+      await bench.store.snapshots.delete(stream);
+      expect(await bench.store.snapshots.load(stream)).toBeUndefined();
+      await bench.store.snapshots.save(stream, snapshot(2));
+      expect(await bench.store.snapshots.load(stream)).toEqual(snapshot(2));
+    });
+
+    it('share nothing with what was saved', async () => {
+      const stream = freshStream();
       const state = { leases: [1] };
-      await store().snapshots.save(stream, snapshot(1, state));
+      await bench.store.snapshots.save(stream, snapshot(1, state));
       state.leases.push(2);
-      expect((await store().snapshots.load(stream))?.state).toEqual({ leases: [1] });
-    });
-
-    it('keeps one of several megabytes', async () => {
-      const stream = newStream();
-      const large = snapshot(3, {
-        leases: Array.from({ length: 60_000 }, (_, i) => ({ id: `lease-${i}`, memoryBytes: i })),
-      });
-      await store().snapshots.save(stream, large);
-      expect(await store().snapshots.load(stream)).toStrictEqual(large);
+      expect((await bench.store.snapshots.load(stream))?.state).toEqual({ leases: [1] });
     });
   });
 }

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe } from 'vitest';
 import type { EventStore } from '../../src/model/event-store.ts';
 import { appendContract } from './contract-append.ts';
-import { readContract } from './contract-read.ts';
+import { readContract, unknownEventContract } from './contract-read.ts';
+import { reopenContract } from './contract-reopen.ts';
 import { snapshotContract } from './contract-snapshots.ts';
 import { subscribeContract } from './contract-subscribe.ts';
 
@@ -65,5 +66,7 @@ export function eventStoreContract(name: string, subject: () => Promise<Subject>
     readContract(bench);
     subscribeContract(bench);
     snapshotContract(bench);
+    reopenContract(bench);
+    unknownEventContract(bench);
   });
 }

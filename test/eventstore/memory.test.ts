@@ -1,36 +1,27 @@
 import { describe, expect, it } from 'vitest';
 import { MemoryEventStore } from '../../src/eventstore/memory.ts';
-import { openEventStore } from '../../src/eventstore/open.ts';
 import { NO_STREAM } from '../../src/model/event-store.ts';
 import { eventStoreContract } from './contract.ts';
-import { collect, newEvent, newEvents, newStream, recorded } from './events.ts';
+import { event, readBack, recorded } from './fixture.ts';
 
-eventStoreContract('memory', async () => {
-  const store = new MemoryEventStore();
-  return { store, dispose: () => store.close() };
-});
+eventStoreContract('memory:', async () => ({
+  open: async () => new MemoryEventStore(),
+  dispose: async () => {},
+}));
 
 describe('the memory store', () => {
-  it('keeps the very objects that carry their stream and revision', async () => {
+  it('answers at once', () => {
+    expect(new MemoryEventStore().append('pool-a', [event({})], NO_STREAM)).toEqual({
+      outcome: 'appended',
+      revision: 0,
+    });
+  });
+
+  it('keeps the very event that bears its place already', async () => {
     const store = new MemoryEventStore();
-    const stream = newStream();
-    store.append(stream, newEvents(1), NO_STREAM);
-    const [event] = recorded(stream, [newEvent()], 1);
-    expect(store.append(stream, [event!], 0)).toEqual({ outcome: 'appended', revision: 1 });
-    const read = await collect(store.read(stream));
-    expect(read[1]).toBe(event);
-  });
-});
-
-describe('openEventStore', () => {
-  it('opens memory:', async () => {
-    expect((await openEventStore('memory:')).traits.url).toBe('memory:');
-  });
-
-  it('names what it does not know and what is allowed, without credentials', async () => {
-    const opened = openEventStore('redis://user:secret@host');
-    await expect(opened).rejects.toMatchObject({ code: 'INVALID_CONFIG' });
-    await expect(opened).rejects.toThrow(/redis:.*allowed: memory:, sqlite:<file>/);
-    await expect(opened).rejects.not.toThrow(/secret/);
+    const batch = recorded([event({ n: 1 }), event({ n: 2 })], 'pool-a');
+    store.append('pool-a', batch, NO_STREAM);
+    const read = await readBack(store, 'pool-a');
+    expect(read.map((e, i) => e === batch[i])).toEqual([true, true]);
   });
 });
