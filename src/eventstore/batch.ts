@@ -39,6 +39,21 @@ export function refuseAppend(
   return undefined;
 }
 
+/** As `refuseAppend`, and every event is looked at. */
+export function refuseBatch(
+  stream: string,
+  events: readonly NewEvent[],
+  expectedRevision: number,
+  traits: StoreTraits,
+): Failed | undefined {
+  const refusal = refuseAppend(stream, events, expectedRevision, traits);
+  for (let i = 0; refusal === undefined && i < events.length; i++) {
+    const found = refuseEvent(events[i]!, i);
+    if (found !== undefined) return found;
+  }
+  return refusal;
+}
+
 /** What keeps an event from being written and read back exactly; undefined if nothing does. */
 export function refuseEvent(event: NewEvent, index: number): Failed | undefined {
   const { id, type, schemaVersion, at } = event;

@@ -88,6 +88,7 @@ export class WritableLog {
   }
 
   #verifyEnd(): void {
-    verifiedAfter(this.file, Math.max(0, this.#end - VERIFIED_ON_OPEN)).forEach(() => {});
+    const pages = verifiedAfter(this.file, Math.max(0, this.#end - VERIFIED_ON_OPEN));
+    while (pages.next().done !== true);
   }
 }

@@ -1,0 +1,150 @@
+import type {
+  AppendResult,
+  EventStore,
+  ReadOptions,
+  SnapshotStore,
+  StoreTraits,
+  SubscribeOptions,
+  SubscriptionItem,
+} from '../model/event-store.ts';
+import type { NewEvent, RecordedEvent } from '../model/events.ts';
+import type { Logger } from '../model/interfaces.ts';
+import { isIdentical, refuseBatch } from './batch.ts';
+import { closedError } from './errors.ts';
+import { follow, Wakers } from './follow.ts';
+import { IdleCheckpoint } from './idle-checkpoint.ts';
+import { PAGE_EVENTS, readRange } from './ranges.ts';
+import { SnapshotFiles } from './snapshot-files.ts';
+import type { WriterLock } from './sqlite-lock.ts';
+import { WritableLog } from './sqlite-log.ts';
+import { verifiedAfter, verifiedRange } from './sqlite-verify.ts';
+import { lift } from './upcast.ts';
+
+/**
+ * Streams in one sqlite file, written by this process alone; `appended` means that the events are on the disk (WAL, synchronous =
+ * FULL). Appends answer at once, on this thread. Any error of a write leaves its outcome unknown: the append answers
+ * `unknown`, the connection is given up, and the next call opens the file anew and goes by what lies there. So an identical
+ * batch tried again is either found applied or written; a failed fsync is never repeated on the same connection.
+ */
+export class SqliteEventStore implements EventStore {
+  readonly traits: StoreTraits;
+  readonly snapshots: SnapshotStore;
+  readonly #path: string;
+  readonly #lock: WriterLock;
+  readonly #logger: Logger;
+  readonly #wakers = new Wakers();
+  readonly #checkpoint = new IdleCheckpoint(() => this.#runCheckpoint());
+  #open: WritableLog | undefined;
+  #closed = false;
+
+  /** Takes over `lock`. Throws DamagedLogError or what sqlite says if the log cannot be served. */
+  constructor(path: string, lock: WriterLock, logger: Logger) {
+    this.#path = path;
+    this.#lock = lock;
+    this.#logger = logger;
+    this.traits = {
+      durable: true,
+      shared: false,
+      maxAppendEvents: 4_096,
+      maxAppendBytes: 2 ** 31,
+      url: `sqlite:${path}`,
+    };
+    this.snapshots = new SnapshotFiles(`${path}.snapshots`, false, logger);
+    this.#open = new WritableLog(path, logger);
+  }
+
+  append(stream: string, events: readonly NewEvent[], expectedRevision: number): AppendResult {
+    if (this.#closed) return { outcome: 'failed', retryable: false, cause: closedError(this.traits.url) };
+    const refusal = refuseBatch(stream, events, expectedRevision, this.traits);
+    if (refusal !== undefined) return refusal;
+    try {
+      return this.#write(this.#log(), stream, events, expectedRevision);
+    } catch (cause) {
+      this.#giveUp(cause);
+      return { outcome: 'unknown', cause };
+    }
+  }
+
+  async *read(stream: string, options: ReadOptions = {}): AsyncGenerator<readonly RecordedEvent[]> {
+    const last = this.#log().head(stream).revision;
+    yield* readRange(options, PAGE_EVENTS, last, (from, to) => this.#range(stream, from, to));
+  }
+
+  async *readAll(options: { readonly signal?: AbortSignal } = {}): AsyncGenerator<readonly RecordedEvent[]> {
+    for (const page of verifiedAfter(this.#log().file, 0)) {
+      options.signal?.throwIfAborted();
+      yield page.map(lift);
+    }
+  }
+
+  subscribe(stream: string, options: SubscribeOptions = {}): AsyncGenerator<SubscriptionItem> {
+    const page = (from: number, limit: number) => {
+      const last = Math.min(this.#log().head(stream).revision, from + limit - 1);
+      return last < from ? [] : this.#range(stream, from, last);
+    };
+    const grown = () => this.#wakers.wait(stream, options.signal);
+    const ended = () => this.#closed || options.signal?.aborted === true;
+    return follow({ page, grown, ended, pageEvents: PAGE_EVENTS }, options);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#checkpoint.stop();
+    this.#wakers.wakeAll();
+    try {
+      this.#open?.file.checkpoint('TRUNCATE');
+      this.#open?.close();
+    } finally {
+      this.#open = undefined;
+      this.#lock.release();
+    }
+  }
+
+  #write(log: WritableLog, stream: string, events: readonly NewEvent[], expected: number): AppendResult {
+    const { revision } = log.head(stream);
+    if (expected !== revision) {
+      const end = expected + events.length;
+      const there = end <= revision ? verifiedRange(log.file, stream, expected + 1, end) : [];
+      return isIdentical(events, there) ? { outcome: 'appended', revision: end } : { outcome: 'conflict', revision };
+    }
+    const last = log.write(stream, events);
+    this.#checkpoint.grown(events.length);
+    if (this.#wakers.any) this.#wakers.wake(stream);
+    return { outcome: 'appended', revision: last };
+  }
+
+  #range(stream: string, first: number, last: number): RecordedEvent[] {
+    return verifiedRange(this.#log().file, stream, first, last).map(lift);
+  }
+
+  /** The open log; opened anew from the disk if the last one was given up. */
+  #log(): WritableLog {
+    if (this.#closed) throw closedError(this.traits.url);
+    this.#open ??= new WritableLog(this.#path, this.#logger);
+    return this.#open;
+  }
+
+  #giveUp(cause: unknown): void {
+    this.#logger.error(
+      { cause, path: this.#path },
+      'a write to the log failed; its outcome is unknown until the file is opened anew',
+    );
+    const log = this.#open;
+    this.#open = undefined;
+    try {
+      log?.close();
+    } catch (error) {
+      this.#logger.warn({ error, path: this.#path }, 'the given-up log did not close cleanly');
+    }
+  }
+
+  /** Part of it is an fsync of the file, which is not repeated either. */
+  #runCheckpoint(): void {
+    try {
+      this.#open?.file.checkpoint('PASSIVE');
+    } catch (cause) {
+      this.#giveUp(cause);
+    }
+  }
+}
