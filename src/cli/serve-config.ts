@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { DEFAULT_POOL_CONFIG, type ResolvedConfig } from '../model/config.ts';
-import { type FieldError, invalid, PoolError } from '../model/errors.ts';
+import { invalid, PoolError } from '../model/errors.ts';
 import { parseConfig } from '../model/resolve-config.ts';
+import { assignPath, assignText } from './config-path.ts';
 
 type Fields = Record<string, unknown>;
 
@@ -15,7 +16,7 @@ export function loadConfig(
   const fields = file === undefined ? {} : readFile(file);
   for (const [name, path] of ENVIRONMENT) {
     const text = environment[name];
-    if (text !== undefined) assign(fields, path, scalar(text));
+    if (text !== undefined) assignText(fields, path, text);
   }
   for (const [path, text] of Object.entries(sets)) assignPath(fields, path, text);
   return parseConfig(fields);
@@ -49,36 +50,10 @@ function paths(): (readonly string[])[] {
   ]);
 }
 
-const isSection = (value: unknown): value is Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
+function isSection(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
 
 function variable(path: readonly string[]): string {
   return `RPM_${path.map((name) => name.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()).join('_')}`;
-}
-
-function scalar(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
-}
-
-/** Sets the field at `path` ("leases.graceMs") to `text`, read as JSON where it is JSON. */
-export function assignPath(fields: Fields, path: string, text: string): void {
-  assign(fields, path.split('.'), scalar(text));
-}
-
-function assign(fields: Fields, path: readonly string[], value: unknown): void {
-  const errors: FieldError[] = [];
-  if (path.some((name) => name === '' || name === '__proto__'))
-    errors.push({ path: path.join('.'), value, allowed: 'a path of field names' });
-  if (errors.length > 0) throw invalid(errors, 'INVALID_CONFIG');
-  let at = fields;
-  for (const name of path.slice(0, -1)) {
-    const next = Object.hasOwn(at, name) ? at[name] : undefined;
-    at[name] = typeof next === 'object' && next !== null ? structuredClone(next) : {};
-    at = at[name] as Fields;
-  }
-  at[path.at(-1)!] = value;
 }

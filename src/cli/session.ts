@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { createClient, type ResourcePoolClient } from '../client/index.ts';
+import type { ResourcePoolClient } from '../client/index.ts';
 import type { PoolReader } from '../manager/service.ts';
 import { CliError, EXIT } from './exit.ts';
 import type { Format } from './output.ts';
@@ -24,6 +24,7 @@ export async function withClient(
   const globals = command.optsWithGlobals<Globals>();
   if (globals.store !== undefined)
     throw new CliError(EXIT.usage, `--store ${globals.store}: ${command.name()} needs a server; a log is only read`);
+  const { createClient } = await import('../client/index.ts');
   const client = createClient({ url: serverOf(globals), actor: 'poolctl' });
   try {
     await work(client, globals);

@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import type { BreakerMode } from '../../model/modes.ts';
+import { assignPath } from '../config-path.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { pairFlag, spanFlag } from '../flags.ts';
 import { print, printValue } from '../output.ts';
-import { assignPath } from '../serve-config.ts';
 import { type Globals, withClient } from '../session.ts';
 
 const BREAKER_MODES = ['closed', 'forcedOpen', 'disabled', 'metricsOnly'];
