@@ -17,6 +17,11 @@ interface Subject {
   readonly refusal?: AuditEventData['RequestRefused']['refusal'];
 }
 
+interface Wanted {
+  readonly leaseId: string | undefined;
+  readonly owner: string | undefined;
+}
+
 /**
  * True if the event is one that the filter asks for: all that the filter names must hold. A refusal is found by its
  * decision's id as a grant is by its lease's: both are the id of the Allocate. An event that names a lease and no owner
@@ -26,18 +31,17 @@ export function matches(event: Filtered, filter: EventFilter, ownerOf: OwnerOf =
   if (filter.from !== undefined && event.revision < filter.from) return false;
   if (filter.to !== undefined && event.revision > filter.to) return false;
   if (filter.types !== undefined && !filter.types.includes(event.type)) return false;
-  const subject = event.data as Subject;
-  if (filter.leaseId !== undefined && !concerns(subject, filter.leaseId)) return false;
-  return filter.owner === undefined || belongsTo(subject, filter.owner, ownerOf);
+  const { leaseId, owner } = filter;
+  return concerns(event.data as Subject, { leaseId, owner }, ownerOf);
 }
 
-function concerns(subject: Subject, leaseId: string): boolean {
-  if (subject.renewals !== undefined) return subject.renewals.some((renewal) => renewal.leaseId === leaseId);
-  return subject.leaseId === leaseId || subject.refusal?.decisionId === leaseId;
-}
-
-function belongsTo(subject: Subject, owner: string, ownerOf: OwnerOf): boolean {
-  if (subject.request !== undefined) return subject.request.owner === owner;
-  if (subject.renewals !== undefined) return subject.renewals.some((renewal) => ownerOf(renewal.leaseId) === owner);
-  return subject.leaseId !== undefined && ownerOf(subject.leaseId) === owner;
+/** The lease and the owner asked for must be those of one and the same lease, also where an event is about many. */
+function concerns(subject: Subject, { leaseId, owner }: Wanted, ownerOf: OwnerOf): boolean {
+  if (leaseId === undefined && owner === undefined) return true;
+  if (subject.renewals !== undefined)
+    return subject.renewals.some((renewal) => concerns(renewal, { leaseId, owner }, ownerOf));
+  const id = subject.leaseId ?? subject.refusal?.decisionId;
+  if (leaseId !== undefined && id !== leaseId) return false;
+  if (owner === undefined) return true;
+  return (subject.request?.owner ?? (id === undefined ? undefined : ownerOf(id))) === owner;
 }

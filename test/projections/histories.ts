@@ -26,6 +26,8 @@ const KINDS = [
   'allocate',
   'allocate',
   'wait',
+  'wait',
+  'wait',
   'release',
   'release',
   'renew',
@@ -91,7 +93,7 @@ class ScriptedPool {
   constructor() {
     this.#decide('OpenPool', { poolId: 'p', hostId: 'h' });
     this.#decide('Configure', { config: CONFIG, hash: 'first', source: 'start', expectedRevision: null });
-    this.#decide('ObserveCapacity', { hostId: 'h', source: 'declared', capacity: { cpu: 8_000, memory: 64_000 } });
+    this.#decide('ObserveCapacity', { hostId: 'h', source: 'declared', capacity: { cpu: 2_000, memory: 8_000 } });
   }
 
   take({ kind, pick, afterMs }: Step): void {
@@ -131,6 +133,10 @@ class ScriptedPool {
   #expire(): void {
     const over = [...this.#state.leases.values()].filter(({ expiresAt }) => expiresAt <= this.#now);
     this.#decide('ReclaimExpired', { leases: over.map(({ leaseId, expiresAt }) => ({ leaseId, expiresAt })) });
+    const noticed = [...this.#state.leases.values()].filter(
+      ({ noticeEndsAt }) => (noticeEndsAt ?? Infinity) <= this.#now,
+    );
+    this.#decide('EndNoticed', { leaseIds: noticed.map(({ leaseId }) => leaseId) });
     this.#decide('EndQuarantine', { leaseIds: [...this.#state.quarantine.keys()] });
   }
 
