@@ -1,0 +1,125 @@
+import { describe, expect, it } from 'vitest';
+import type { BreakerTrigger } from '../../src/model/modes.ts';
+import { Spec } from './spec.ts';
+
+const BREAKER = { breaker: { minimumCalls: 4, windowCount: 8, openMs: 1_000, jitterRatio: 0, halfOpenProbes: 2 } };
+
+/** Records a trigger as the manager would: seen by the breaker's present generation. */
+function trigger(
+  pool: Spec,
+  kind: BreakerTrigger,
+  generation: number | null = pool.gate.record.generation,
+  draw = 0.5,
+) {
+  const events = pool.events('TriggerBreaker', { trigger: kind, generation, draw });
+  const record = pool.state.breakers.get('w1');
+  if (events.includes('BreakerModeChanged') && record !== undefined) pool.gate.apply(record, pool.now);
+  return events;
+}
+
+const sample = (pool: Spec, ok: boolean, durationMs = 1, generation = pool.gate.record.generation) =>
+  pool.gate.sample({ ok, durationMs, at: pool.now, generation });
+
+function open(patch: object = {}): Spec {
+  const pool = new Spec({ breaker: { ...BREAKER.breaker, ...patch } });
+  trigger(pool, 'failures.high');
+  return pool;
+}
+
+describe('the breaker', () => {
+  it('trips on the failure ratio, with the minimum volume, within the window', () => {
+    const pool = new Spec(BREAKER);
+    for (let i = 0; i < 3; i++) sample(pool, false);
+    expect(pool.gate.judge(pool.now)).toBeUndefined();
+    sample(pool, true);
+    expect(pool.gate.judge(pool.now)).toBe('failures.high');
+    expect(pool.gate.judge(pool.now + 60_001)).toBeUndefined();
+  });
+
+  it('trips on slow calls', () => {
+    const pool = new Spec(BREAKER);
+    for (let i = 0; i < 4; i++) sample(pool, true, 1_000);
+    expect(pool.gate.judge(pool.now)).toBe('slow.high');
+  });
+
+  it('refuses allocates while open and says until when; release and renew pass', () => {
+    const pool = new Spec(BREAKER);
+    const lease = pool.granted('a', { cpu: 1 });
+    expect(trigger(pool, 'failures.high')).toEqual(['BreakerModeChanged']);
+    expect(pool.refused('b', { cpu: 1 })).toMatchObject({ code: 'BREAKER_OPEN', retryAfterMs: 1_000 });
+    expect(pool.when('Renew', { leaseId: lease.leaseId, token: 1, ttlMs: null }).answer.kind).toBe('lease');
+    expect(pool.release(lease).kind).toBe('lease');
+  });
+
+  it('lets exactly the stated probes through while half-open, and closes when they succeed', () => {
+    const pool = open();
+    expect(trigger(pool, 'openElapsed')).toEqual(['BreakerModeChanged']);
+    pool.granted('a', { cpu: 1 });
+    pool.granted('b', { cpu: 1 });
+    expect(pool.refused('c', { cpu: 1 }).code).toBe('BREAKER_OPEN');
+    sample(pool, true);
+    expect(pool.gate.judge(pool.now)).toBeUndefined();
+    sample(pool, true);
+    expect(pool.gate.judge(pool.now)).toBe('probes.succeeded');
+  });
+
+  it('ignores what an earlier generation saw', () => {
+    const pool = open();
+    const before = pool.gate.record.generation;
+    trigger(pool, 'openElapsed');
+    sample(pool, false, 1, before);
+    expect(pool.gate.judge(pool.now)).toBeUndefined();
+    expect(trigger(pool, 'probe.failed', before)).toEqual([]);
+    expect(trigger(pool, 'probe.failed')).toEqual(['BreakerModeChanged']);
+  });
+
+  it('cannot get stuck half-open, and doubles the open time with each reopening up to its cap', () => {
+    const pool = open({ maxOpenMs: 3_000 });
+    const times: (number | null)[] = [];
+    for (let i = 0; i < 3; i++) {
+      trigger(pool, 'openElapsed');
+      expect(trigger(pool, 'halfOpenElapsed')).toEqual(['BreakerModeChanged']);
+      times.push((pool.gate.record.until ?? 0) - pool.now);
+    }
+    expect(times).toEqual([2_000, 3_000, 3_000]);
+  });
+
+  it('draws the open time within its jitter, and the event holds the drawn value', () => {
+    const until = (draw: number) => {
+      const pool = new Spec({ breaker: { ...BREAKER.breaker, jitterRatio: 0.2 } });
+      trigger(pool, 'failures.high', null, draw);
+      return (pool.state.breakers.get('w1')?.until ?? 0) - pool.now;
+    };
+    expect([until(0), until(0.5), until(0.999_999)]).toEqual([800, 1_000, 1_200]);
+  });
+
+  it('reopens traffic by a ramp', () => {
+    const pool = open({ rampMs: 10_000 });
+    trigger(pool, 'openElapsed');
+    trigger(pool, 'probes.succeeded');
+    const share = (at: number) => {
+      let admitted = 0;
+      for (let i = 0; i < 100; i++) if (pool.gate.admit(at).admitted) admitted += 1;
+      return admitted;
+    };
+    expect(share(pool.now)).toBeCloseTo(10, -1);
+    expect(share(pool.now + 5_000)).toBeCloseTo(50, -1);
+    expect(share(pool.now + 10_000)).toBe(100);
+  });
+
+  it('is set by hand, and has no edge to the mode it has', () => {
+    const pool = new Spec(BREAKER);
+    expect(trigger(pool, 'force.closed', null)).toEqual([]);
+    trigger(pool, 'force.open', null);
+    expect(pool.refused('a', { cpu: 1 }).code).toBe('BREAKER_OPEN');
+    expect(trigger(pool, 'openElapsed')).toEqual([]);
+    trigger(pool, 'force.disabled', null);
+    pool.granted('a', { cpu: 1 });
+  });
+
+  it('does nothing when it is turned off', () => {
+    const pool = new Spec({ ...BREAKER, enableCircuitBreaker: false });
+    trigger(pool, 'failures.high');
+    pool.granted('a', { cpu: 1 });
+  });
+});
