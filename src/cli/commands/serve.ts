@@ -68,7 +68,10 @@ async function serve(flags: Flags): Promise<void> {
     await manager.dispose(); // ends what waits, so that the requests in flight get their answers
     await closed;
   });
-  await manager.ready();
+  await manager.ready().catch(async (error: unknown) => {
+    await server.close(); // it answered livez and readyz while the store was opened
+    throw error;
+  });
   const pool = await manager.getPool();
   talk(`resource pool manager: pool ${pool.poolId} at revision ${pool.revision}, store ${url}`);
   talk(`  capacity    ${showAmounts(pool.capacity)}`);
