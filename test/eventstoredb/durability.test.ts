@@ -21,13 +21,14 @@ afterEach(async () => {
 const connectTo = ({ url }: EventStoreDbProcess): EventStoreDBClient => EventStoreDBClient.connectionString(url);
 
 /** Appends one event after the other until the connection is lost; the revisions that were acknowledged. */
-async function appendUntilLost(client: EventStoreDBClient, from: bigint): Promise<bigint[]> {
+async function appendUntilLost(client: EventStoreDBClient, from: bigint, onFirst: () => void): Promise<bigint[]> {
   const acknowledged: bigint[] = [];
   try {
     for (let revision = from; ; revision++) {
       const event = jsonEvent({ type: 'counted', data: { revision: Number(revision) } });
       await client.appendToStream('s', event, { expectedRevision: revision === 0n ? 'no_stream' : revision - 1n });
       acknowledged.push(revision);
+      onFirst();
     }
   } catch {
     return acknowledged;
@@ -47,8 +48,10 @@ test('after kill -9 under load every acknowledged event is there, in order, and 
   let nextRevision = 0n;
   for (let cycle = 0; cycle < 8; cycle++) {
     const client = connectTo(server);
-    const load = appendUntilLost(client, nextRevision);
-    await new Promise((resolve) => setTimeout(resolve, 60));
+    const first = Promise.withResolvers<void>();
+    const load = appendUntilLost(client, nextRevision, first.resolve);
+    await first.promise;
+    await new Promise((resolve) => setTimeout(resolve, 40));
     await server.kill();
     const acknowledged = await load;
     await client.dispose();
