@@ -22,6 +22,8 @@ export class Timeline {
   readonly #keyframes: Keyframes;
   /** Where the last seek ended: the next one often goes on from there. A seek takes it out while it folds it on. */
   #last: PoolState | undefined;
+  /** The highest revision seen. */
+  #known = -1;
 
   constructor(source: EventSource<RecordedPoolEvent>, keyframes = new Keyframes()) {
     this.#source = source;
@@ -36,7 +38,7 @@ export class Timeline {
   async poolAt(moment: Moment): Promise<PoolView> {
     checkMoment(moment);
     const state = this.#start(moment);
-    await this.#mustExist(moment, state.revision);
+    await this.#mustExist(moment);
     await this.#foldTo(state, moment, (folded) => this.#keyframes.offer(folded));
     mustReach(state, moment);
     const view = poolView(state);
@@ -50,7 +52,7 @@ export class Timeline {
    */
   async stateAt(moment: Moment): Promise<PoolState> {
     checkMoment(moment);
-    await this.#mustExist(moment, -1);
+    await this.#mustExist(moment);
     const state = emptyState();
     await this.#foldTo(state, moment, () => {});
     mustReach(state, moment);
@@ -68,8 +70,8 @@ export class Timeline {
   }
 
   /** So that asking for a revision far off does not fold the whole log before it is refused. */
-  async #mustExist(moment: Moment, folded: number): Promise<void> {
-    if (!('revision' in moment) || moment.revision <= folded) return;
+  async #mustExist(moment: Moment): Promise<void> {
+    if (!('revision' in moment) || moment.revision <= this.#known) return;
     for await (const events of this.#source(moment.revision, moment.revision)) if (events.length > 0) return;
     throw new PoolError('NOT_FOUND', `revision: there is no revision ${moment.revision} yet`, { details: moment });
   }
@@ -78,6 +80,7 @@ export class Timeline {
     const to = 'revision' in moment ? moment.revision : END;
     if (state.revision >= to) return;
     for await (const events of this.#source(state.revision + 1, to)) {
+      this.#known = Math.max(this.#known, events.at(-1)?.revision ?? -1);
       for (const event of events) {
         if ('at' in moment && event.at > moment.at) return;
         evolve(state, event);
