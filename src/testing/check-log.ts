@@ -1,0 +1,40 @@
+import { evolve } from '../domain/evolve.ts';
+import { checkInvariants } from '../domain/invariants.ts';
+import { emptyState, type PoolState } from '../domain/state.ts';
+import type { RecordedPoolEvent } from '../model/events.ts';
+import { ReferenceModel } from './reference-model.ts';
+
+/**
+ * Folds a pool's log event by event and checks each state: the invariants, and the reference model's opinion of every
+ * grant (rising tokens, no name twice, never more than is allocatable). Throws at the first event that is wrong.
+ */
+export class LogChecker {
+  readonly state: PoolState = emptyState();
+  readonly reference = new ReferenceModel();
+
+  take(event: RecordedPoolEvent): void {
+    evolve(this.state, event);
+    const wrong = [...this.reference.apply(event), ...checkInvariants(this.state), ...this.#compared()];
+    if (wrong.length > 0) throw new Error(`${event.stream}@${event.revision} ${event.type}: ${wrong.join('; ')}`);
+  }
+
+  #compared(): string[] {
+    const { state, reference } = this;
+    const wrong: string[] = [];
+    if (reference.live.length !== state.leases.size)
+      wrong.push(`${state.leases.size} leases are folded, ${reference.live.length} are held`);
+    for (const dimension of state.dimensions) {
+      const counted = (state.allocated[dimension] ?? 0) + (state.quarantined[dimension] ?? 0);
+      const summed = reference.sum(dimension);
+      if (counted !== summed) wrong.push(`${dimension} is counted as ${counted}, the sum is ${summed}`);
+    }
+    return wrong;
+  }
+}
+
+/** Checks a whole log from its first event; the state it comes to. */
+export function checkLog(events: Iterable<RecordedPoolEvent>): PoolState {
+  const checker = new LogChecker();
+  for (const event of events) checker.take(event);
+  return checker.state;
+}

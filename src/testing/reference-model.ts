@@ -1,0 +1,81 @@
+import type { Amounts } from '../model/amounts.ts';
+import type { RecordedPoolEvent } from '../model/events.ts';
+
+interface Held {
+  readonly leaseId: string;
+  readonly name: string;
+  readonly token: number;
+  readonly amounts: Amounts;
+}
+
+/**
+ * A second opinion on grants, as naive as can be: two lists, of what is held and of what is in quarantine, and every sum
+ * taken anew. It shares no code with the domain.
+ */
+export class ReferenceModel {
+  #held: Held[] = [];
+  #quarantined: Held[] = [];
+  #allocatable: Amounts = {};
+  #maxLeases = 0;
+  #lastToken = 0;
+
+  get live(): readonly Held[] {
+    return this.#held;
+  }
+
+  /** Takes the next event; what is wrong with it, empty = nothing. */
+  apply(event: RecordedPoolEvent): string[] {
+    switch (event.type) {
+      case 'ConfigChanged':
+        this.#maxLeases = event.data.config.maxPoolSize;
+        this.#allocatable = event.data.sized.allocatable;
+        return [];
+      case 'CapacityObserved':
+        this.#allocatable = event.data.sized.allocatable;
+        return [];
+      case 'LeaseGranted':
+        return this.#grant({ ...event.data, name: event.data.request.id });
+      case 'LeaseReleased':
+      case 'LeaseReclaimed':
+        return this.#end(event.data);
+      case 'QuarantineStarted':
+        this.#quarantined = [...this.#quarantined, { ...event.data, name: '', token: 0 }];
+        return [];
+      case 'QuarantineEnded':
+        this.#quarantined = this.#quarantined.filter(({ leaseId }) => leaseId !== event.data.leaseId);
+        return [];
+      default:
+        return [];
+    }
+  }
+
+  /** What is held and kept back of one dimension, added up anew. */
+  sum(dimension: string): number {
+    let sum = 0;
+    for (const { amounts } of this.#held) sum += amounts[dimension] ?? 0;
+    for (const { amounts } of this.#quarantined) sum += amounts[dimension] ?? 0;
+    return sum;
+  }
+
+  #grant({ leaseId, name, token, amounts }: Held): string[] {
+    const wrong: string[] = [];
+    if (token <= this.#lastToken) wrong.push(`token ${token} does not rise above ${this.#lastToken}`);
+    if (this.#held.some((other) => other.leaseId === leaseId || other.name === name))
+      wrong.push(`lease ${leaseId} or its name ${name} is held already`);
+    this.#lastToken = token;
+    this.#held.push({ leaseId, name, token, amounts });
+    if (this.#held.length > this.#maxLeases) wrong.push(`${this.#held.length} leases, allowed are ${this.#maxLeases}`);
+    for (const dimension in amounts) {
+      const [sum, whole] = [this.sum(dimension), this.#allocatable[dimension] ?? 0];
+      if (amounts[dimension] !== 0 && sum > whole) wrong.push(`${dimension}: ${sum} of ${whole} after ${leaseId}`);
+    }
+    return wrong;
+  }
+
+  #end({ leaseId, token }: { leaseId: string; token: number }): string[] {
+    const held = this.#held.find((lease) => lease.leaseId === leaseId);
+    if (held === undefined) return [`lease ${leaseId} ends, but is not held`];
+    this.#held = this.#held.filter((lease) => lease !== held);
+    return held.token === token ? [] : [`lease ${leaseId} ends under token ${token}, not ${held.token}`];
+  }
+}
