@@ -1,0 +1,109 @@
+import { BreakerGate } from '../../src/domain/breaker.ts';
+import { type DecisionContext, decide } from '../../src/domain/decide.ts';
+import { compilePlan } from '../../src/domain/plan.ts';
+import { canonicalState } from '../../src/domain/snapshot.ts';
+import { emptyState, type PoolState } from '../../src/domain/state.ts';
+import type { Command } from '../../src/model/commands.ts';
+import { commandIdSource } from '../../src/model/ids.ts';
+import { type Choice, chooseFrom, commandFor, LogChecker, randomSource } from '../../src/testing/index.ts';
+import { config, START } from './spec.ts';
+
+/** Three tiers that lend and borrow within limits, both policies, few ended leases: everything happens often in it. */
+export const SMALL = config({
+  maxPoolSize: 12,
+  enableCircuitBreaker: false,
+  idempotency: { maxEntries: 30, retentionMs: 60_000 },
+  load: { dwellMs: 50 },
+  tiers: [
+    {
+      name: 'a',
+      priorities: ['critical', 'high'],
+      nominal: '40%',
+      lendingLimit: '20%',
+      queue: { maxLength: 6, ageingMs: 10 },
+    },
+    {
+      name: 'b',
+      priorities: ['normal'],
+      nominal: '35%',
+      borrowingLimit: '30%',
+      queue: { policy: 'strict', maxLength: 6 },
+    },
+    { name: 'c', priorities: ['low'], nominal: '25%', queue: { maxLength: 6 } },
+  ],
+});
+
+/** One pool being run by choices: its state, and what a decision needs besides. */
+export class Simulation {
+  readonly state: PoolState = emptyState();
+  readonly context: DecisionContext = { writerId: 'w1', breaker: new BreakerGate(SMALL), planFor: compilePlan };
+  readonly #nextId = commandIdSource('0123456789abcde');
+  #at = START;
+
+  start(): Command[] {
+    const stamp = () => ({ commandId: this.#nextId(), at: this.#at, actor: 'test' });
+    const capacity = { cpu: 8_000, memory: 80_000 };
+    return [
+      { ...stamp(), type: 'OpenPool', data: { poolId: 'p', hostId: 'h' } },
+      { ...stamp(), type: 'Configure', data: { config: SMALL, hash: 's', source: 'start', expectedRevision: null } },
+      { ...stamp(), type: 'ObserveCapacity', data: { hostId: 'h', source: 'declared', capacity } },
+    ];
+  }
+
+  /** Time goes by between commands, at times backwards, as a wall clock may. */
+  command(choice: Choice): Command | undefined {
+    this.#at += choice[1] % 300 === 0 ? -500 : choice[2] % 120;
+    return commandFor(this.state, choice, { commandId: this.#nextId(), at: this.#at });
+  }
+}
+
+export interface Ran {
+  readonly seed: number;
+  /** Commands that were decided; choices without anything to act on are not counted. */
+  readonly executed: number;
+  readonly events: number;
+  readonly types: ReadonlyMap<string, number>;
+  readonly answers: ReadonlyMap<string, number>;
+}
+
+const count = (counts: Map<string, number>, name: string) => counts.set(name, (counts.get(name) ?? 0) + 1);
+
+/** How often the whole folded state is compared with the working state. */
+const COMPARE_EVERY = 1_000;
+
+/** Executes that many random commands; every event is folded apart and checked. Throws with the seed at what is wrong. */
+export function runRandom(commands: number, seed: number): Ran {
+  const random = randomSource(seed);
+  const simulation = new Simulation();
+  const checker = new LogChecker();
+  const [types, answers] = [new Map<string, number>(), new Map<string, number>()];
+  let [executed, events] = [0, 0];
+  const execute = (command: Command) => {
+    const decided = decide(simulation.state, command, simulation.context);
+    for (const event of decided.events) {
+      checker.take(event);
+      count(types, event.type);
+    }
+    const { answer } = decided;
+    count(answers, answer.kind === 'refused' ? answer.refusal.code : answer.kind);
+    events += decided.events.length;
+    executed += 1;
+    if (executed % COMPARE_EVERY === 0) compare(simulation.state, checker.state);
+  };
+  try {
+    simulation.start().forEach(execute);
+    while (executed < commands) {
+      const command = simulation.command(chooseFrom(random));
+      if (command !== undefined) execute(command);
+    }
+    compare(simulation.state, checker.state);
+  } catch (error) {
+    throw new Error(`seed ${seed}, command ${executed + 1}: ${String(error)}`, { cause: error });
+  }
+  return { seed, executed, events, types, answers };
+}
+
+function compare(working: PoolState, folded: PoolState): void {
+  const [one, other] = [canonicalState(working), canonicalState(folded)];
+  if (one !== other) throw new Error(`the working state differs from the fold of its log:\n${one}\n${other}`);
+}
