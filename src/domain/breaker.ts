@@ -76,6 +76,11 @@ export class BreakerGate {
     return { admitted: false, retryAfterMs: Math.max(100, (until ?? at + this.#config.openMs) - at) };
   }
 
+  /** A probe that ended without an outcome (no room, or decided anew) leaves its permit to another. */
+  giveBack(): void {
+    if (this.#record.mode === 'halfOpen' && this.#probesLeft < this.#config.halfOpenProbes) this.#probesLeft += 1;
+  }
+
   /** Lets the share of calls through that has been reached: from one in ten to all of them. No chance is involved. */
   #ramp(at: number, since: number): Admission {
     const share = Math.max(0.1, (at - since) / this.#config.rampMs);

@@ -1,10 +1,14 @@
+import type { Answer } from '../domain/answer.ts';
 import type { BreakerGate } from '../domain/breaker.ts';
 import { type BreakerChange, breakerChange } from '../domain/breaker-change.ts';
 import type { PoolState } from '../domain/state.ts';
 import type { Clock } from '../model/clock.ts';
 import type { CommandData } from '../model/commands.ts';
 import type { BreakerTrigger } from '../model/modes.ts';
+import type { RefusalCode } from '../model/refusals.ts';
 import type { Jitter } from './backoff.ts';
+import type { Batch } from './batch.ts';
+import type { Call } from './call.ts';
 
 export interface BreakerKeeperOptions {
   readonly gate: BreakerGate;
@@ -18,6 +22,12 @@ export interface BreakerKeeperOptions {
   readonly record: (data: CommandData['TriggerBreaker'], at: number) => void;
 }
 
+/** Refusals that come after the breaker has let a request through. */
+const ROOM: ReadonlySet<RefusalCode> = new Set<RefusalCode>(['EXHAUSTED', 'QUOTA_EXCEEDED', 'QUEUE_FULL']);
+
+const isProbe = (call: Call, answer: Answer): boolean =>
+  call.command.type === 'Allocate' && (answer.kind === 'granted' || answer.kind === 'queued') && !answer.replayed;
+
 /**
  * This manager's breaker. A change is in force at once, since the log may be what fails; its event follows when the log accepts
  * again. What opens it: appends that fail or are slow, an overloaded machine, failed health checks. Conflicts are no samples.
@@ -26,6 +36,8 @@ export class BreakerKeeper {
   readonly #options: BreakerKeeperOptions;
   /** Of the breaker when the append in flight began. */
   #generation = 0;
+  /** Allocates in the append in flight: while half-open each of them is a probe. */
+  #probes = 0;
 
   constructor(options: BreakerKeeperOptions) {
     this.#options = options;
@@ -39,18 +51,33 @@ export class BreakerKeeper {
     if (record !== undefined) gate.apply(record, clock.now());
   }
 
-  appendBegan(): void {
-    this.#generation = this.#options.gate.record.generation;
+  appendBegan({ calls, answers }: Batch): void {
+    const { gate } = this.#options;
+    this.#generation = gate.record.generation;
+    if (gate.mode === 'halfOpen') this.#probes = calls.filter((call, i) => isProbe(call, answers[i]!)).length;
   }
 
   appendEnded(ok: boolean, durationMs: number): void {
     const { gate, clock, state } = this.#options;
     const at = clock.now();
-    gate.sample({ ok, durationMs, at, generation: this.#generation });
-    const { mode } = gate;
-    if (mode !== 'halfOpen' && ok && durationMs < state.config.breaker.slowCallMs) return; // a good one raises no rate
+    const halfOpen = gate.mode === 'halfOpen';
+    const samples = halfOpen && ok ? this.#probes : 1;
+    for (let i = 0; i < samples; i++) gate.sample({ ok, durationMs, at, generation: this.#generation });
+    if (!halfOpen && ok && durationMs < state.config.breaker.slowCallMs) return; // a good one raises no rate
     const trigger = gate.judge(at);
     if (trigger !== undefined) this.trigger(trigger, gate.record.generation);
+  }
+
+  /** The batch is decided anew: its probes have not been made. */
+  undone({ calls, answers }: Batch): void {
+    const { gate } = this.#options;
+    if (gate.mode !== 'halfOpen' || gate.record.generation !== this.#generation) return;
+    for (const [i, call] of calls.entries()) if (isProbe(call, answers[i]!)) gate.giveBack();
+  }
+
+  /** Want of room says nothing of the log: the permit goes to another. */
+  refused(code: RefusalCode): void {
+    if (ROOM.has(code)) this.#options.gate.giveBack();
   }
 
   /** From a sensor: counts only while the breaker is enabled, and for the breaker as it is now. */

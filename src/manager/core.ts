@@ -18,6 +18,7 @@ import { issueOf } from './alerts.ts';
 import type { AllocateCall, AllocateDesk } from './allocate-call.ts';
 import { AuditLog } from './audit-log.ts';
 import type { Jitter } from './backoff.ts';
+import type { Batch } from './batch.ts';
 import { BreakerKeeper } from './breaker-keeper.ts';
 import { type Call, OwnCall } from './call.ts';
 import { DeadlineKeeper } from './deadline-keeper.ts';
@@ -79,7 +80,8 @@ export class Core implements EngineListener, AllocateDesk {
       store,
       stream,
       logger,
-      every: tuning.snapshotEvery,
+      clock,
+      every: store.traits.durable ? tuning.snapshotEvery : Number.POSITIVE_INFINITY,
       take: () => readings.snapshot(),
     });
     this.engine = new Engine({
@@ -199,6 +201,7 @@ export class Core implements EngineListener, AllocateDesk {
 
   refused({ command }: Call, refusal: Refusal): void {
     if (command.type !== 'Allocate') return;
+    this.breaker.refused(refusal.code);
     this.audit.refused({ request: command.data.request, refusal, breaker: this.gate.mode }, command.at, command.actor);
   }
 
@@ -210,8 +213,12 @@ export class Core implements EngineListener, AllocateDesk {
     this.snapshots.committed(events.length);
   }
 
-  appendBegan(): void {
-    this.breaker.appendBegan();
+  appendBegan(batch: Batch): void {
+    this.breaker.appendBegan(batch);
+  }
+
+  undone(batch: Batch): void {
+    this.breaker.undone(batch);
   }
 
   appendEnded(ok: boolean, durationMs: number): void {

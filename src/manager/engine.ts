@@ -41,7 +41,9 @@ export interface EngineListener {
   replayed(call: Call): void;
   /** `own`: appended here just now; else learnt from the log. Answers of own batches have been given. */
   committed(events: readonly RecordedPoolEvent[], own: boolean): void;
-  appendBegan(): void;
+  appendBegan(batch: Batch): void;
+  /** The batch is taken back. */
+  undone(batch: Batch): void;
   /** An append ended. Conflicts are no sample: they say nothing about the store's health. */
   appendEnded(ok: boolean, durationMs: number): void;
   /** The log does not accept (false), or accepts again (true). */
@@ -215,7 +217,7 @@ export class Engine {
 
   #write(batch: Batch): void {
     const startedMs = this.#options.clock.monotonic();
-    this.#options.listener.appendBegan();
+    this.#options.listener.appendBegan(batch);
     const result = this.#append(batch);
     if (result instanceof Promise) this.#await(batch, result, startedMs);
     else this.#ended(batch, result, startedMs);
@@ -287,7 +289,7 @@ export class Engine {
 
   /** Another writer was first: takes the batch back, folds what it missed and decides the same commands again. */
   async #lost(batch: Batch): Promise<void> {
-    this.#options.journal.undoTo(0);
+    this.#undo(batch);
     this.#conflictsInRow += 1;
     if (this.#conflictsInRow > 2)
       await sleep(this.#options.clock, backoffMs(this.#conflictsInRow, 1, 50, this.#options.jitter));
@@ -296,10 +298,15 @@ export class Engine {
     else this.#carry = batch.calls.concat(this.#carry);
   }
 
+  #undo(batch: Batch): void {
+    this.#options.journal.undoTo(0);
+    this.#options.listener.undone(batch);
+  }
+
   #failed(batch: Batch, { cause, retryable }: { cause: unknown; retryable: boolean }): void {
     this.counters.failed += 1;
     this.#failuresInRow += 1;
-    this.#options.journal.undoTo(0);
+    this.#undo(batch);
     this.#options.logger.error(
       { err: cause, revision: batch.expectedRevision },
       'an append failed; nothing was written',

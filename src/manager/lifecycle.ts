@@ -79,7 +79,6 @@ export class Lifecycle {
     this.#ownMonitor = options.healthMonitor === undefined ? this.#defaultMonitor() : undefined;
     this.#health = this.#healthFeed(options.healthMonitor ?? this.#ownMonitor!);
     this.ready = this.#start();
-    this.ready.catch(() => undefined); // told to whoever awaits it
   }
 
   get clock(): Clock {
@@ -193,7 +192,8 @@ export class Lifecycle {
     await core.engine.close();
     core.stopTimers();
     await core.audit.close();
-    if (core.engine.poison === undefined) await core.snapshots.write();
+    const forgotten = this.#store!.owned && !core.options.store.traits.durable;
+    if (core.engine.poison === undefined && !forgotten) await core.snapshots.write();
   }
 
   #reader(core: Core): ManagedPoolReader {

@@ -63,6 +63,12 @@ export class ResourcePoolManager implements PoolService, LeaseHome, AsyncDisposa
     this.#life = new Lifecycle(detector, parseConfig(config), options);
     this.poolId = this.#life.poolId;
     this.committed$ = this.#life.committed.committed$.pipe(mergeMap((batch) => batch));
+    this.#life.ready.then(
+      ({ core }) => {
+        this.#verbs = new Verbs(core, this);
+      },
+      () => undefined, // told to whoever awaits it
+    );
     this.router = options.taskRouter ?? createTaskRouter({ localPool: () => this.#localNode() });
   }
 
@@ -85,10 +91,10 @@ export class ResourcePoolManager implements PoolService, LeaseHome, AsyncDisposa
     return this.#enter().then((verbs) => verbs.allocate(request, verbs.forLease, request?.signal));
   }
 
-  /** A refusal is a value here; throws only LOG_UNAVAILABLE, OUTCOME_UNKNOWN, OVERLOADED, INVALID_REQUEST and the signal's reason. */
+  /** A refusal is a value here; throws only LOG_UNAVAILABLE, OUTCOME_UNKNOWN, INTERNAL and the signal's reason. */
   async tryAllocate(request: AllocationRequest): Promise<Tried> {
     const verbs = await this.#enter();
-    return verbs.allocate(request, verbs.forTry, request?.signal);
+    return verbs.tryAllocate(request, request?.signal);
   }
 
   /** Runs `work` under a lease that is renewed until it settles, and released whatever happens. */
@@ -279,7 +285,6 @@ export class ResourcePoolManager implements PoolService, LeaseHome, AsyncDisposa
 
   /** Waits for what is in flight, never for leases. Idempotent; a disposed manager refuses everything with DRAINING. */
   dispose(): Promise<void> {
-    this.#verbs = undefined;
     return this.#life.dispose();
   }
 
@@ -294,9 +299,8 @@ export class ResourcePoolManager implements PoolService, LeaseHome, AsyncDisposa
 
   /** The verbs, as soon as the manager serves. Rejects with why it does not. */
   async #enter(): Promise<Verbs> {
-    const { core } = await this.#running();
-    this.#verbs ??= new Verbs(core, this);
-    return this.#verbs;
+    await this.#running();
+    return this.#verbs!;
   }
 
   async #running(): Promise<Running> {

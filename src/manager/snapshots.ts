@@ -1,3 +1,4 @@
+import type { Clock } from '../model/clock.ts';
 import type { EventStore, Snapshot } from '../model/event-store.ts';
 import type { Logger } from '../model/interfaces.ts';
 
@@ -5,15 +6,20 @@ export interface SnapshotWriterOptions {
   readonly store: EventStore;
   readonly stream: string;
   readonly logger: Logger;
-  /** One is written once so many events have been committed since the last. */
+  readonly clock: Clock;
+  /** One is written once so many events have been committed since the last, and `SPACING_MS` have passed. */
   readonly every: number;
   readonly take: () => Snapshot;
 }
+
+/** Taking one holds the event loop up for as long as the state is large, so they lie at least so far apart. */
+const SPACING_MS = 60_000;
 
 /** Writes snapshots off the hot path, one at a time. They are caches: a failure is logged, and that is all. */
 export class SnapshotWriter {
   readonly #options: SnapshotWriterOptions;
   #since = 0;
+  #notBeforeMs = 0;
   #writing: Promise<void> | undefined;
 
   constructor(options: SnapshotWriterOptions) {
@@ -23,7 +29,10 @@ export class SnapshotWriter {
   committed(events: number): void {
     this.#since += events;
     if (this.#since < this.#options.every || this.#writing !== undefined) return;
+    const nowMs = this.#options.clock.monotonic();
+    if (nowMs < this.#notBeforeMs) return;
     this.#since = 0;
+    this.#notBeforeMs = nowMs + SPACING_MS;
     setImmediate(() => void this.write());
   }
 

@@ -2,7 +2,7 @@ import type { Answer } from '../domain/answer.ts';
 import type { LeaseRecord, PoolState } from '../domain/state.ts';
 import { leaseView, poolView, requestView, tierView } from '../domain/views.ts';
 import type { CommandData, CommandType } from '../model/commands.ts';
-import { type FieldError, invalid, PoolError } from '../model/errors.ts';
+import { type ErrorCode, type FieldError, invalid, isPoolError, PoolError } from '../model/errors.ts';
 import type { BreakerMode, BreakerTrigger } from '../model/modes.ts';
 import { type Refusal, refusalError } from '../model/refusals.ts';
 import { mergeConfig } from '../model/resolve-config.ts';
@@ -26,6 +26,8 @@ const FORCED: Readonly<Partial<Record<BreakerMode, BreakerTrigger>>> = {
   disabled: 'force.disabled',
   metricsOnly: 'force.metricsOnly',
 };
+
+const UNDECIDED: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['INVALID_REQUEST', 'OVERLOADED', 'DRAINING']);
 
 /** What callers can ask for, as commands to the engine of a running manager. */
 export class Verbs {
@@ -73,6 +75,19 @@ export class Verbs {
     const call = new AllocateCall<T>(command, shape, presenter, this.#core, signal);
     if (!call.dropped) this.#core.engine.admit(call);
     return call.promise;
+  }
+
+  /** What keeps a request from being decided at all is a refusal, too: it is malformed, too many wait, or the manager closes. */
+  async tryAllocate(request: unknown, signal: AbortSignal | undefined): Promise<Tried> {
+    try {
+      return await this.allocate(request, this.forTry, signal);
+    } catch (error) {
+      if (!isPoolError(error) || !UNDECIDED.has(error.code)) throw error;
+      const { stamp } = this.#core.options;
+      const { message, details } = error;
+      const base = { code: error.code as Refusal['code'], message, decisionId: stamp.nextId() };
+      return { refused: { ...base, revision: this.#core.engine.committedRevision, ...details } };
+    }
   }
 
   release(leaseId: string, token: number, actor: string = CALLER): Promise<void> {
