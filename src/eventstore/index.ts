@@ -1,3 +1,5 @@
+export { type CheckOptions, type CheckReport, checkStore } from './check.ts';
+export { DamagedLogError } from './errors.ts';
 export { MemoryEventStore } from './memory.ts';
 export { type OpenStoreOptions, openEventStore } from './open.ts';
 export { createLift, type Lift, lift, UnknownEventError, type Upcaster, type Upcasters } from './upcast.ts';

@@ -77,14 +77,15 @@ export class SqliteEventStore implements EventStore {
     }
   }
 
-  subscribe(stream: string, options: SubscribeOptions = {}): AsyncGenerator<SubscriptionItem> {
+  async *subscribe(stream: string, options: SubscribeOptions = {}): AsyncGenerator<SubscriptionItem> {
+    this.#log();
     const page = (from: number, limit: number) => {
       const last = Math.min(this.#log().head(stream).revision, from + limit - 1);
       return last < from ? [] : this.#range(stream, from, last);
     };
     const grown = () => this.#wakers.wait(stream, options.signal);
     const ended = () => this.#closed || options.signal?.aborted === true;
-    return follow({ page, grown, ended, pageEvents: PAGE_EVENTS }, options);
+    yield* follow({ page, grown, ended, pageEvents: PAGE_EVENTS }, options);
   }
 
   async close(): Promise<void> {
