@@ -1,7 +1,7 @@
 import type { Clock } from '../model/clock.ts';
 import { PoolError } from '../model/errors.ts';
 import type { EventStore } from '../model/event-store.ts';
-import { type Logger, SILENT, SILENT } from '../model/interfaces.ts';
+import { type Logger, SILENT } from '../model/interfaces.ts';
 import { MemoryEventStore } from './memory.ts';
 
 export interface OpenStoreOptions {
@@ -16,13 +16,12 @@ export interface OpenStoreOptions {
 }
 
 const ESDB = /^esdb(\+discover)?:\/\//;
-const ALLOWED = 'memory: or sqlite:<file> (esdb:// is not there yet)';
+const ALLOWED = 'memory:, sqlite:<file>, esdb://<host:port> or esdb+discover://<host:port>';
 
 /** The store that a URL names. Throws INVALID_CONFIG naming the value and what is allowed; a driver is loaded only if named. */
 export async function openEventStore(url: string, options: OpenStoreOptions = {}): Promise<EventStore> {
   options.signal?.throwIfAborted();
   if (url === 'memory:') return new MemoryEventStore();
-  if (/^sqlite:.+/.test(url)) return openSqlite(url.slice('sqlite:'.length), options);
   if (ESDB.test(url))
     throw new PoolError('INVALID_CONFIG', `store: the adapter for ${url.split(':', 1)[0]}:// is not there yet`);
   if (url.startsWith('sqlite:') && url.length > 'sqlite:'.length)
@@ -31,19 +30,6 @@ export async function openEventStore(url: string, options: OpenStoreOptions = {}
   throw new PoolError('INVALID_CONFIG', `store: ${JSON.stringify(shown)} is not allowed; allowed: ${ALLOWED}`, {
     details: { errors: [{ path: 'store', value: shown, allowed: ALLOWED }] },
   });
-}
-
-async function openSqlite(path: string, options: OpenStoreOptions): Promise<EventStore> {
-  const { SqliteEventStore } = await import('./sqlite.ts');
-  const { awaitLock, takeLock } = await import('./sqlite-lock.ts');
-  if (options.readOnly) throw new PoolError('INVALID_CONFIG', 'store: readOnly is not there yet for sqlite:');
-  const lock = options.standby ? await awaitLock(`${path}.lock`, options.signal) : takeLock(`${path}.lock`);
-  try {
-    return new SqliteEventStore(path, lock, options.logger ?? SILENT);
-  } catch (error) {
-    lock.release();
-    throw error;
-  }
 }
 
 /** node:sqlite is loaded only here. A writer takes the lock first, or waits for it with `standby`. */
