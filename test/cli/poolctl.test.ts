@@ -4,8 +4,8 @@ import { poolctl, type Serving, scratch, serve } from './poolctl.ts';
 
 const { dir, remove } = scratch();
 let server: Serving;
-const at = (...args: string[]) => poolctl(...args, '--server', server.url);
-const json = async (...args: string[]) => JSON.parse((await at(...args, '-o', 'json')).stdout);
+const at = (...args: string[]) => poolctl('--server', server.url, ...args);
+const json = async (...args: string[]) => JSON.parse((await at('-o', 'json', ...args)).stdout);
 
 beforeAll(async () => {
   server = await serve(join(dir, 'shared'));
