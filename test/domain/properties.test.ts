@@ -13,7 +13,8 @@ import { Simulation } from './simulate.ts';
 const number = fc.nat(9_999);
 const choice: fc.Arbitrary<Choice> = fc.tuple(fc.nat(999_999), number, number, number, number);
 const choices = fc.array(choice, { maxLength: 150, size: 'max' });
-const RUNS = { numRuns: 150 };
+/** A failure is shrunk for so long at most. */
+const RUNS = { numRuns: 150, interruptAfterTimeLimit: 20_000, markInterruptAsFailure: true };
 
 /** A pool to which the choices have happened, and its log. */
 function ran(drawn: readonly Choice[]): { pool: Simulation; log: RecordedPoolEvent[] } {

@@ -4,6 +4,7 @@ import { compilePlan } from '../../src/domain/plan.ts';
 import { canonicalState } from '../../src/domain/snapshot.ts';
 import { emptyState, type PoolState } from '../../src/domain/state.ts';
 import type { Command } from '../../src/model/commands.ts';
+import type { EventData } from '../../src/model/events.ts';
 import { commandIdSource } from '../../src/model/ids.ts';
 import { type Choice, chooseFrom, commandFor, LogChecker, randomSource } from '../../src/testing/index.ts';
 import { config, START } from './spec.ts';
@@ -82,6 +83,7 @@ export function runRandom(commands: number, seed: number): Ran {
     const decided = decide(simulation.state, command, simulation.context);
     for (const event of decided.events) {
       checker.take(event);
+      if (event.type === 'LeaseGranted') checkQuota(checker.state, event.data);
       count(types, event.type);
     }
     const { answer } = decided;
@@ -101,6 +103,16 @@ export function runRandom(commands: number, seed: number): Ran {
     throw new Error(`seed ${seed}, command ${executed + 1}: ${String(error)}`, { cause: error });
   }
   return { seed, executed, events, types, answers };
+}
+
+/** Owners' quotas in these runs are a percentage of cpu. */
+function checkQuota(state: PoolState, { request, amounts }: EventData['LeaseGranted']): void {
+  const quota = state.config.quotas[request.owner]?.['cpu'];
+  if (quota === undefined || amounts['cpu'] === 0) return;
+  const limit = Math.floor(((state.allocatable['cpu'] ?? 0) * Number.parseInt(String(quota), 10)) / 100);
+  const held = [...state.leases.values()].filter((lease) => lease.request.owner === request.owner);
+  const sum = held.reduce((total, lease) => total + (lease.amounts['cpu'] ?? 0), 0);
+  if (sum > limit) throw new Error(`${request.owner} holds ${sum} of its quota of ${limit}`);
 }
 
 function compare(working: PoolState, folded: PoolState): void {
