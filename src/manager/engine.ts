@@ -160,10 +160,8 @@ export class Engine {
   /** What waits is still decided; what is unknown is given up with a barrier. */
   async close(): Promise<void> {
     this.#closing.abort();
-    if (this.accepts) await this.settled();
+    await this.settled();
     void this.#mailbox.close();
-    for (const call of this.#takeAll())
-      call.failed(outage('LOG_UNAVAILABLE', 'the manager was closed', RETRY_AFTER_MS));
   }
 
   /** For what is carried: the mailbox wakes by itself. */
@@ -174,7 +172,11 @@ export class Engine {
   }
 
   #drain(): void {
-    if (this.#draining || this.#busy || this.#poison !== undefined) return;
+    if (this.#draining || this.#busy) return;
+    if (this.#poison !== undefined) {
+      this.#giveUp();
+      return;
+    }
     this.#draining = true;
     try {
       this.#transact(this.#next());
@@ -349,6 +351,7 @@ export class Engine {
   /** Closed in doubt: the state is not known any more, and is not to be read or written from. */
   #abandon(batch: Batch): void {
     this.#patienceEnded(batch);
+    this.#carry = [];
     this.#poison = new PoolError('OUTCOME_UNKNOWN', 'closed while the outcome of an append was unknown');
   }
 
@@ -431,7 +434,13 @@ export class Engine {
     if (this.#poison !== undefined) return;
     this.#poison = error;
     this.#options.logger.error({ err: error, revision: this.state.revision }, 'the manager serves no more');
+    this.#giveUp();
+  }
+
+  /** Nothing is decided any more: whoever waits is told so. */
+  #giveUp(): void {
     for (const call of this.#takeAll()) call.failed(this.#poisoned());
+    this.#tellIdle();
   }
 
   #poisoned(): PoolError {
