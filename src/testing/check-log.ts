@@ -1,5 +1,5 @@
 import { evolve } from '../domain/evolve.ts';
-import { checkInvariants } from '../domain/invariants.ts';
+import { checkInvariants as checkState } from '../domain/invariants.ts';
 import { emptyState, type PoolState } from '../domain/state.ts';
 import type { RecordedPoolEvent } from '../model/events.ts';
 import { ReferenceModel } from './reference-model.ts';
@@ -14,7 +14,7 @@ export class LogChecker {
 
   take(event: RecordedPoolEvent): void {
     evolve(this.state, event);
-    const wrong = [...this.reference.apply(event), ...checkInvariants(this.state), ...this.#compared()];
+    const wrong = [...this.reference.apply(event), ...checkState(this.state), ...this.#compared()];
     if (wrong.length > 0) throw new Error(`${event.stream}@${event.revision} ${event.type}: ${wrong.join('; ')}`);
   }
 
@@ -37,4 +37,14 @@ export function checkLog(events: Iterable<RecordedPoolEvent>): PoolState {
   const checker = new LogChecker();
   for (const event of events) checker.take(event);
   return checker.state;
+}
+
+/** The first thing that is wrong with a whole log, from its first event; empty = nothing. */
+export function checkInvariants(events: Iterable<RecordedPoolEvent>): string[] {
+  try {
+    checkLog(events);
+    return [];
+  } catch (error) {
+    return [error instanceof Error ? error.message : String(error)];
+  }
 }

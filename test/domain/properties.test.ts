@@ -7,7 +7,7 @@ import { canonicalState, deserializeState, serializeState } from '../../src/doma
 import type { PoolState } from '../../src/domain/state.ts';
 import type { Command } from '../../src/model/commands.ts';
 import type { RecordedPoolEvent } from '../../src/model/events.ts';
-import { type Choice, checkLog } from '../../src/testing/index.ts';
+import { type Choice, checkInvariants, checkLog } from '../../src/testing/index.ts';
 import { Simulation } from './simulate.ts';
 
 const number = fc.nat(9_999);
@@ -77,6 +77,9 @@ describe('the log', () => {
     const property = fc.property(choices, (drawn) => {
       const { pool, log } = ran(drawn);
       expect(canonicalState(checkLog(log))).toBe(canonicalState(pool.state));
+      expect(checkInvariants(log)).toEqual([]);
+      const grants = log.filter((event) => event.type === 'LeaseGranted');
+      if (grants.length > 0) expect(checkInvariants([...log, grants[0]!])).toHaveLength(1);
     });
     fc.assert(property, RUNS);
   });
