@@ -14,7 +14,18 @@ const MAY_SEE = {
   client: ['model'],
   projections: ['model', 'machines', 'domain'],
   replay: ['model', 'machines', 'domain', 'projections'],
-  manager: ['model', 'machines', 'machines/live', 'domain', 'projections', 'replay', 'eventstore', 'rx', 'detection', 'integration'],
+  manager: [
+    'model',
+    'machines',
+    'machines/live',
+    'domain',
+    'projections',
+    'replay',
+    'eventstore',
+    'rx',
+    'detection',
+    'integration',
+  ],
   api: ['model', 'domain', 'projections', 'replay', 'manager'],
   cli: ['model', 'domain', 'projections', 'replay', 'manager', 'api', 'client'],
   testing: ['model', 'machines', 'machines/live', 'domain', 'projections', 'replay', 'eventstore', 'rx', 'manager'],
@@ -53,7 +64,12 @@ module.exports = {
   forbidden: [
     ...roomRules,
     ...packageRules,
-    { name: 'no-circular', severity: 'error', from: { path: '^src/' }, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
+    {
+      name: 'no-circular',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
     {
       name: 'core-is-pure',
       severity: 'error',
@@ -65,6 +81,10 @@ module.exports = {
   options: {
     doNotFollow: { path: 'node_modules' },
     tsPreCompilationDeps: true,
-    enhancedResolveOptions: { extensions: ['.ts', '.js', '.cjs', '.mjs', '.json'], exportsFields: ['exports'], conditionNames: ['import', 'types', 'default', 'node'] },
+    enhancedResolveOptions: {
+      extensions: ['.ts', '.js', '.cjs', '.mjs', '.json'],
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'types', 'default', 'node'],
+    },
   },
 };
