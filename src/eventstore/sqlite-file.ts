@@ -39,6 +39,7 @@ export class SqliteFile {
     this.#db = new DatabaseSync(path, { readOnly, timeout: readOnly ? 1_000 : 0 });
     try {
       prepareFile(this.#db, path, readOnly);
+      refuseRot(this.#db, path, readOnly);
       const arrays = (sql: string) => {
         const statement = this.#db.prepare(sql);
         statement.setReturnArrays(true);
@@ -84,14 +85,10 @@ export class SqliteFile {
     return (this.#end.get() as unknown as readonly [number | null])[0] ?? 0;
   }
 
-  checkpoint(mode: 'PASSIVE' | 'TRUNCATE'): void {
-    this.#db.exec(`PRAGMA wal_checkpoint(${mode})`);
-  }
-
-  /** What sqlite itself finds wrong with its pages and indexes; empty if nothing. Reads the whole file. */
-  integrity(): string[] {
-    const rows = this.#db.prepare('PRAGMA integrity_check').all() as { integrity_check: string }[];
-    return rows.map((row) => row.integrity_check).filter((line) => line !== 'ok');
+  /** Moves the WAL into the file and syncs that. False if a reader kept it from being finished. */
+  checkpoint(mode: 'PASSIVE' | 'TRUNCATE'): boolean {
+    const { busy } = this.#db.prepare(`PRAGMA wal_checkpoint(${mode})`).get() as { busy: number };
+    return busy === 0;
   }
 
   close(): void {
@@ -108,6 +105,21 @@ function prepareFile(db: DatabaseSync, path: string, readOnly: boolean): void {
     if (isNew) db.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT`);
   }
   refuseOthers(pragma('application_id'), pragma('user_version'), path);
+}
+
+/** Up to this size a writer checks the whole file when it opens it; a larger one is checked by whoever opens it to read (`check`). */
+const CHECKED_WHOLE_BYTES = 64 * 2 ** 20;
+
+/** Row checksums say nothing of a row that a rotten index no longer finds: sqlite itself compares table and index. */
+function refuseRot(db: DatabaseSync, path: string, readOnly: boolean): void {
+  const { bytes } = db
+    .prepare('SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size')
+    .get() as { bytes: number };
+  if (!readOnly && bytes > CHECKED_WHOLE_BYTES) return;
+  const rows = db.prepare('PRAGMA integrity_check').all() as { integrity_check: string }[];
+  const wrong = rows.map((row) => row.integrity_check).filter((line) => line !== 'ok');
+  if (wrong.length > 0)
+    throw new PoolError('LOG_UNAVAILABLE', `store: ${path} is damaged: ${wrong.slice(0, 3).join('; ')}`);
 }
 
 function refuseOthers(applicationId: unknown, format: unknown, path: string): void {

@@ -1,3 +1,4 @@
+import { PoolError } from '../model/errors.ts';
 import type {
   AppendResult,
   EventStore,
@@ -122,8 +123,26 @@ export class SqliteEventStore implements EventStore {
   /** The open log; opened anew from the disk if the last one was given up. */
   #log(): WritableLog {
     if (this.#closed) throw closedError(this.traits.url);
-    this.#open ??= new WritableLog(this.#path, this.#logger);
+    this.#open ??= this.#reopen();
     return this.#open;
+  }
+
+  /**
+   * After a failed write what lies in the WAL may be in the kernel's cache alone, marked clean by a failed fsync. So nothing
+   * is answered before it has been written to the file itself, and that has been synced.
+   */
+  #reopen(): WritableLog {
+    const log = new WritableLog(this.#path, this.#logger);
+    try {
+      if (log.file.checkpoint('TRUNCATE')) return log;
+      throw new PoolError(
+        'LOG_UNAVAILABLE',
+        `${this.traits.url}: a reader keeps the log from being made safe after a failed write`,
+      );
+    } catch (error) {
+      log.close();
+      throw error;
+    }
   }
 
   #giveUp(cause: unknown): void {
