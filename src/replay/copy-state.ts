@@ -2,7 +2,7 @@ import type { LeaseRecord, PoolState, Tally, TierState } from '../domain/state.t
 
 /**
  * A state of its own for what is live now: leases, waiting requests, tiers, modes, quarantines, counters. Records that the
- * fold changes in place are copied, the others shared. Ended leases and their keys are left out: they are most of a
+ * fold changes in place are copied, the others shared. Ended leases, keys and names in use are left out: they are most of a
  * state's size and nothing that a pool's view shows, and the fold goes on without them.
  */
 export function copyPresent(state: PoolState): PoolState {
@@ -16,7 +16,7 @@ export function copyPresent(state: PoolState): PoolState {
     endedOrder: new Map(),
     endedFirst: state.endedNext,
     waiting: new Map(state.waiting),
-    names: new Map(state.names),
+    names: new Map(),
     keys: new Map(),
     owners: copyValues(state.owners, copyTally),
     quarantine: new Map(state.quarantine),
