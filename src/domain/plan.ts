@@ -25,7 +25,8 @@ export const DEFAULT_PRIORITY = 'normal';
 export function compilePlan(state: PoolState, request: RequestSpec): Plan {
   const errors: FieldError[] = [];
   const priority = request.priority ?? defaultPriority(state);
-  const weight = state.config.priorities[priority];
+  const { priorities } = state.config;
+  const weight = Object.hasOwn(priorities, priority) ? priorities[priority] : undefined;
   if (weight === undefined)
     errors.push({ path: 'priority', value: priority, allowed: Object.keys(state.config.priorities).join(', ') });
   if (request.tier !== null && tierNamed(state, request.tier) === undefined) {

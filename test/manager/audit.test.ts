@@ -1,0 +1,129 @@
+import { expect, test } from 'vitest';
+import { MemoryEventStore } from '../../src/eventstore/memory.ts';
+import type { AppendResult } from '../../src/model/event-store.ts';
+import type { NewEvent, RecordedAuditEvent } from '../../src/model/events.ts';
+import { history, typesOf, world } from './fixture.ts';
+
+const AUDIT = 'pool-default-audit';
+const refusals = async (store: MemoryEventStore) =>
+  (await history(store, AUDIT)) as unknown as readonly RecordedAuditEvent[];
+
+test('a refusal is recorded at most a second later, with its request, code, decision and the breaker in force', async () => {
+  const store = new MemoryEventStore();
+  const { manager, clock } = world({ store });
+  const tried = await manager.tryAllocate({ id: 'big', requirements: { memory: 200 } });
+  expect(await refusals(store)).toEqual([]);
+  await clock.advanceAsync(1_000);
+  const [event] = await refusals(store);
+  const decisionId = 'refused' in tried ? tried.refused.decisionId : '';
+  expect(event).toMatchObject({
+    type: 'RequestRefused',
+    revision: 0,
+    data: {
+      request: { id: 'big' },
+      refusal: { code: 'NEVER_FITS', decisionId },
+      breaker: 'closed',
+      writerId: 'writer-1',
+    },
+    metadata: { correlationId: decisionId },
+  });
+  await manager.dispose();
+});
+
+test('refusals leave the stream of the pool alone', async () => {
+  const store = new MemoryEventStore();
+  const { manager } = world({ store });
+  await manager.ready();
+  const before = typesOf(await history(store));
+  for (let i = 0; i < 10; i++) await manager.tryAllocate({ requirements: { memory: 200 } });
+  await manager.dispose();
+  expect(typesOf(await history(store))).toEqual(before);
+  expect((await refusals(store)).length).toBe(10);
+});
+
+test('above the set rate refusals are counted in summaries, and none is left out', async () => {
+  const store = new MemoryEventStore();
+  const { manager, clock } = world({ store, tuning: { refusalsPerSecond: 20 } });
+  for (let i = 0; i < 500; i++) await manager.tryAllocate({ requirements: { memory: 200 } });
+  await clock.advanceAsync(1_000);
+  const events = await refusals(store);
+  const summed = events.flatMap((event) =>
+    event.type === 'RefusalsSummarized' ? Object.values(event.data.counts) : [],
+  );
+  expect(events.filter((event) => event.type === 'RequestRefused').length).toBe(20);
+  expect(summed.reduce((sum, count) => sum + count, 0)).toBe(480);
+  expect(await manager.getMetrics()).toMatchObject({ refusedTotal: 500, refused: { NEVER_FITS: 500 } });
+  await manager.dispose();
+});
+
+test('two writers of one audit stream lose nothing to each other', async () => {
+  const store = new MemoryEventStore();
+  const one = world({ store });
+  const other = world({ store, options: { writerId: 'writer-2' } });
+  for (let round = 0; round < 5; round++) {
+    await Promise.all([one, other].map(({ manager }) => manager.tryAllocate({ requirements: { memory: 200 } })));
+    await Promise.all([one.clock.advanceAsync(300), other.clock.advanceAsync(300)]);
+  }
+  await Promise.all([one.manager.dispose(), other.manager.dispose()]);
+  const events = await refusals(store);
+  expect(events.length).toBe(10);
+  expect(new Set(events.map((event) => event.id)).size).toBe(10);
+});
+
+test('what an audit append may or may not have written stands there once', async () => {
+  class Forgetful extends MemoryEventStore {
+    lost = 3;
+    override append(stream: string, events: readonly NewEvent[], expected: number): AppendResult {
+      const result = super.append(stream, events, expected);
+      if (stream !== AUDIT || this.lost-- <= 0) return result;
+      return { outcome: 'unknown', cause: new Error('reset') };
+    }
+  }
+  const store = new Forgetful();
+  const { manager, clock } = world({ store });
+  await manager.tryAllocate({ requirements: { memory: 200 } });
+  await manager.tryAllocate({ requirements: { memory: 300 } });
+  await clock.advanceAsync(5_000);
+  expect((await refusals(store)).length).toBe(2);
+  await manager.tryAllocate({ requirements: { memory: 400 } });
+  await clock.advanceAsync(1_000);
+  expect((await refusals(store)).length).toBe(3);
+  await manager.dispose();
+});
+
+test('failing audit appends never hurt a grant', async () => {
+  class Deaf extends MemoryEventStore {
+    override append(stream: string, events: readonly NewEvent[], expected: number): AppendResult {
+      if (stream === AUDIT) return { outcome: 'unknown', cause: new Error('away') };
+      return super.append(stream, events, expected);
+    }
+  }
+  const { manager, clock } = world({ store: new Deaf() });
+  await manager.tryAllocate({ requirements: { memory: 200 } });
+  await clock.advanceAsync(10_000);
+  expect((await manager.allocate({ requirements: { memory: 1 } })).token).toBe(1);
+  expect(manager.status().ready).toBe(true);
+  const disposed = manager.dispose();
+  await clock.advanceAsync(10_000);
+  await disposed;
+});
+
+test('the page of refusals holds what was refused until now', async () => {
+  const { manager } = world();
+  await manager.tryAllocate({ id: 'a', requirements: { memory: 200 } });
+  const { items } = await manager.pageRefusals({}, {});
+  expect(items).toMatchObject([{ data: { request: { id: 'a' } } }]);
+  await manager.dispose();
+});
+
+test('counters of refusals are found again after a restart', async () => {
+  const store = new MemoryEventStore();
+  const first = world({ store });
+  await first.manager.tryAllocate({ requirements: { memory: 200 } });
+  await first.manager.dispose();
+  const { manager, clock } = world({ store });
+  await manager.ready();
+  await clock.advanceAsync(0);
+  expect((await manager.getMetrics()).refusedTotal).toBe(1);
+  await manager.dispose();
+});

@@ -1,0 +1,145 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { MemoryEventStore } from '../../src/eventstore/memory.ts';
+import { fakeClock } from '../../src/testing/fake-clock.ts';
+import { history, world } from './fixture.ts';
+import { allUnique, shapesOf, uniform, ZIPF_TRACE } from './traces.ts';
+
+const REQUESTS = fc.record(
+  {
+    id: fc.constantFrom('a', 'b', 'c', 'd'),
+    type: fc.constantFrom('memory', 'cpu'),
+    priority: fc.constantFrom('high', 'low', 'no-such', 'constructor'),
+    tier: fc.constantFrom('gold', 'base', 'gold|high'),
+    owner: fc.constantFrom('ann', 'bob', '!'),
+    requirements: fc.oneof(
+      fc.record(
+        { memory: fc.constantFrom(1, 40, '40Mi', '40', 0), cpu: fc.constantFrom(1, '1', 50) },
+        { requiredKeys: [] },
+      ),
+      fc.constant({ 'memory:1|cpu': 1 }),
+    ),
+    minimum: fc.constantFrom({ memory: 1 }, { memory: 400 }),
+    ttlMs: fc.constantFrom(1_000, 5_000, 99_999_999),
+    waitMs: fc.constantFrom(0, 1_000),
+    idempotencyKey: fc.constantFrom('k1', 'k2'),
+    labels: fc.constant({ a: 'b' }),
+    nonsense: fc.constant(1),
+  },
+  { requiredKeys: ['requirements'] },
+);
+
+const STEPS = fc.array(
+  fc.oneof(
+    { weight: 8, arbitrary: REQUESTS.map((request) => ({ kind: 'allocate' as const, request })) },
+    { weight: 3, arbitrary: fc.nat(30).map((n) => ({ kind: 'release' as const, n })) },
+    { weight: 1, arbitrary: fc.constantFrom(50, 120).map((memory) => ({ kind: 'resize' as const, memory })) },
+    { weight: 1, arbitrary: fc.integer({ min: 1, max: 2_000 }).map((ms) => ({ kind: 'pass' as const, ms })) },
+    { weight: 1, arbitrary: fc.constantFrom('gold', 'base').map((tier) => ({ kind: 'cordon' as const, tier })) },
+  ),
+  { maxLength: 60, size: 'max' },
+);
+
+const TIERS = [
+  { name: 'gold', nominal: '60%', priorities: ['high'] },
+  { name: 'base', nominal: '40%', priorities: ['low', 'normal'] },
+];
+
+/** What the steps leave in the log, ids left out: they are each manager's own. */
+async function run(
+  steps: readonly (typeof STEPS extends fc.Arbitrary<infer T> ? T : never)[number][],
+  cacheMaxSize: number,
+) {
+  const store = new MemoryEventStore();
+  const { manager, clock } = world({
+    store,
+    clock: fakeClock(),
+    capacity: { memory: 100, cpu: 100 },
+    config: { overload: { pressureRatio: 1 }, cacheMaxSize, tiers: TIERS },
+  });
+  await manager.ready();
+  const leases: { id: string; token: number }[] = [];
+  const refused: string[] = [];
+  for (const step of steps) {
+    if (step.kind === 'allocate') {
+      const asked = manager.submit(step.request, { detached: true });
+      const answer = await asked.catch((error) => ({ kind: 'error' as const, error }));
+      if (answer.kind === 'granted') leases.push(answer.lease);
+      else if (answer.kind === 'refused') refused.push(answer.refusal.code);
+      else if (answer.kind === 'error') refused.push(answer.error.message);
+    } else if (step.kind === 'release') {
+      const [lease] = leases.splice(step.n % Math.max(1, leases.length), 1);
+      if (lease !== undefined) await manager.release(lease).catch(() => undefined);
+    } else if (step.kind === 'resize') {
+      await manager.configure({ reserve: { memory: 100 - Math.min(100, step.memory) } });
+    } else if (step.kind === 'pass') await clock.advanceAsync(step.ms);
+    else await manager.cordon(step.tier);
+  }
+  await manager.dispose();
+  const told = (await history(store)).map(({ type, at, data }) => JSON.stringify([type, at, anonymous(data)]));
+  return { told: told.filter((line) => !line.includes('"hash"')), refused, cache: manager };
+}
+
+const anonymous = (data: unknown): unknown =>
+  JSON.parse(
+    JSON.stringify(data, (name, value: unknown) => (name === 'leaseId' || isMade(name, value) ? 'id' : value)),
+  );
+const isMade = (name: string, value: unknown): boolean =>
+  (name === 'id' || name === 'requestId') && typeof value === 'string' && value.length > 30;
+
+describe('the shape cache', () => {
+  test('on and off gives the same events and the same refusals', async () => {
+    await fc.assert(
+      fc.asyncProperty(STEPS, async (steps) => {
+        const [on, off, tiny] = [await run(steps, 1_000), await run(steps, 0), await run(steps, 2)];
+        expect(on.told).toEqual(off.told);
+        expect(on.refused).toEqual(off.refused);
+        expect(tiny.told).toEqual(off.told);
+        expect(tiny.refused).toEqual(off.refused);
+      }),
+      { numRuns: 60 },
+    );
+  }, 60_000);
+
+  test('serves more than 85 % of a trace of 200 shapes drawn by Zipf 1.0', async () => {
+    const served = await ratioOf(ZIPF_TRACE);
+    const others = {
+      'uniform over ten times its size': await ratioOf(uniform(1_000)),
+      'every request of a shape of its own': await ratioOf(allUnique()),
+    };
+    const percent = (ratio: number) => `${(ratio * 100).toFixed(1)} %`;
+    console.log(`cache hits: ${percent(served)} of the Zipf trace`);
+    for (const [name, ratio] of Object.entries(others)) console.log(`cache hits: ${percent(ratio)} (${name})`);
+    expect(served).toBeGreaterThan(0.85);
+    expect(others['every request of a shape of its own']).toBe(0);
+  });
+
+  test('counts a plan of another configuration as a miss', async () => {
+    const { manager } = world();
+    const ask = async () => manager.release(await manager.allocate({ requirements: { memory: 1 } }));
+    await ask();
+    await ask();
+    await manager.configure({ maxPoolSize: 50 });
+    await ask();
+    expect((await manager.getMetrics()).cache).toMatchObject({ hits: 1, misses: 2, bypasses: 0 });
+    await manager.dispose();
+  });
+
+  test('counts everything as a bypass when it is turned off', async () => {
+    const { manager } = world({ config: { overload: { pressureRatio: 1 }, cacheMaxSize: 0 } });
+    await manager.allocate({ requirements: { memory: 1 } });
+    expect(await manager.getMetrics()).toMatchObject({ cacheHitRatio: 0, cache: { bypasses: 1, size: 0 } });
+    await manager.dispose();
+  });
+});
+
+async function ratioOf(trace: readonly number[]): Promise<number> {
+  const { manager } = world({
+    capacity: { memory: '1Ti', cpu: 100_000 },
+    config: { overload: { pressureRatio: 1 }, cacheMaxSize: 100 * 10 },
+  });
+  for (const request of shapesOf(trace)) await manager.release(await manager.allocate(request));
+  const { cacheHitRatio } = await manager.getMetrics();
+  await manager.dispose();
+  return cacheHitRatio!;
+}
