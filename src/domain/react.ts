@@ -2,11 +2,12 @@ import type { DecisionContext } from './answer.ts';
 import { shift } from './decide/tiers.ts';
 import { grant, grantable, type Settled } from './grant.ts';
 import { borrowedPart } from './placement.ts';
+import { isAdmissible } from './queue.ts';
 import { loadTrigger, overTrigger } from './sensors.ts';
 import { type PoolState, type TierState, type WaitingRecord, waitersInOrder } from './state.ts';
 import type { Turn } from './turn.ts';
 
-/** How far behind the head of a queue is looked for one that fits. */
+/** How many waiters are looked at for one that fits. Those that their owner's quota keeps back do not count. */
 const BACKFILL_DEPTH = 128;
 
 /** What follows from a command once its own events are folded: waiters that fit are granted, tiers change their modes. */
@@ -54,7 +55,11 @@ function nextWaiter(turn: Turn, context: DecisionContext, insideOnly: boolean) {
 
 function firstIn(state: PoolState, tier: TierState, context: DecisionContext, insideOnly: boolean) {
   if (tier.mode.admission !== 'open') return undefined;
-  for (const waiter of tier.waiting.slice(0, BACKFILL_DEPTH)) {
+  let looked = 0;
+  for (const waiter of tier.waiting) {
+    if (!isAdmissible(state, waiter)) continue;
+    if (looked === BACKFILL_DEPTH) break;
+    looked += 1;
     const settled = settledOf(state, waiter, context);
     const amounts = grantable(state, tier, settled);
     if (amounts !== null && (!insideOnly || borrowedPart(tier, amounts) === null))

@@ -31,10 +31,10 @@ function sorted(map: ReadonlyMap<string | number, unknown>): Entries {
   return [...map].sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
-/** A zero and nothing are the same amount. */
+/** A zero and nothing (which an undo may leave under a name) are the same amount. */
 function nonZero(amounts: Readonly<Record<string, number>>): Record<string, number> {
   const kept: Record<string, number> = {};
-  for (const dimension in amounts) if (amounts[dimension] !== 0) kept[dimension] = amounts[dimension]!;
+  for (const dimension in amounts) if (amounts[dimension]) kept[dimension] = amounts[dimension];
   return kept;
 }
 

@@ -71,6 +71,7 @@ function checkTiers(config: ResolvedConfig, errors: FieldError[]): void {
     const path = `tiers.${i}`;
     if (names.has(tier.name))
       errors.push({ path: `${path}.name`, value: tier.name, allowed: 'a name that no other tier has' });
+    if (tier.name === '__proto__') errors.push({ path: `${path}.name`, value: tier.name, allowed: 'any other name' });
     names.add(tier.name);
     for (const [j, priority] of tier.priorities.entries()) {
       if (!Object.hasOwn(config.priorities, priority)) {
