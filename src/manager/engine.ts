@@ -1,64 +1,17 @@
-import type { DecisionContext } from '../domain/answer.ts';
 import { evolve } from '../domain/evolve.ts';
-import type { Journal } from '../domain/journal.ts';
 import type { PoolState } from '../domain/state.ts';
-import type { Clock } from '../model/clock.ts';
 import { PoolError } from '../model/errors.ts';
-import type { AppendResult, EventStore } from '../model/event-store.ts';
-import type { NewEvent, RecordedPoolEvent } from '../model/events.ts';
-import type { Logger } from '../model/interfaces.ts';
-import type { Refusal } from '../model/refusals.ts';
-import { Mailbox } from '../rx/mailbox.ts';
+import type { AppendResult } from '../model/event-store.ts';
+import type { RecordedPoolEvent } from '../model/events.ts';
 import { appendLimits } from './append-limits.ts';
-import { backoffMs, type Jitter, sleep } from './backoff.ts';
+import { backoffMs, sleep } from './backoff.ts';
 import { type Batch, type Decider, decideBatch } from './batch.ts';
 import { type Call, outage } from './call.ts';
+import type { AppendCounters, EngineOptions } from './engine-options.ts';
+import { Intake } from './intake.ts';
 import { readTail } from './tail.ts';
-import { settleUnknown, type UnknownLimits } from './unknown-outcome.ts';
+import { settleUnknown } from './unknown-outcome.ts';
 
-export interface EngineOptions {
-  readonly store: EventStore;
-  readonly stream: string;
-  /** The fold of the whole stream; the engine's own from here on. */
-  readonly state: PoolState;
-  readonly journal: Journal;
-  readonly context: DecisionContext;
-  readonly clock: Clock;
-  readonly jitter: Jitter;
-  readonly logger: Logger;
-  readonly mailboxLimit: () => number;
-  readonly listener: EngineListener;
-  readonly unknown: UnknownLimits;
-  /** A new event that takes the place of a batch whose outcome stays unknown (WriterStarted). */
-  readonly barrier: () => NewEvent;
-}
-
-/** What the engine tells: in the order of the log, and each before any caller acts on it. */
-export interface EngineListener {
-  deciding(call: Call): void;
-  refused(call: Call, refusal: Refusal): void;
-  /** A call that was answered as before: nothing was done. */
-  replayed(call: Call): void;
-  /** `own`: appended here just now; else learnt from the log. Answers of own batches have been given. */
-  committed(events: readonly RecordedPoolEvent[], own: boolean): void;
-  appendBegan(batch: Batch): void;
-  /** The batch is taken back. */
-  undone(batch: Batch): void;
-  /** An append ended. Conflicts are no sample: they say nothing about the store's health. */
-  appendEnded(ok: boolean, durationMs: number): void;
-  /** The log does not accept (false), or accepts again (true). */
-  logAccepts(accepts: boolean): void;
-}
-
-export interface AppendCounters {
-  batches: number;
-  events: number;
-  conflicts: number;
-  unknown: number;
-  failed: number;
-}
-
-const MAX_CALLS = 256;
 const MAX_CONFLICTS = 100;
 const RETRY_AFTER_MS = 1_000;
 /** A definite failure is tried again so often, if the store says that it may pass. */
@@ -74,10 +27,8 @@ export class Engine {
   readonly counters: AppendCounters = { batches: 0, events: 0, conflicts: 0, unknown: 0, failed: 0 };
   readonly #options: EngineOptions;
   readonly #decider: Decider;
-  readonly #mailbox: Mailbox<Call>;
-  /** Decided before what waits in the mailbox: what a batch had no room for, and what is to be decided again. */
-  #carry: Call[] = [];
-  #busy = false;
+  /** Held while an append is in flight, or the log is read or doubted. */
+  readonly #intake: Intake;
   #draining = false;
   #accepts = true;
   /** Of the last event that is committed: while an append is in flight the state is ahead of it. */
@@ -98,7 +49,7 @@ export class Engine {
     const { state, journal, context, logger, listener } = options;
     const limits = appendLimits(options.store.traits);
     this.#decider = { state, journal, context, limits, logger, deciding: (call) => listener.deciding(call) };
-    this.#mailbox = new Mailbox<Call>({
+    this.#intake = new Intake({
       limit: options.mailboxLimit,
       wake: options.store.traits.durable ? 'immediate' : 'microtask',
       drain: () => this.#drain(),
@@ -106,7 +57,7 @@ export class Engine {
   }
 
   get waiting(): number {
-    return this.#mailbox.size + this.#carry.length;
+    return this.#intake.size;
   }
 
   /** False while the last append's outcome is unknown, or after it failed. */
@@ -124,34 +75,33 @@ export class Engine {
     if (this.#poison !== undefined) call.failed(this.#poisoned());
     else if (!this.#accepts)
       call.failed(outage('LOG_UNAVAILABLE', 'the event store does not accept events', RETRY_AFTER_MS));
-    else if (!this.#mailbox.push(call))
-      call.failed(outage('OVERLOADED', `${this.#mailbox.size} commands wait already`, RETRY_AFTER_MS));
+    else if (!this.#intake.push(call))
+      call.failed(outage('OVERLOADED', `${this.#intake.size} commands wait already`, RETRY_AFTER_MS));
   }
 
   /** Release, renew, cancel and the manager's own commands always pass. */
   pass(call: Call): void {
     if (this.#poison !== undefined) call.failed(this.#poisoned());
-    else if (!this.#mailbox.pass(call)) call.failed(outage('DRAINING', 'the manager is closed', RETRY_AFTER_MS));
+    else if (!this.#intake.pass(call)) call.failed(outage('DRAINING', 'the manager is closed', RETRY_AFTER_MS));
   }
 
   /** Before everything that waits: for a breaker's change that is in force already. */
   passFirst(call: Call): void {
-    this.#carry.push(call);
-    this.#wake();
+    this.#intake.passFirst(call);
   }
 
   /** Another writer's events, as a subscription delivers them. Own ones, and ones that are known, are passed over. */
   learn(events: readonly RecordedPoolEvent[]): void {
     const last = events.at(-1);
     if (last === undefined || last.revision <= this.state.revision) return;
-    if (this.#busy || this.#draining) this.#behindTo = Math.max(this.#behindTo, last.revision);
+    if (this.#intake.held || this.#draining) this.#behindTo = Math.max(this.#behindTo, last.revision);
     else if (events[0]!.revision > this.state.revision + 1) this.#catchUp();
     else this.#foldForeign(events.filter((event) => event.revision > this.state.revision));
   }
 
   /** Resolves when nothing waits and nothing is in flight. */
   settled(): Promise<void> {
-    if (!this.#busy && this.waiting === 0) return Promise.resolve();
+    if (!this.#intake.held && this.waiting === 0) return Promise.resolve();
     return new Promise((resolve) => {
       this.#idle.push(resolve);
     });
@@ -161,42 +111,27 @@ export class Engine {
   async close(): Promise<void> {
     this.#closing.abort();
     await this.settled();
-    void this.#mailbox.close();
-  }
-
-  /** For what is carried: the mailbox wakes by itself. */
-  #wake(): void {
-    if (this.#busy || this.#carry.length === 0) return;
-    if (this.#options.store.traits.durable) setImmediate(() => this.#drain());
-    else queueMicrotask(() => this.#drain());
+    this.#intake.close();
   }
 
   #drain(): void {
-    if (this.#draining || this.#busy) return;
+    if (this.#draining || this.#intake.held) return;
     if (this.#poison !== undefined) {
       this.#giveUp();
       return;
     }
     this.#draining = true;
     try {
-      this.#transact(this.#next());
+      this.#transact(this.#intake.next());
     } finally {
       this.#draining = false;
     }
-    if (!this.#busy) this.#afterDrain();
-  }
-
-  #next(): Call[] {
-    if (this.#carry.length === 0) return this.#mailbox.take(MAX_CALLS);
-    const calls = this.#carry;
-    this.#carry = [];
-    return calls.concat(this.#mailbox.take(Math.max(0, MAX_CALLS - calls.length)));
+    if (!this.#intake.held) this.#afterDrain();
   }
 
   #afterDrain(): void {
     if (this.#behindTo > this.state.revision) this.#catchUp();
-    else if (this.#carry.length > 0) this.#wake();
-    else if (this.#idle.length > 0 && this.#mailbox.size === 0) this.#tellIdle();
+    else if (this.#idle.length > 0 && this.waiting === 0) this.#tellIdle();
   }
 
   #tellIdle(): void {
@@ -208,7 +143,7 @@ export class Engine {
   #transact(calls: readonly Call[]): void {
     const batch: Batch = { calls: [], answers: [], events: [], expectedRevision: this.state.revision };
     const taken = decideBatch(calls, batch, this.#decider);
-    if (taken < calls.length) this.#carry = calls.slice(taken).concat(this.#carry);
+    if (taken < calls.length) this.#intake.putBack(calls.slice(taken));
     this.#commit(batch);
   }
 
@@ -226,12 +161,11 @@ export class Engine {
   }
 
   #await(batch: Batch, result: Promise<AppendResult>, startedMs: number): void {
-    this.#busy = true;
-    this.#mailbox.hold();
+    this.#intake.hold();
     void result
       .catch((cause: unknown): AppendResult => ({ outcome: 'unknown', cause }))
       .then((ended) => {
-        this.#resume();
+        this.#intake.release();
         this.#ended(batch, ended, startedMs);
         this.#drain();
       });
@@ -296,8 +230,8 @@ export class Engine {
     if (this.#conflictsInRow > 2)
       await sleep(this.#options.clock, backoffMs(this.#conflictsInRow, 1, 50, this.#options.jitter));
     await this.#foldTail();
-    if (this.#conflictsInRow > MAX_CONFLICTS) this.#refuseAll(batch.calls, 'other writers were always first');
-    else this.#carry = batch.calls.concat(this.#carry);
+    const hopeless = this.#conflictsInRow > MAX_CONFLICTS;
+    this.#intake.putBack(hopeless ? this.#refuseAll(batch.calls, 'other writers were always first') : batch.calls);
   }
 
   #undo(batch: Batch): void {
@@ -315,7 +249,7 @@ export class Engine {
     );
     const again = retryable && this.#failuresInRow <= MAX_FAILURES;
     const kept = again ? batch.calls : this.#refuseAll(batch.calls, 'the event store failed', cause);
-    if (!this.#closing.signal.aborted) this.#carry = kept.concat(this.#carry);
+    if (!this.#closing.signal.aborted) this.#intake.putBack(kept);
     this.#setAccepts(again);
     this.#away(() => this.#rest());
   }
@@ -351,7 +285,7 @@ export class Engine {
   /** Closed in doubt: the state is not known any more, and is not to be read or written from. */
   #abandon(batch: Batch): void {
     this.#patienceEnded(batch);
-    this.#carry = [];
+    this.#intake.takeAll();
     this.#poison = new PoolError('OUTCOME_UNKNOWN', 'closed while the outcome of an append was unknown');
   }
 
@@ -361,7 +295,7 @@ export class Engine {
       details: { retryAfterMs: RETRY_AFTER_MS },
     });
     for (const call of batch.calls) if (call.asked) call.failed(unknown);
-    this.#carry = this.#refuseAll(this.#takeAll(), 'the event store does not answer');
+    this.#intake.putBack(this.#refuseAll(this.#intake.takeAll(), 'the event store does not answer'));
   }
 
   /** Tells the callers, and gives back the manager's own commands, which are tried again. */
@@ -370,27 +304,15 @@ export class Engine {
     return calls.filter((call) => !call.asked);
   }
 
-  #takeAll(): Call[] {
-    const calls = this.#carry.concat(this.#mailbox.take());
-    this.#carry = [];
-    return calls;
-  }
-
   /** Nothing is decided until `work` has ended. */
   #away(work: () => Promise<void>): void {
-    this.#busy = true;
-    this.#mailbox.hold();
+    this.#intake.hold();
     work()
       .catch((error: unknown) => this.#crash(error))
       .then(() => {
-        this.#resume();
+        this.#intake.release();
         this.#drain();
       });
-  }
-
-  #resume(): void {
-    this.#busy = false;
-    this.#mailbox.release();
   }
 
   #catchUp(): void {
@@ -439,7 +361,7 @@ export class Engine {
 
   /** Nothing is decided any more: whoever waits is told so. */
   #giveUp(): void {
-    for (const call of this.#takeAll()) call.failed(this.#poisoned());
+    for (const call of this.#intake.takeAll()) call.failed(this.#poisoned());
     this.#tellIdle();
   }
 
