@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { MemoryEventStore } from '../../src/eventstore/memory.ts';
 import { fakeClock } from '../../src/testing/fake-clock.ts';
 import { history, world } from './fixture.ts';
-import { allUnique, shapesOf, uniform, ZIPF_TRACE } from './traces.ts';
+import { allUnique, shapesOf, uniform, ZIPF_TRACE, zipf } from './traces.ts';
 
 const REQUESTS = fc.record(
   {
@@ -143,3 +143,7 @@ async function ratioOf(trace: readonly number[]): Promise<number> {
   await manager.dispose();
   return cacheHitRatio!;
 }
+
+test('the committed trace is what its generator makes', () => {
+  expect(zipf(200, 10_000, 20261124)).toEqual(ZIPF_TRACE);
+});
