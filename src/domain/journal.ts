@@ -1,6 +1,9 @@
 /** Stands in the journal for "there was nothing under this key". */
 const ABSENT = Symbol('absent');
 
+/** About a batch of 256 allocates. */
+const KEPT_ENTRIES = 32_768;
+
 type Target = Record<string, unknown> | Map<unknown, unknown>;
 
 /**
@@ -8,31 +11,39 @@ type Target = Record<string, unknown> | Map<unknown, unknown>;
  * A flat list of (target, key, old value), undone from the end. Nothing in the state may depend on the order of a Map.
  */
 export class Journal {
-  #entries: unknown[] = [];
+  readonly #entries: unknown[] = [];
+  /** How many of the entries count. The array keeps its length: growing it anew with every batch costs more than the fold. */
+  #length = 0;
 
   mark(): number {
-    return this.#entries.length;
+    return this.#length;
   }
 
-  note(target: object, key: string, old: unknown): void {
-    this.#entries.push(target, key, old);
+  note(target: object, key: unknown, old: unknown): void {
+    const entries = this.#entries;
+    const at = this.#length;
+    entries[at] = target;
+    entries[at + 1] = key;
+    entries[at + 2] = old;
+    this.#length = at + 3;
   }
 
   noteEntry(map: Map<unknown, unknown>, key: unknown): void {
-    this.#entries.push(map, key, map.has(key) ? map.get(key) : ABSENT);
+    const old = map.get(key);
+    this.note(map, key, old === undefined && !map.has(key) ? ABSENT : old);
   }
 
   undoTo(mark: number): void {
     const entries = this.#entries;
-    while (entries.length > mark) {
-      const old = entries.pop();
-      const key = entries.pop();
-      restore(entries.pop() as Target, key, old);
-    }
+    for (let at = this.#length - 3; at >= mark; at -= 3)
+      restore(entries[at] as Target, entries[at + 1], entries[at + 2]);
+    this.#length = mark;
   }
 
+  /** A large batch's entries are let go; a small one's are written over by the next. */
   clear(): void {
-    this.#entries.length = 0;
+    if (this.#length > KEPT_ENTRIES) this.#entries.length = 0;
+    this.#length = 0;
   }
 }
 
