@@ -108,9 +108,9 @@ export interface PoolState {
   readonly allocated: Tally;
   readonly quarantined: Tally;
   readonly leases: Map<string, LeaseRecord>;
-  /** Ended leases by id, and the same by the number of their end, for eviction. */
+  /** Ended leases by id, and the same by the number of their end (`nthEnded`), for eviction. */
   readonly ended: Map<string, EndedLease>;
-  readonly endedOrder: Map<number, string>;
+  endedRing: EndedLease[];
   endedFirst: number;
   endedNext: number;
   readonly waiting: Map<string, WaitingRecord>;
@@ -149,7 +149,7 @@ export function emptyState(): PoolState {
     quarantined: {},
     leases: new Map(),
     ended: new Map(),
-    endedOrder: new Map(),
+    endedRing: [],
     endedFirst: 0,
     endedNext: 0,
     waiting: new Map(),
@@ -181,3 +181,6 @@ export const leasesInOrder = (state: PoolState): LeaseRecord[] =>
 /** Waiting requests in the order of their coming. */
 export const waitersInOrder = (state: PoolState): WaitingRecord[] =>
   [...state.waiting.values()].sort((a, b) => a.revision - b.revision);
+
+/** The lease that ended as the n-th of the pool, for n from `endedFirst` to below `endedNext`. The ring's length is a power of two. */
+export const nthEnded = (state: PoolState, n: number): EndedLease => state.endedRing[n & (state.endedRing.length - 1)]!;

@@ -1,4 +1,4 @@
-import type { EndedLease, LeaseRecord, PoolState } from '../domain/state.ts';
+import { type EndedLease, type LeaseRecord, nthEnded, type PoolState } from '../domain/state.ts';
 import { leaseView } from '../domain/views.ts';
 import { invalid, PoolError } from '../model/errors.ts';
 import type { RecordedPoolEvent } from '../model/events.ts';
@@ -102,8 +102,8 @@ export function leaseIdOf(state: PoolState, requestId: string): string | undefin
   const present = state.names.get(requestId);
   if (present !== undefined) return present;
   for (let end = state.endedNext - 1; end >= state.endedFirst; end--) {
-    const leaseId = state.endedOrder.get(end)!;
-    if (state.ended.get(leaseId)!.lease.request.id === requestId) return leaseId;
+    const { lease } = nthEnded(state, end);
+    if (lease.request.id === requestId) return lease.leaseId;
   }
   return undefined;
 }

@@ -13,7 +13,7 @@ export function copyPresent(state: PoolState): PoolState {
     quarantined: { ...state.quarantined },
     leases: copyValues(state.leases, copyLease),
     ended: new Map(),
-    endedOrder: new Map(),
+    endedRing: [],
     endedFirst: state.endedNext,
     waiting: new Map(state.waiting),
     names: new Map(),

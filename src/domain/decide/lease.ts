@@ -1,4 +1,4 @@
-import type { CommandOf } from '../../model/commands.ts';
+import type { CommandData, CommandOf } from '../../model/commands.ts';
 import type { ReclaimReason } from '../../model/events.ts';
 import type { Answer } from '../answer.ts';
 import { DONE } from '../answer.ts';
@@ -30,13 +30,17 @@ function held(turn: Turn, leaseId: string, token: number): LeaseRecord | Answer 
 }
 
 export function release(turn: Turn, { data }: CommandOf<'Release'>): Answer {
-  const ended = turn.state.ended.get(data.leaseId);
-  if (ended !== undefined && ended.reason === null && ended.lease.token === data.token)
-    return { kind: 'lease', lease: ended, replayed: true };
   const lease = held(turn, data.leaseId, data.token);
-  if ('kind' in lease) return lease;
+  if ('kind' in lease) return releasedBefore(turn, data) ?? lease;
   turn.emit('LeaseReleased', { leaseId: lease.leaseId, token: lease.token, cause: data.cause });
   return { kind: 'lease', lease: turn.state.ended.get(lease.leaseId)!, replayed: false };
+}
+
+/** The answer to a second release of the same lease and token: the same as to the first. */
+function releasedBefore(turn: Turn, { leaseId, token }: CommandData['Release']): Answer | undefined {
+  const ended = turn.state.ended.get(leaseId);
+  if (ended === undefined || ended.reason !== null || ended.lease.token !== token) return undefined;
+  return { kind: 'lease', lease: ended, replayed: true };
 }
 
 export function renew(turn: Turn, { data }: CommandOf<'Renew'>): Answer {

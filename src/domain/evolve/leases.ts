@@ -2,7 +2,7 @@ import type { Amounts } from '../../model/amounts.ts';
 import type { ReclaimReason } from '../../model/events.ts';
 import { ImpossibleHistory } from '../impossible.ts';
 import { dropEntry, type Journal, put, putEntry } from '../journal.ts';
-import { keyOf, type LeaseRecord, type PoolState, tierNamed } from '../state.ts';
+import { type EndedLease, keyOf, type LeaseRecord, nthEnded, type PoolState, tierNamed } from '../state.ts';
 import { addTo } from '../tally.ts';
 import type { EventOf } from './event.ts';
 import { bindKey } from './keys.ts';
@@ -98,21 +98,37 @@ function end(
   hold(state, event, lease.tier, lease.request.owner, lease.amounts, -1, journal);
   dropEntry(journal, state.leases, lease.leaseId);
   dropEntry(journal, state.names, lease.request.id);
-  putEntry(journal, state.ended, lease.leaseId, { lease, endedAt: event.at, reason, revision: event.revision });
-  putEntry(journal, state.endedOrder, state.endedNext, lease.leaseId);
-  put(journal, state, 'endedNext', state.endedNext + 1);
+  remember(state, { lease, endedAt: event.at, reason, revision: event.revision }, journal);
   forget(state, event.at, journal);
+}
+
+const FIRST_RING = 64;
+
+function remember(state: PoolState, ended: EndedLease, journal: Journal | undefined): void {
+  putEntry(journal, state.ended, ended.lease.leaseId, ended);
+  if (state.endedNext - state.endedFirst === state.endedRing.length) put(journal, state, 'endedRing', widened(state));
+  const ring = state.endedRing;
+  const place = state.endedNext & (ring.length - 1);
+  if (journal !== undefined) journal.note(ring, place, ring[place]);
+  ring[place] = ended;
+  put(journal, state, 'endedNext', state.endedNext + 1);
+}
+
+/** Twice as long; each ended lease at the place of its number. */
+function widened(state: PoolState): EndedLease[] {
+  const length = Math.max(FIRST_RING, state.endedRing.length * 2);
+  const ring: EndedLease[] = new Array(length);
+  for (let n = state.endedFirst; n < state.endedNext; n++) ring[n & (length - 1)] = nthEnded(state, n);
+  return ring;
 }
 
 /** Ended leases and their keys stay answerable for a time and up to a number, whichever is less; both are told by events alone. */
 function forget(state: PoolState, at: number, journal: Journal | undefined): void {
   const { retentionMs, maxEntries } = state.config.idempotency;
   while (state.endedFirst < state.endedNext) {
-    const leaseId = state.endedOrder.get(state.endedFirst)!;
-    const { lease, endedAt } = state.ended.get(leaseId)!;
+    const { lease, endedAt } = nthEnded(state, state.endedFirst);
     if (state.endedNext - state.endedFirst <= maxEntries && at - endedAt <= retentionMs) return;
-    dropEntry(journal, state.endedOrder, state.endedFirst);
-    dropEntry(journal, state.ended, leaseId);
+    dropEntry(journal, state.ended, lease.leaseId);
     const { idempotencyKey, owner } = lease.request;
     if (idempotencyKey !== null) dropEntry(journal, state.keys, keyOf(owner, 'allocate', idempotencyKey));
     put(journal, state, 'endedFirst', state.endedFirst + 1);
