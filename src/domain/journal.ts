@@ -1,6 +1,3 @@
-/** Stands in the journal for "there was nothing under this key". */
-const ABSENT = Symbol('absent');
-
 /** About a batch of 256 allocates. */
 const KEPT_ENTRIES = 32_768;
 
@@ -28,11 +25,6 @@ export class Journal {
     this.#length = at + 3;
   }
 
-  noteEntry(map: Map<unknown, unknown>, key: unknown): void {
-    const old = map.get(key);
-    this.note(map, key, old === undefined && !map.has(key) ? ABSENT : old);
-  }
-
   undoTo(mark: number): void {
     const entries = this.#entries;
     for (let at = this.#length - 3; at >= mark; at -= 3)
@@ -49,7 +41,7 @@ export class Journal {
 
 function restore(target: Target, key: unknown, old: unknown): void {
   if (!(target instanceof Map)) target[key as string] = old;
-  else if (old === ABSENT) target.delete(key);
+  else if (old === undefined) target.delete(key);
   else target.set(key, old);
 }
 
@@ -64,12 +56,20 @@ export function put<T extends object, K extends keyof T & string>(
   target[key] = value;
 }
 
+/** Sets an entry, noting what it was. No map of the state holds `undefined`. */
 export function putEntry<K, V>(journal: Journal | undefined, map: Map<K, V>, key: K, value: V): void {
-  if (journal !== undefined) journal.noteEntry(map as Map<unknown, unknown>, key);
+  if (journal !== undefined) journal.note(map, key, map.get(key));
   map.set(key, value);
 }
 
-export function dropEntry<K, V>(journal: Journal | undefined, map: Map<K, V>, key: K): void {
-  if (journal !== undefined) journal.noteEntry(map as Map<unknown, unknown>, key);
+/** Sets an entry that is known to be new, which saves the look-up of what it was. */
+export function addEntry<K, V>(journal: Journal | undefined, map: Map<K, V>, key: K, value: V): void {
+  if (journal !== undefined) journal.note(map, key, undefined);
+  map.set(key, value);
+}
+
+/** Takes an entry out. `old`: what it is known to hold; without it that is looked up. */
+export function dropEntry<K, V>(journal: Journal | undefined, map: Map<K, V>, key: K, old?: V): void {
+  if (journal !== undefined) journal.note(map, key, old ?? map.get(key));
   map.delete(key);
 }

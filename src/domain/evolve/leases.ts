@@ -1,7 +1,7 @@
 import type { Amounts } from '../../model/amounts.ts';
 import type { ReclaimReason } from '../../model/events.ts';
 import { ImpossibleHistory } from '../impossible.ts';
-import { dropEntry, type Journal, put, putEntry } from '../journal.ts';
+import { addEntry, dropEntry, type Journal, put, putEntry } from '../journal.ts';
 import { type EndedLease, keyOf, type LeaseRecord, nthEnded, type PoolState, tierNamed } from '../state.ts';
 import { addTo } from '../tally.ts';
 import type { EventOf } from './event.ts';
@@ -15,7 +15,7 @@ export function foldGranted(state: PoolState, event: EventOf<'LeaseGranted'>, jo
   if (state.leases.has(data.leaseId)) throw new ImpossibleHistory(event, `lease ${data.leaseId} is granted twice`);
   if (state.waiting.has(data.leaseId)) removeWaiting(state, data.leaseId, journal);
   hold(state, event, data.tier, data.request.owner, data.amounts, 1, journal);
-  putEntry(journal, state.leases, data.leaseId, recordOf(event));
+  addEntry(journal, state.leases, data.leaseId, recordOf(event));
   putEntry(journal, state.names, data.request.id, data.leaseId);
   put(journal, state, 'lastToken', data.token);
   bindKey(state, data, journal);
@@ -96,8 +96,8 @@ function end(
 ): void {
   const lease = leaseOf(state, event);
   hold(state, event, lease.tier, lease.request.owner, lease.amounts, -1, journal);
-  dropEntry(journal, state.leases, lease.leaseId);
-  dropEntry(journal, state.names, lease.request.id);
+  dropEntry(journal, state.leases, lease.leaseId, lease);
+  dropEntry(journal, state.names, lease.request.id, lease.leaseId);
   remember(state, { lease, endedAt: event.at, reason, revision: event.revision }, journal);
   forget(state, event.at, journal);
 }
@@ -105,7 +105,7 @@ function end(
 const FIRST_RING = 64;
 
 function remember(state: PoolState, ended: EndedLease, journal: Journal | undefined): void {
-  putEntry(journal, state.ended, ended.lease.leaseId, ended);
+  addEntry(journal, state.ended, ended.lease.leaseId, ended);
   if (state.endedNext - state.endedFirst === state.endedRing.length) put(journal, state, 'endedRing', widened(state));
   const ring = state.endedRing;
   const place = state.endedNext & (ring.length - 1);
@@ -126,9 +126,10 @@ function widened(state: PoolState): EndedLease[] {
 function forget(state: PoolState, at: number, journal: Journal | undefined): void {
   const { retentionMs, maxEntries } = state.config.idempotency;
   while (state.endedFirst < state.endedNext) {
-    const { lease, endedAt } = nthEnded(state, state.endedFirst);
-    if (state.endedNext - state.endedFirst <= maxEntries && at - endedAt <= retentionMs) return;
-    dropEntry(journal, state.ended, lease.leaseId);
+    const oldest = nthEnded(state, state.endedFirst);
+    if (state.endedNext - state.endedFirst <= maxEntries && at - oldest.endedAt <= retentionMs) return;
+    const { lease } = oldest;
+    dropEntry(journal, state.ended, lease.leaseId, oldest);
     const { idempotencyKey, owner } = lease.request;
     if (idempotencyKey !== null) dropEntry(journal, state.keys, keyOf(owner, 'allocate', idempotencyKey));
     put(journal, state, 'endedFirst', state.endedFirst + 1);
