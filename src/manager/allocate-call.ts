@@ -70,8 +70,12 @@ export class AllocateCall<T> implements Call {
   }
 
   granted(lease: LeaseRecord, replayed: boolean): void {
-    if (this.dropped) this.#desk.releaseOrphan(lease);
-    else this.#settle(() => this.#presenter.granted(lease, replayed));
+    if (this.dropped) {
+      this.#desk.releaseOrphan(lease);
+      return;
+    }
+    this.#unlisten?.();
+    this.#resolve(this.#presenter.granted(lease, replayed));
   }
 
   refused(refusal: Refusal): void {

@@ -1,0 +1,69 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createResourceDetector } from '../../src/detection/detector.ts';
+import { ResourcePoolManager } from '../../src/manager/pool-manager.ts';
+import { rejection } from './fixture.ts';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'pool-'));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const CONFIG = { overload: { pressureRatio: 1 }, reserve: '0%', tiers: [{ name: 'all', nominal: '100%' }] };
+
+function open(options: object = {}): ResourcePoolManager {
+  const detector = createResourceDetector({ capacity: { memory: 100 } });
+  return new ResourcePoolManager(detector, CONFIG, { eventStore: `sqlite:${join(folder, 'pool.db')}`, ...options });
+}
+
+test('a pool on a file goes on where it was', async () => {
+  const first = open();
+  const lease = await first.allocate({ id: 'kept', requirements: { memory: 60 } });
+  const refused = await first.tryAllocate({ requirements: { memory: 60 } });
+  expect(refused).toMatchObject({ refused: { code: 'EXHAUSTED' } });
+  await first.dispose();
+
+  const second = open();
+  expect(await second.getLease(lease.id)).toMatchObject({ requestId: 'kept', token: 1, state: 'active' });
+  expect((await second.pageRefusals({}, {})).items.length).toBe(1);
+  await second.release(lease);
+  expect((await second.allocate({ requirements: { memory: 100 } })).token).toBe(2);
+  await second.dispose();
+});
+
+test('many callers at once share commits, and each is answered by its own lease', async () => {
+  const manager = open();
+  await manager.ready();
+  const before = (await manager.getMetrics()).appends.batches;
+  const leases = await Promise.all(
+    Array.from({ length: 100 }, () => manager.allocate({ requirements: { memory: 1 } })),
+  );
+  expect(new Set(leases.map(({ token }) => token)).size).toBe(100);
+  expect((await manager.getMetrics()).appends.batches - before).toBeLessThan(10);
+  await manager.dispose();
+});
+
+test('a second manager on the file is told who holds it; one on standby takes over when it is free', async () => {
+  const first = open();
+  const lease = await first.allocate({ requirements: { memory: 1 } });
+  const error = await rejection(open().ready());
+  expect(String(error)).toContain(String(process.pid));
+  const standby = open({ standby: true });
+  expect(standby.status().state).toBe('standby');
+  await first.dispose();
+  await standby.ready();
+  expect((await standby.getLease(lease.id)).state).toBe('active');
+  await standby.dispose();
+});
+
+test('dispose ends a standby that never got the file', async () => {
+  const first = open();
+  await first.ready();
+  const standby = open({ standby: true });
+  await standby.dispose();
+  expect(standby.status().state).toBe('closed');
+  await first.dispose();
+});
