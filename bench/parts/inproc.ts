@@ -5,6 +5,7 @@
 import genericPool from 'generic-pool';
 import { Pool as TarnPool } from 'tarn';
 import { createResourceDetector, ResourcePoolManager } from '../../src/index.ts';
+import { progress, summary, tell } from '../measure.ts';
 
 const PAIRS = 20_000;
 const ROUNDS = 15;
@@ -49,24 +50,25 @@ const contenders: Record<string, Pair> = {
   },
 };
 
-const at = (sorted: number[], share: number): number =>
-  sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]!;
-
-for (const callers of [1, 64, 1024]) {
-  const times: Record<string, number[]> = {};
+const CALLERS = [1, 64, 1024];
+for (const [n, callers] of CALLERS.entries()) {
+  const times = new Map(Object.keys(contenders).map((name): [string, number[]] => [name, []]));
   for (let i = 0; i < ROUNDS; i++) {
     for (const [name, pair] of Object.entries(contenders)) {
       const took = await round(callers, pair);
-      if (i >= 3) times[name] = [...(times[name] ?? []), took].sort((a, b) => a - b);
+      if (i >= 3) times.get(name)!.push(took);
     }
+    progress(n * ROUNDS + i + 1, CALLERS.length * ROUNDS);
   }
-  const ours = at(times['allocate + release']!, 0.5);
-  for (const [name, sorted] of Object.entries(times)) {
-    const median = at(sorted, 0.5);
-    console.log(
-      `${String(callers).padStart(5)} callers  ${name.padEnd(20)} p50 ${median.toFixed(2)} us  p99 ${at(sorted, 0.99).toFixed(2)} us  ours/this ${(ours / median).toFixed(2)}`,
-    );
-  }
+  for (const [name, samples] of times) tell({ what: `${name}, ${callers} callers`, ...summary(samples), unit: 'us' });
+  const ours = summary(times.get('allocate + release')!).p50;
+  for (const name of ['generic-pool', 'tarn'])
+    tell({
+      what: `allocate + release over ${name}, ${callers} callers`,
+      p50: ours / summary(times.get(name)!).p50,
+      unit: 'x',
+      bar: { is: 'below', value: 1 },
+    });
 }
 await manager.dispose();
 await generic.drain();

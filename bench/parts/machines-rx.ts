@@ -7,6 +7,7 @@ import type { BreakerTrigger, TierTrigger } from '../../src/model/modes.ts';
 import { Deadlines } from '../../src/rx/deadlines.ts';
 import { systemClock } from '../../src/rx/system-clock.ts';
 import { TimingWheel } from '../../src/rx/timing-wheel.ts';
+import { note, tell } from '../measure.ts';
 
 const ROUNDS = 7;
 const ENTRIES = 1_000_000;
@@ -28,8 +29,7 @@ function timed(run: () => void): number {
   return performance.now() - startMs;
 }
 
-const print = (what: string, value: number, unit: string): void =>
-  console.log(`${what.padEnd(46)} ${value.toFixed(value < 10 ? 2 : 1).padStart(9)} ${unit}`);
+const print = (what: string, p50: number, unit: 'ms' | 'ns'): void => tell({ what, p50, unit });
 
 async function tables(): Promise<void> {
   const xstateMs = performance.now();
@@ -137,4 +137,4 @@ await tables();
 wheel();
 keyed();
 await burst();
-console.log(`(${process.version}, median of ${ROUNDS} rounds; checksum ${sink % 1_000})`);
+note(`medians of ${ROUNDS} rounds after one that warms up; checksum ${sink % 1_000}`);
