@@ -7,6 +7,7 @@ import { addLeaseCommands } from './commands/lease.ts';
 import { addLogCommands } from './commands/log.ts';
 import { addOperate } from './commands/operate.ts';
 import { addServe } from './commands/serve.ts';
+import { addTransfer } from './commands/transfer.ts';
 import { DEFAULT_SERVER } from './session.ts';
 
 /** The whole command line. Each command loads what it needs when it runs, so that `--help` is quick. */
@@ -31,6 +32,7 @@ export function buildProgram(): Command {
   addEvents(program);
   addAt(program);
   addLogCommands(program);
+  addTransfer(program);
   addOperate(program);
   for (const command of program.commands) command.configureHelp({ showGlobalOptions: true });
   return program;

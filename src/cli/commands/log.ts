@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
-import type { LogReader, ReplayProgress } from '../../manager/log-reader.ts';
+import type { LogReader } from '../../manager/log-reader.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { wholeFlag } from '../flags.ts';
-import { print, printValue, showSpan } from '../output.ts';
+import { print, printValue } from '../output.ts';
+import { progress } from '../progress.ts';
 import type { Globals } from '../session.ts';
 
 /** Runs `work` on a log that is opened read-only: what needs the whole of it is not asked of a server. */
@@ -20,21 +21,6 @@ async function withLog(command: Command, work: (log: LogReader, globals: Globals
   } finally {
     await log.close();
   }
-}
-
-/** Says on stderr, at most four times a second, how far it is, how fast, and for how long yet. */
-function progress(): (now: ReplayProgress) => void {
-  const began = performance.now();
-  let said = began;
-  return ({ events, total }) => {
-    const now = performance.now();
-    if (now - said < 250 || !process.stderr.isTTY) return;
-    said = now;
-    const perSecond = events / ((now - began) / 1000);
-    process.stderr.write(
-      `\r${events} of ${total} events, ${Math.round(perSecond)}/s, ${showSpan(((total - events) / perSecond) * 1000)} left   `,
-    );
-  };
 }
 
 export function addLogCommands(program: Command): void {

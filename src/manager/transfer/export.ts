@@ -1,0 +1,81 @@
+import { createHash } from 'node:crypto';
+import { evolve } from '../../domain/evolve.ts';
+import { canonicalState } from '../../domain/snapshot.ts';
+import { emptyState, type PoolState } from '../../domain/state.ts';
+import { PoolError } from '../../model/errors.ts';
+import type { EventStore } from '../../model/event-store.ts';
+import type { RecordedEvent, RecordedPoolEvent } from '../../model/events.ts';
+import { auditStream, poolStream } from '../../model/ids.ts';
+import { lastRevision, readRange } from '../log-streams.ts';
+import { type ExportHeader, FORMAT, FORMAT_VERSION, LineWriter, type StreamKey } from './lines.ts';
+
+/** How far a transfer is, in events of both streams. */
+export interface TransferProgress {
+  readonly events: number;
+  readonly total: number;
+}
+
+/** Where an export that was cut short stands: the header it began with, the last event it holds, and the checksum so far. */
+export interface ExportCut {
+  readonly header: ExportHeader;
+  readonly stream: StreamKey;
+  readonly revision: number;
+  readonly chain: number;
+}
+
+export interface ExportOptions {
+  /** Goes on where an earlier export of the same pool was cut short. */
+  readonly after?: ExportCut;
+  readonly onProgress?: (progress: TransferProgress) => void;
+}
+
+/**
+ * The text of an exported log, page by page: a header, every event of the pool's stream and then of its audit stream as far
+ * as they went when it began, and an end. It may be taken beside a running writer. Throws NOT_FOUND for a pool without events.
+ */
+export async function* exportLog(
+  store: EventStore,
+  poolId: string,
+  { after, onProgress = () => {} }: ExportOptions = {},
+): AsyncGenerator<string> {
+  const header = after?.header ?? (await headerOf(store, poolId));
+  const writer = new LineWriter(after?.chain);
+  if (after === undefined) yield writer.line({ header });
+  const state = emptyState();
+  const total = header.to.pool + header.to.audit + 2;
+  let events = 0;
+  for (const stream of ['pool', 'audit'] as const) {
+    for await (const page of readRange(store, streamName(poolId, stream), 0, header.to[stream])) {
+      if (stream === 'pool') foldPage(state, page);
+      yield page
+        .filter((event) => isAfter(after, stream, event.revision))
+        .map(({ stream: _, ...event }) => writer.line({ stream, event }))
+        .join('');
+      events += page.length;
+      onProgress({ events, total });
+    }
+  }
+  const end = { events: header.to.pool + 1, refusals: header.to.audit + 1, sha256: stateHash(state) };
+  yield writer.line({ end });
+}
+
+async function headerOf(store: EventStore, poolId: string): Promise<ExportHeader> {
+  const pool = await lastRevision(store, poolStream(poolId));
+  if (pool < 0) throw new PoolError('NOT_FOUND', `${store.traits.url} holds no pool ${poolId}`);
+  const audit = await lastRevision(store, auditStream(poolId));
+  return { format: FORMAT, version: FORMAT_VERSION, poolId, to: { pool, audit } };
+}
+
+export const streamName = (poolId: string, stream: StreamKey): string =>
+  stream === 'pool' ? poolStream(poolId) : auditStream(poolId);
+
+export function foldPage(state: PoolState, page: readonly Omit<RecordedEvent, 'stream'>[]): void {
+  for (const event of page) evolve(state, event as RecordedPoolEvent);
+}
+
+export const stateHash = (state: PoolState): string => createHash('sha256').update(canonicalState(state)).digest('hex');
+
+function isAfter(cut: ExportCut | undefined, stream: StreamKey, revision: number): boolean {
+  if (cut === undefined) return true;
+  return stream === cut.stream ? revision > cut.revision : stream === 'audit';
+}

@@ -1,0 +1,5 @@
+/** Moving a pool from one store to another: all that the command line needs of it. */
+export { openEventStore } from '../../eventstore/open.ts';
+export { goodPart } from './cut.ts';
+export { exportLog } from './export.ts';
+export { importLog, verifyExport } from './import.ts';

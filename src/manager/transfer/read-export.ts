@@ -1,0 +1,58 @@
+import { emptyState } from '../../domain/state.ts';
+import { PoolError } from '../../model/errors.ts';
+import type { RecordedEvent } from '../../model/events.ts';
+import { foldPage, stateHash, streamName } from './export.ts';
+import { type ExportEnd, type ExportHeader, FORMAT, FORMAT_VERSION, LineReader, type StreamKey } from './lines.ts';
+
+export interface ExportedEvent {
+  readonly stream: StreamKey;
+  readonly event: RecordedEvent;
+  /** How many events the whole export holds. */
+  readonly total: number;
+}
+
+/**
+ * The events of an exported log in their order, and at last its end. Throws INVALID_REQUEST for what is not a whole export of
+ * this pool: a damaged line (naming it), a gap, another pool, no end, or events that fold to another state than was exported.
+ */
+export async function* readExport(
+  lines: AsyncIterable<string>,
+  poolId: string,
+): AsyncGenerator<ExportedEvent, ExportEnd> {
+  const reader = new LineReader();
+  const state = emptyState();
+  const next = { pool: 0, audit: 0 };
+  let header: ExportHeader | undefined;
+  let end: ExportEnd | undefined;
+  for await (const line of lines) {
+    if (end !== undefined) throw notWhole('there is text after its end');
+    const record = reader.record(line);
+    if ('header' in record) header = accepted(record.header, poolId);
+    else if (header === undefined) throw notWhole('its first line is no header');
+    else if ('end' in record) end = record.end;
+    else {
+      const { stream } = record;
+      const event = { ...record.event, stream: streamName(poolId, stream) };
+      if (event.revision !== next[stream]++) throw notWhole(`${stream} goes on with revision ${event.revision}`);
+      if (stream === 'pool') foldPage(state, [event]);
+      yield { stream, event, total: header.to.pool + header.to.audit + 2 };
+    }
+  }
+  if (end === undefined) throw notWhole('it has no end');
+  if (stateHash(state) !== end.sha256) throw notWhole('its events fold to another state than was exported');
+  return end;
+}
+
+const notWhole = (why: string): PoolError => new PoolError('INVALID_REQUEST', `not a whole export: ${why}`);
+
+function accepted(header: ExportHeader, poolId: string): ExportHeader {
+  const found = `${header.format} version ${header.version}`;
+  const allowed = `${FORMAT} version ${FORMAT_VERSION}`;
+  if (found !== allowed) throw new PoolError('INVALID_REQUEST', `header: ${found} is not allowed; allowed: ${allowed}`);
+  if (header.poolId !== poolId)
+    throw new PoolError(
+      'INVALID_REQUEST',
+      `pool: ${poolId} is not allowed; allowed: ${header.poolId}, the pool that was exported`,
+    );
+  return header;
+}
