@@ -1,19 +1,21 @@
 import { describe, expect, test } from 'vitest';
 import { checkLog } from '../../src/testing/check-log.ts';
+import { fakeClock } from '../../src/testing/fake-clock.ts';
 import { history, rejection, typesOf, world } from './fixture.ts';
-import { ScriptedStore } from './scripted-store.ts';
+import { RecordingStore } from './recording-store.ts';
 
 const UNKNOWN = { patienceMs: 1_000, giveUpMs: 30_000, closeMs: 1_000 };
 
 async function started(setup: Parameters<typeof world>[0] = {}) {
-  const store = new ScriptedStore();
-  const fixture = world({ ...setup, store, tuning: { unknown: UNKNOWN, ...setup.tuning } });
+  const clock = setup.clock ?? fakeClock();
+  const store = new RecordingStore(clock);
+  const fixture = world({ ...setup, clock, store, tuning: { unknown: UNKNOWN, ...setup.tuning } });
   await fixture.manager.ready();
   store.tried.length = 0;
   return { ...fixture, store };
 }
 
-const grants = async (store: ScriptedStore) =>
+const grants = async (store: RecordingStore) =>
   (await history(store)).filter((event) => event.type === 'LeaseGranted').length;
 
 describe('one append in flight', () => {
@@ -48,7 +50,7 @@ describe('one append in flight', () => {
 });
 
 describe('an append whose outcome is unknown', () => {
-  test.each(['lostApplied', 'lostNotApplied'] as const)(
+  test.each(['timeoutApplied', 'timeoutNotApplied'] as const)(
     '(%s) is tried again, identical, at the identical revision, and grants once',
     async (step) => {
       const { manager, store, clock } = await started();
@@ -64,7 +66,7 @@ describe('an append whose outcome is unknown', () => {
 
   test('refuses newcomers meanwhile: nothing was done for them', async () => {
     const { manager, store, clock } = await started();
-    store.next('lostNotApplied', 'lostNotApplied', 'lostNotApplied');
+    store.next('timeoutNotApplied', 'timeoutNotApplied', 'timeoutNotApplied');
     const asked = manager.allocate({ requirements: { memory: 1 } });
     await clock.advanceAsync(0);
     expect(await rejection(manager.allocate({ requirements: { memory: 1 } }))).toMatchObject({
@@ -83,7 +85,7 @@ describe('an append whose outcome is unknown', () => {
     await other.manager.ready();
     await clock.advanceAsync(50);
     store.tried.length = 0;
-    store.next('lostNotApplied');
+    store.next('timeoutNotApplied');
     const asked = rejection(manager.allocate({ requirements: { memory: 10 } }));
     await clock.advanceAsync(0);
     await other.manager.allocate({ requirements: { memory: 10 } });
@@ -95,7 +97,7 @@ describe('an append whose outcome is unknown', () => {
 
   test('tells its callers OUTCOME_UNKNOWN when their patience ends, and gives back what turns out granted', async () => {
     const { manager, store, clock } = await started();
-    store.next(...Array<'lostApplied'>(20).fill('lostApplied'));
+    store.next(...Array<'timeoutApplied'>(20).fill('timeoutApplied'));
     const keyless = rejection(manager.allocate({ id: 'keyless', requirements: { memory: 1 } }));
     const keyed = { id: 'keyed', requirements: { memory: 1 }, idempotencyKey: 'k' };
     const first = rejection(manager.allocate(keyed));
@@ -114,7 +116,7 @@ describe('an append whose outcome is unknown', () => {
       config: { enableCircuitBreaker: false },
       tuning: { unknown: { ...UNKNOWN, giveUpMs: 1_500 } },
     });
-    store.next(...Array<'lostNotApplied'>(12).fill('lostNotApplied'));
+    store.next(...Array<'timeoutNotApplied'>(12).fill('timeoutNotApplied'));
     const asked = rejection(manager.allocate({ requirements: { memory: 1 } }));
     await clock.advanceAsync(20_000);
     expect((await asked).code).toBe('OUTCOME_UNKNOWN');
@@ -127,7 +129,7 @@ describe('an append whose outcome is unknown', () => {
 
   test('does not keep a manager from closing', async () => {
     const { manager, store, clock } = await started();
-    store.next(...Array<'lostNotApplied'>(500).fill('lostNotApplied'));
+    store.next(...Array<'timeoutNotApplied'>(500).fill('timeoutNotApplied'));
     const asked = rejection(manager.allocate({ requirements: { memory: 1 } }));
     await clock.advanceAsync(10);
     const disposed = manager.dispose();
@@ -140,7 +142,7 @@ describe('an append whose outcome is unknown', () => {
 describe('an append that fails for certain', () => {
   test('is tried again if the store says that it may pass', async () => {
     const { manager, store, clock } = await started();
-    store.next('failed', 'failed');
+    store.next('failedRetryable', 'failedRetryable');
     const asked = manager.allocate({ requirements: { memory: 1 } });
     await clock.advanceAsync(1_000);
     expect((await asked).token).toBe(1);
