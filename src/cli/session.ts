@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { ResourcePoolClient } from '../client/index.ts';
+import type { LogReader } from '../manager/log-reader.ts';
 import type { PoolReader } from '../manager/service.ts';
 import { CliError, EXIT } from './exit.ts';
 import type { Format } from './output.ts';
@@ -38,13 +39,27 @@ export async function withReader(
   command: Command,
   work: (reader: PoolReader, globals: Globals) => Promise<void>,
 ): Promise<void> {
+  const { store } = command.optsWithGlobals<Globals>();
+  if (store === undefined) return withClient(command, (client, globals) => work(client.reader, globals));
+  return withLog(command, work);
+}
+
+/** Runs `work` on a log that is opened read-only, for what no server is asked. */
+export async function withLog(
+  command: Command,
+  work: (log: LogReader, globals: Globals) => Promise<void>,
+): Promise<void> {
   const globals = command.optsWithGlobals<Globals>();
-  if (globals.store === undefined) return withClient(command, (client) => work(client.reader, globals));
+  if (globals.store === undefined)
+    throw new CliError(
+      EXIT.usage,
+      `${command.name()} reads a store: give it with --store URL (that of \`npm start\`: sqlite:data/pool.db)`,
+    );
   const { openLogReader } = await import('../manager/log-reader.ts');
-  const reader = await openLogReader(globals.store, globals.pool);
+  const log = await openLogReader(globals.store, globals.pool);
   try {
-    await work(reader, globals);
+    await work(log, globals);
   } finally {
-    await reader.close();
+    await log.close();
   }
 }

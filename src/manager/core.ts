@@ -178,7 +178,7 @@ export class Core implements EngineListener, AllocateDesk {
         resolve();
       };
       const check = () => {
-        if (this.options.readings.state().leases.size === 0) end();
+        if (this.options.readings.state.leases.size === 0) end();
       };
       check();
     });
@@ -209,7 +209,7 @@ export class Core implements EngineListener, AllocateDesk {
   committed(events: readonly RecordedPoolEvent[], own: boolean): void {
     const nowMs = this.options.clock.monotonic();
     for (let i = 0; i < events.length; i++) this.#follow(events[i]!, own, nowMs);
-    this.options.readings.runner.enqueue(events);
+    this.options.readings.enqueue(events);
     this.options.committedEvents.publish(events);
     this.snapshots.committed(events.length);
   }

@@ -9,7 +9,7 @@ import { type Batch, type Decider, decideBatch } from './batch.ts';
 import { type Call, outage } from './call.ts';
 import type { AppendCounters, EngineOptions } from './engine-options.ts';
 import { Intake } from './intake.ts';
-import { readTail } from './tail.ts';
+import { readRange } from './log-streams.ts';
 import { settleUnknown } from './unknown-outcome.ts';
 
 const MAX_CONFLICTS = 100;
@@ -323,7 +323,8 @@ export class Engine {
     const { store, stream, clock, jitter } = this.#options;
     for (let attempt = 1; attempt <= 3 || !this.#closing.signal.aborted; attempt++) {
       try {
-        for await (const events of readTail(store, stream, this.state.revision + 1)) this.#foldForeign(events);
+        for await (const events of readRange<RecordedPoolEvent>(store, stream, this.state.revision + 1))
+          this.#foldForeign(events);
         this.#setAccepts(true);
         return;
       } catch (error) {

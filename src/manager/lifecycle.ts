@@ -11,7 +11,6 @@ import {
   type ResourceIssue,
   SILENT,
 } from '../model/interfaces.ts';
-import { Timeline } from '../replay/timeline.ts';
 import { Committed } from '../rx/committed.ts';
 import { systemClock } from '../rx/system-clock.ts';
 import type { Jitter } from './backoff.ts';
@@ -19,10 +18,9 @@ import { CapacityFeed, reserveOf } from './capacity-feed.ts';
 import { Core } from './core.ts';
 import { followLog } from './follow-log.ts';
 import { HealthFeed } from './health-feed.ts';
-import { readRange } from './log-streams.ts';
 import { metricsOf } from './metrics.ts';
 import type { ManagerOptions, Tuning } from './options.ts';
-import { ManagedPoolReader } from './pool-reader.ts';
+import { StoredPoolReader } from './pool-reader.ts';
 import { Readings, readUpAudit } from './readings.ts';
 import type { ReadyStatus } from './service.ts';
 import { ShapeCache } from './shape-cache.ts';
@@ -43,7 +41,7 @@ const TUNING: Tuning = {
 /** A manager that serves: its running parts and what reads them. */
 export interface Running {
   readonly core: Core;
-  readonly reader: ManagedPoolReader;
+  readonly reader: StoredPoolReader;
 }
 
 /** Opens, recovers, serves and stops; each once. */
@@ -196,15 +194,13 @@ export class Lifecycle {
     if (core.engine.poison === undefined && !forgotten) await core.snapshots.write();
   }
 
-  #reader(core: Core): ManagedPoolReader {
+  #reader(core: Core): StoredPoolReader {
     const { store, readings } = core.options;
-    const timeline = new Timeline((from, to) => readRange(store, poolStream(this.poolId), from, to));
-    return new ManagedPoolReader({
+    return new StoredPoolReader({
       store,
       poolId: this.poolId,
-      readings,
-      breaker: () => ({ mode: core.gate.record.mode, until: core.gate.record.until }),
-      poolAt: (moment) => timeline.poolAt(moment),
+      readings: () => readings,
+      breaker: () => core.gate.record,
       flushAudit: () => core.audit.flush(),
     });
   }

@@ -21,23 +21,32 @@ export async function lastRevision(store: EventStore, stream: string): Promise<n
   return NO_STREAM;
 }
 
+export interface FollowOptions<E> {
+  readonly signal?: AbortSignal | undefined;
+  readonly ownerOf?: OwnerOf;
+  /** First revision to read; default `filter.from`. Earlier events are learnt, not given. */
+  readonly from?: number | undefined;
+  /** Sees all that is delivered, before any of it is given. */
+  readonly learn?: ((events: readonly E[]) => void) | undefined;
+}
+
 /** History from `filter.from`, then live events, as far as the filter asks for them. Ends at `filter.to`, or by `signal`. */
 export async function* followStream<E extends RecordedPoolEvent | RecordedAuditEvent>(
   store: EventStore,
   stream: string,
   filter: EventFilter,
-  signal?: AbortSignal,
-  ownerOf?: OwnerOf,
-): AsyncIterable<StreamItem<E>> {
-  const options = { from: filter.from ?? 0, ...(signal !== undefined && { signal }) };
-  for await (const item of store.subscribe(stream, options)) {
+  { signal, ownerOf, from = filter.from ?? 0, learn }: FollowOptions<E> = {},
+): AsyncGenerator<StreamItem<E>> {
+  for await (const item of store.subscribe(stream, { from, ...(signal !== undefined && { signal }) })) {
     if ('caughtUp' in item) {
       yield item;
       continue;
     }
-    for (const event of item.events) {
+    const events = item.events as readonly E[];
+    learn?.(events);
+    for (const event of events) {
       if (filter.to !== undefined && event.revision > filter.to) return;
-      if (matches(event, filter, ownerOf)) yield { event: event as unknown as E };
+      if (matches(event, filter, ownerOf)) yield { event };
       if (event.revision === filter.to) return;
     }
   }

@@ -4,14 +4,14 @@ import type { MetricsView } from './service.ts';
 /** Everything that is counted: what the log tells, and what this process knows besides. */
 export function metricsOf(core: Core): MetricsView {
   const { readings, cache, poolId } = core.options;
-  const state = readings.state();
-  const { metrics, audit } = readings;
+  const state = readings.state;
+  const { audit } = readings;
   const { allocated, allocatable, dimensions, capacity } = state;
   const held = Object.fromEntries(dimensions.map((name) => [name, allocated[name] ?? 0]));
   const ratio = (name: string): number =>
     (allocatable[name] ?? 0) === 0 ? 0 : (allocated[name] ?? 0) / allocatable[name]!;
   return {
-    ...metrics.view(),
+    ...readings.metrics(),
     poolId,
     at: core.options.clock.now(),
     revision: state.revision,

@@ -212,7 +212,7 @@ export class ResourcePoolManager implements PoolService, LeaseHome, AsyncDisposa
   }
 
   async getConfig(): Promise<ConfigView> {
-    return configView((await this.#running()).core.options.readings.state());
+    return configView((await this.#running()).core.options.readings.state);
   }
 
   async patchConfig(
@@ -271,7 +271,7 @@ export class ResourcePoolManager implements PoolService, LeaseHome, AsyncDisposa
   }
 
   lookUp(leaseId: string): ReturnType<LeaseHome['lookUp']> {
-    const state = this.#life.core?.options.readings.state();
+    const state = this.#life.core?.options.readings.state;
     return state?.leases.get(leaseId) ?? state?.ended.get(leaseId);
   }
 
@@ -312,6 +312,6 @@ export class ResourcePoolManager implements PoolService, LeaseHome, AsyncDisposa
   #localNode() {
     const core: Core | undefined = this.#life.running;
     if (core === undefined) throw new PoolError('DRAINING', 'the manager does not serve yet, or no more');
-    return localNode(core.options.readings.state(), core.engine.accepts);
+    return localNode(core.options.readings.state, core.engine.accepts);
   }
 }

@@ -1,5 +1,4 @@
-import { poolView, requestView } from '../domain/views.ts';
-import { PoolError } from '../model/errors.ts';
+import type { BreakerRecord } from '../domain/state.ts';
 import type { EventStore } from '../model/event-store.ts';
 import type { RecordedAuditEvent, RecordedEvent, RecordedPoolEvent } from '../model/events.ts';
 import { auditStream, poolStream } from '../model/ids.ts';
@@ -14,87 +13,94 @@ import type {
 } from '../model/reading.ts';
 import type { LeaseView, PoolView, RequestView } from '../model/views.ts';
 import { eventPage } from '../projections/event-page.ts';
-import { leaseIdOf, ownerOf, readLease } from '../projections/leases.ts';
+import type { PoolReadings } from '../projections/readings.ts';
+import { Timeline } from '../replay/timeline.ts';
 import { followStream, lastRevision, readRange } from './log-streams.ts';
-import type { Readings } from './readings.ts';
 
-export interface PoolReaderOptions {
+export interface StoredPoolReaderOptions {
   readonly store: EventStore;
   readonly poolId: string;
-  readonly readings: Readings;
-  /** Of the manager that answers. */
-  readonly breaker: () => PoolView['breaker'];
-  readonly poolAt: (moment: Moment) => Promise<PoolView>;
+  /** The pool's readings, up with what is committed. */
+  readonly readings: () => PoolReadings | Promise<PoolReadings>;
+  /** Of the manager that answers; without one that of the log's last writer is shown. */
+  readonly breaker?: () => BreakerRecord;
   /** Waits for what is refused already to be recorded. */
-  readonly flushAudit: () => Promise<void>;
+  readonly flushAudit?: () => Promise<void>;
+  /** Where nobody else brings the readings what is committed: takes in what a subscription to the log delivers. */
+  readonly learn?: (events: readonly RecordedPoolEvent[]) => void;
 }
 
 type PageOptions = { readonly cursor?: string; readonly limit?: number };
 
-/** What can be read of a running pool: committed facts, from the projections and the log. */
-export class ManagedPoolReader implements PoolReader {
-  readonly #options: PoolReaderOptions;
+/** What can be read of a pool, running or not: committed facts, from the projections and from the log. */
+export class StoredPoolReader implements PoolReader {
+  readonly #options: StoredPoolReaderOptions;
   readonly #stream: string;
   readonly #audit: string;
+  readonly #timeline: Timeline;
 
-  constructor(options: PoolReaderOptions) {
+  constructor(options: StoredPoolReaderOptions) {
     this.#options = options;
     this.#stream = poolStream(options.poolId);
     this.#audit = auditStream(options.poolId);
+    this.#timeline = new Timeline(this.#source(this.#stream));
   }
 
   async getPool(moment?: Moment): Promise<PoolView> {
-    const { readings, breaker, poolAt } = this.#options;
-    return moment === undefined ? { ...poolView(readings.state()), breaker: breaker() } : poolAt(moment);
+    if (moment !== undefined) return this.#timeline.poolAt(moment);
+    return (await this.#options.readings()).pool(this.#options.breaker?.());
   }
 
   async getLease(leaseId: string): Promise<LeaseView> {
-    return readLease(this.#options.readings.state(), leaseId);
+    return (await this.#options.readings()).lease(leaseId);
   }
 
-  async listLeases(filter: LeaseFilter = {}): Promise<Page<LeaseView>> {
-    const { readings } = this.#options;
-    return readings.leases.list(readings.state(), filter);
+  async listLeases(filter?: LeaseFilter): Promise<Page<LeaseView>> {
+    return (await this.#options.readings()).listLeases(filter);
   }
 
   async getRequest(requestId: string): Promise<RequestView> {
-    const state = this.#options.readings.state();
-    const waiting = state.waiting.get(leaseIdOf(state, requestId) ?? '');
-    if (waiting === undefined)
-      throw new PoolError('NOT_FOUND', `no request ${requestId} waits`, { details: { requestId } });
-    return requestView(state, waiting);
+    return (await this.#options.readings()).request(requestId);
   }
 
   async listRequests(): Promise<readonly RequestView[]> {
-    const state = this.#options.readings.state();
-    return [...state.waiting.values()].map((record) => requestView(state, record));
+    return (await this.#options.readings()).listRequests();
   }
 
   async getUtilization(): Promise<UtilizationView> {
-    const { readings } = this.#options;
-    return readings.utilization.view(readings.state());
+    return (await this.#options.readings()).utilization();
   }
 
   async pageEvents(filter: EventFilter, page: PageOptions): Promise<Page<RecordedPoolEvent>> {
-    const head = this.#options.readings.state().revision;
-    return eventPage(this.#source<RecordedPoolEvent>(this.#stream), head, filter, page, this.#ownerOf);
+    const owners = await this.#owners(filter);
+    const head = await lastRevision(this.#options.store, this.#stream);
+    return eventPage(this.#source<RecordedPoolEvent>(this.#stream), head, filter, page, owners?.ownerOf);
   }
 
   async pageRefusals(filter: EventFilter, page: PageOptions): Promise<Page<RecordedAuditEvent>> {
-    await this.#options.flushAudit();
+    await this.#options.flushAudit?.();
     const head = await lastRevision(this.#options.store, this.#audit);
     return eventPage(this.#source<RecordedAuditEvent>(this.#audit), head, filter, page);
   }
 
-  followEvents(filter: EventFilter, signal?: AbortSignal): AsyncIterable<StreamItem<RecordedPoolEvent>> {
-    return followStream(this.#options.store, this.#stream, filter, signal, this.#ownerOf);
+  async *followEvents(filter: EventFilter, signal?: AbortSignal): AsyncGenerator<StreamItem<RecordedPoolEvent>> {
+    const { store, learn } = this.#options;
+    const owners = await this.#owners(filter);
+    if (owners === undefined) return yield* followStream<RecordedPoolEvent>(store, this.#stream, filter, { signal });
+    const { state, ownerOf } = owners;
+    // What is between the readings and `filter.from` is learnt too: it may tell of the owners of what comes after.
+    const from = learn === undefined ? filter.from : Math.min(filter.from ?? 0, state.revision + 1);
+    yield* followStream<RecordedPoolEvent>(store, this.#stream, filter, { signal, ownerOf, learn, from });
   }
 
   followRefusals(filter: EventFilter, signal?: AbortSignal): AsyncIterable<StreamItem<RecordedAuditEvent>> {
-    return followStream(this.#options.store, this.#audit, filter, signal);
+    return followStream<RecordedAuditEvent>(this.#options.store, this.#audit, filter, { signal });
   }
 
-  readonly #ownerOf = (leaseId: string): string | undefined => ownerOf(this.#options.readings.state(), leaseId);
+  /** The readings if the filter asks whose lease it is: what ends one does not say so itself. */
+  async #owners({ owner }: EventFilter): Promise<PoolReadings | undefined> {
+    return owner === undefined ? undefined : this.#options.readings();
+  }
 
   #source<E extends RecordedEvent>(stream: string) {
     return (from: number, to: number) => readRange<E>(this.#options.store, stream, from, to);

@@ -1,16 +1,12 @@
 import { deserializeState, STATE_SCHEMA_VERSION, serializeState } from '../domain/snapshot.ts';
-import type { PoolState } from '../domain/state.ts';
+import { emptyState } from '../domain/state.ts';
 import type { EventStore, Snapshot } from '../model/event-store.ts';
-import type { RecordedAuditEvent } from '../model/events.ts';
+import type { RecordedAuditEvent, RecordedPoolEvent } from '../model/events.ts';
 import { auditStream } from '../model/ids.ts';
 import type { Logger } from '../model/interfaces.ts';
 import { AuditProjection } from '../projections/audit.ts';
-import { LeaseHistoryProjection } from '../projections/lease-history.ts';
-import { LeasesProjection } from '../projections/leases.ts';
-import { MetricsProjection } from '../projections/metrics.ts';
-import { ProjectionRunner } from '../projections/runner.ts';
-import { UtilizationProjection } from '../projections/utilization.ts';
-import { readTail } from './tail.ts';
+import { PoolReadings } from '../projections/readings.ts';
+import { readRange } from './log-streams.ts';
 import { VERSION } from './version.ts';
 
 interface SavedReadings {
@@ -19,20 +15,10 @@ interface SavedReadings {
   readonly audit: unknown;
 }
 
-/** Every reading side of a pool: folds of what is committed, and of nothing else. */
-export class Readings {
-  readonly utilization = new UtilizationProjection();
-  readonly metrics = new MetricsProjection();
-  readonly leases = new LeasesProjection();
-  readonly history = new LeaseHistoryProjection();
+/** The readings of a pool with what is refused of it beside, and how both outlive a restart. */
+export class Readings extends PoolReadings {
   readonly audit = new AuditProjection();
-  readonly runner = new ProjectionRunner([this.utilization, this.metrics, this.leases, this.history]);
   readonly #audited = new Map<number, RecordedAuditEvent>();
-
-  /** The committed state. To be read at once, never to be changed or kept. */
-  state(): PoolState {
-    return this.runner.current();
-  }
 
   /** Refusals in any order: the gaps between them are filled by others'. Those that are known are passed over. */
   audited(events: readonly RecordedAuditEvent[]): void {
@@ -41,7 +27,7 @@ export class Readings {
   }
 
   snapshot(): Snapshot {
-    const state = this.runner.current();
+    const { state } = this;
     const saved: SavedReadings = {
       state: serializeState(state),
       projections: this.runner.save(),
@@ -61,6 +47,12 @@ export class Readings {
     return true;
   }
 
+  /** As before the first event. */
+  forget(): void {
+    this.runner.load(emptyState(), {});
+    this.audit.reset();
+  }
+
   #takeNext(): RecordedAuditEvent | undefined {
     const revision = this.audit.revision + 1;
     const event = this.#audited.get(revision);
@@ -69,23 +61,13 @@ export class Readings {
   }
 }
 
-/** Brings readings up to the end of the log: from the last snapshot that is of use, and every event after it. */
-export async function readUp(
+/** Goes on from the last snapshot that is of use; from the first event if there is none. */
+export async function restoreSnapshot(
   readings: Readings,
   store: EventStore,
   stream: string,
   logger: Logger,
-  signal: AbortSignal,
 ): Promise<void> {
-  await restoreSnapshot(readings, store, stream, logger);
-  for await (const events of readTail(store, stream, readings.state().revision + 1)) {
-    signal.throwIfAborted();
-    readings.runner.enqueue(events);
-    readings.runner.catchUp();
-  }
-}
-
-async function restoreSnapshot(readings: Readings, store: EventStore, stream: string, logger: Logger): Promise<void> {
   try {
     const snapshot = await store.snapshots.load(stream);
     if (snapshot === undefined || readings.restore(snapshot)) return;
@@ -94,15 +76,27 @@ async function restoreSnapshot(readings: Readings, store: EventStore, stream: st
       'a snapshot of another version is ignored',
     );
   } catch (error) {
-    readings.runner.load(new Readings().state(), {});
-    readings.audit.reset();
+    readings.forget();
     logger.warn({ err: error }, 'a damaged snapshot is ignored');
+  }
+}
+
+/** Folds every event after those that are folded, up to the end of the log. */
+export async function readUp(
+  readings: PoolReadings,
+  store: EventStore,
+  stream: string,
+  signal?: AbortSignal,
+): Promise<void> {
+  for await (const events of readRange<RecordedPoolEvent>(store, stream, readings.state.revision + 1)) {
+    signal?.throwIfAborted();
+    readings.enqueue(events);
+    readings.runner.catchUp();
   }
 }
 
 /** The refusals that are recorded since what is known. Their stream may be read late: no decision needs it. */
 export async function readUpAudit(readings: Readings, store: EventStore, poolId: string): Promise<void> {
-  const from = readings.audit.revision + 1;
-  for await (const events of store.read(auditStream(poolId), { from }))
-    readings.audited(events as readonly RecordedAuditEvent[]);
+  for await (const events of readRange<RecordedAuditEvent>(store, auditStream(poolId), readings.audit.revision + 1))
+    readings.audited(events);
 }

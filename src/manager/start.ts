@@ -14,7 +14,7 @@ import { backoffMs, type Jitter, sleep } from './backoff.ts';
 import { AskedCall } from './call.ts';
 import { type Core, configHash } from './core.ts';
 import type { ManagerOptions } from './options.ts';
-import { type Readings, readUp } from './readings.ts';
+import { type Readings, readUp, restoreSnapshot } from './readings.ts';
 import { SYSTEM } from './stamp.ts';
 import { VERSION } from './version.ts';
 
@@ -60,8 +60,9 @@ export async function recoverState(
 ): Promise<PoolState> {
   for (let attempt = 1; ; attempt++) {
     try {
-      await readUp(readings, store, poolStream(poolId), logger, signal);
-      return deserializeState(serializeState(readings.state()));
+      await restoreSnapshot(readings, store, poolStream(poolId), logger);
+      await readUp(readings, store, poolStream(poolId), signal);
+      return deserializeState(serializeState(readings.state));
     } catch (error) {
       if (!isAway(error) || signal.aborted) throw error;
       logger.warn({ err: error, attempt }, 'the event store cannot be read yet');

@@ -1,62 +1,76 @@
 import type { Command } from 'commander';
-import type { LogReader } from '../../manager/log-reader.ts';
-import { CliError, EXIT } from '../exit.ts';
+import type { Replayed, ReplayRange } from '../../manager/replay-log.ts';
+import type { PoolReader } from '../../manager/service.ts';
+import { isPoolError } from '../../model/errors.ts';
+import type { RecordedPoolEvent } from '../../model/events.ts';
+import { CliError, EXIT, messageOf } from '../exit.ts';
 import { wholeFlag } from '../flags.ts';
 import { print, printValue } from '../output.ts';
 import { progress } from '../progress.ts';
-import type { Globals } from '../session.ts';
+import { type Globals, withLog, withReader } from '../session.ts';
 
-/** Runs `work` on a log that is opened read-only: what needs the whole of it is not asked of a server. */
-async function withLog(command: Command, work: (log: LogReader, globals: Globals) => Promise<void>): Promise<void> {
-  const globals = command.optsWithGlobals<Globals>();
-  if (globals.store === undefined)
-    throw new CliError(
-      EXIT.usage,
-      `${command.name()} reads a log: give it with --store URL (for a server's own: sqlite:data/pool.db)`,
-    );
-  const { openLogReader } = await import('../../manager/log-reader.ts');
-  const log = await openLogReader(globals.store, globals.pool);
-  try {
-    await work(log, globals);
-  } finally {
-    await log.close();
-  }
+const PAGE_EVENTS = 1_000;
+
+/** The log of a server, page by page. */
+async function* pagesOf(reader: PoolReader, from: number, to: number): AsyncGenerator<readonly RecordedPoolEvent[]> {
+  let cursor: string | undefined;
+  do {
+    const page = await reader.pageEvents({ from, to }, { limit: PAGE_EVENTS, ...(cursor !== undefined && { cursor }) });
+    yield page.items;
+    cursor = page.next ?? undefined;
+  } while (cursor !== undefined);
+}
+
+/** Replays the log that `--store` names, or that of the server: read over HTTP, folded here. */
+async function replayAny(reader: PoolReader, range: ReplayRange): Promise<Replayed> {
+  const { LogReader } = await import('../../manager/log-reader.ts');
+  if (reader instanceof LogReader) return reader.replay(range);
+  const { replayLog } = await import('../../manager/replay-log.ts');
+  const { revision } = await reader.getPool();
+  return replayLog((from, to) => pagesOf(reader, from, Math.min(to, revision)), revision, range);
+}
+
+interface ReplayFlags {
+  readonly from?: number;
+  readonly to?: number;
+  readonly verify?: boolean;
+}
+
+async function showReplay(reader: PoolReader, flags: ReplayFlags, globals: Globals): Promise<void> {
+  const began = performance.now();
+  const replayed = await replayAny(reader, { ...flags, onProgress: progress() });
+  const seconds = (performance.now() - began) / 1000;
+  const eventsPerSecond = Math.round((replayed.events * (flags.verify ? 2 : 1)) / seconds);
+  if (globals.output !== 'table' && globals.output !== 'wide')
+    return printValue({ ...replayed, eventsPerSecond, verified: flags.verify ?? false }, globals.output);
+  const twice = flags.verify ? ', twice the same' : '';
+  print(
+    `revision ${replayed.revision}: ${replayed.events} events in ${seconds.toFixed(2)} s, ${eventsPerSecond} events/s${twice}`,
+  );
+  print(`sha256 ${replayed.sha256}`);
 }
 
 export function addLogCommands(program: Command): void {
   program
     .command('replay')
-    .description('fold the log from its beginning: rate, and the SHA-256 of the state')
+    .description('fold the log anew and rebuild every projection: rate, and the SHA-256 of the state')
+    .option('--from <revision>', 'first one to replay; what lies before it is only folded into the state', wholeFlag)
     .option('--to <revision>', 'up to this one, inclusive', wholeFlag)
-    .option('--verify', 'twice, and compare')
-    .action((flags: { to?: number; verify?: boolean }, command: Command) =>
-      withLog(command, async (log, globals) => {
-        const began = performance.now();
-        const replayed = await log.replay({ ...flags, onProgress: progress() });
-        const seconds = (performance.now() - began) / 1000;
-        const perSecond = Math.round((replayed.events * (flags.verify ? 2 : 1)) / seconds);
-        if (globals.output !== 'table' && globals.output !== 'wide')
-          return printValue(
-            { ...replayed, eventsPerSecond: perSecond, verified: flags.verify ?? false },
-            globals.output,
-          );
-        print(
-          `revision ${replayed.revision}: ${replayed.events} events in ${seconds.toFixed(2)} s, ${perSecond} events/s${flags.verify ? ', twice the same' : ''}`,
-        );
-        print(`sha256 ${replayed.sha256}`);
-      }),
+    .option('--verify', 'twice, and compare the state and every projection')
+    .action((flags: ReplayFlags, command: Command) =>
+      withReader(command, (reader, globals) => showReplay(reader, flags, globals)),
     );
   program
     .command('check')
-    .description('verify a store: every event of the pool is there, whole, and can be folded')
+    .description('verify a store (--store): every event is there, whole, and can be folded')
     .action((_: unknown, command: Command) =>
-      withLog(command, async (log) => {
-        try {
-          const { events, refusals } = await log.check(progress());
-          print(`ok: ${events} events, ${refusals} refusals`);
-        } catch (error) {
-          throw new CliError(EXIT.missing, `damaged: ${error instanceof Error ? error.message : error}`);
-        }
+      withLog(command, async (log, globals) => {
+        const checked = await log.check(progress()).catch((error: unknown) => {
+          if (isPoolError(error) && error.code !== 'INTERNAL') throw error;
+          throw new CliError(EXIT.missing, `damaged: ${messageOf(error)}`);
+        });
+        if (globals.output !== 'table' && globals.output !== 'wide') return printValue(checked, globals.output);
+        print(`ok: ${checked.events} events, ${checked.refusals} refusals`);
       }),
     );
 }
