@@ -34,8 +34,8 @@ export interface CommandData {
   CordonTier: { tier: string };
   UncordonTier: { tier: string };
   DrainTier: { tier: string; deadlineMs: number };
-  /** From the tier's actor: its drain deadline has passed. */
-  EndTierDrain: { tier: string };
+  /** From the tier's actor: this deadline of its drain has passed on the writer's clock; a drain with another one goes on. */
+  EndTierDrain: { tier: string; deadlineAt: number };
   /** From a pressured tier's actor. */
   JudgeLoad: { tier: string };
   DrainPool: { deadlineMs: number | null };

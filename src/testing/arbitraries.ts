@@ -77,6 +77,10 @@ const cancel: Maker = (state, [, a]) => {
   return waiter && ['Cancel', { requestId: waiter.request.id, reason: 'asked' }];
 };
 
+const endDrain: Maker = (state, [, a]) => {
+  const tier = at(state.tiers, a);
+  return tier && ['EndTierDrain', { tier: tier.name, deadlineAt: tier.deadlineAt ?? state.at }];
+};
 const capacity: Maker = (_, [, a, b]) => {
   const [cpu, memory] = [4_000 + 1_000 * (a % 9), 40_000 + 10_000 * (b % 9)];
   return ['ObserveCapacity', { hostId: 'h', source: 'declared', capacity: { cpu, memory } }];
@@ -129,7 +133,7 @@ const MAKERS: readonly (readonly [number, Maker])[] = [
   [4, (state, [, a]) => ['CordonTier', { tier: tierOf(state, a) }]],
   [20, (state, [, a]) => ['UncordonTier', { tier: tierOf(state, a) }]],
   [4, (state, [, a, b]) => ['DrainTier', { tier: tierOf(state, a), deadlineMs: b }]],
-  [10, (state, [, a]) => ['EndTierDrain', { tier: tierOf(state, a) }]],
+  [10, endDrain],
   [1, () => ['DrainPool', { deadlineMs: null }]],
   [15, () => ['EndPoolDrain', {}]],
   [10, capacity],

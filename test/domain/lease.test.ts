@@ -87,6 +87,23 @@ describe('revoke', () => {
     expect(refusalOf(pool.when('Revoke', { leaseId, reason: null, graceMs: 0 }).answer).code).toBe('FENCED');
   });
 
+  it('asked for again shortens what is left of the grace, down to none, and never lengthens it', () => {
+    const pool = new Spec();
+    const { leaseId } = pool.granted('a', { cpu: 1 });
+    const revoke = (graceMs: number | null) => pool.when('Revoke', { leaseId, reason: null, graceMs });
+    const endsAt = () => (pool.state.leases.get(leaseId)?.noticeEndsAt ?? 0) - pool.now;
+    revoke(20_000);
+    expect(revoke(30_000)).toMatchObject({ events: [], answer: { kind: 'lease', replayed: true } });
+    pool.now += 5_000;
+    expect(endsAt()).toBe(15_000);
+    expect(revoke(1_000).events.map((event) => event.type)).toEqual(['RevocationNoticed']);
+    expect(endsAt()).toBe(1_000);
+    expect(revoke(null).events).toEqual([]);
+    const last = revoke(0);
+    expect(last.events.map((event) => event.type)).toEqual(['LeaseReclaimed']);
+    expect(last.answer).toMatchObject({ kind: 'lease', replayed: false, lease: { reason: 'revoked' } });
+  });
+
   it('lets the holder release during the grace', () => {
     const pool = new Spec();
     const lease = pool.granted('a', { cpu: 1 });

@@ -3,6 +3,7 @@ import { overallocated } from '../../src/domain/invariants.ts';
 import { Spec } from './spec.ts';
 
 const admission = (pool: Spec) => pool.state.tiers[0]?.mode.admission;
+const endOf = (pool: Spec) => ({ tier: 'main', deadlineAt: pool.state.tiers[0]!.deadlineAt! });
 const load = (pool: Spec) => pool.state.tiers[0]?.mode.load;
 const observe = (pool: Spec, cpu: number) =>
   pool.events('ObserveCapacity', { hostId: 'h', source: 'declared', capacity: { cpu } });
@@ -31,7 +32,6 @@ describe('a tier', () => {
       'RequestCancelled',
     ]);
     expect(pool.state.tiers[0]).toMatchObject({ deadlineAt: pool.now + 1_000 });
-    expect(pool.events('EndTierDrain', { tier: 'main' })).toEqual([]);
     pool.release(lease);
     expect(admission(pool)).toBe('drained');
     expect(pool.state.tiers[0]?.deadlineAt).toBeNull();
@@ -47,10 +47,24 @@ describe('a tier', () => {
     const pool = new Spec();
     const lease = pool.granted('a', { cpu: 1 });
     pool.when('DrainTier', { tier: 'main', deadlineMs: 1_000 });
-    pool.now += 1_000;
-    expect(pool.events('EndTierDrain', { tier: 'main' })).toEqual(['LeaseReclaimed', 'TierModeChanged']);
+    const { deadlineAt } = pool.state.tiers[0]!;
+    expect(pool.events('EndTierDrain', endOf(pool))).toEqual(['LeaseReclaimed', 'TierModeChanged']);
     expect(admission(pool)).toBe('drained');
     expect(pool.state.ended.get(lease.leaseId)?.reason).toBe('drained');
+    expect(pool.events('EndTierDrain', { tier: 'main', deadlineAt: deadlineAt! })).toEqual([]);
+  });
+
+  it('is not ended by the deadline of an earlier drain, whatever the wall clock says', () => {
+    const pool = new Spec();
+    pool.granted('a', { cpu: 1 });
+    pool.when('DrainTier', { tier: 'main', deadlineMs: 1_000 });
+    const earlier = endOf(pool);
+    pool.when('UncordonTier', { tier: 'main' });
+    pool.when('DrainTier', { tier: 'main', deadlineMs: 60_000 });
+    pool.now += 30_000;
+    expect(pool.events('EndTierDrain', earlier)).toEqual([]);
+    pool.now -= 3_600_000;
+    expect(pool.events('EndTierDrain', endOf(pool))).toEqual(['LeaseReclaimed', 'TierModeChanged']);
   });
 
   it('that nobody knows is an answer, not a crash', () => {

@@ -59,27 +59,23 @@ export function renew(turn: Turn, { data }: CommandOf<'Renew'>): Answer {
   return { kind: 'lease', lease, replayed: false };
 }
 
+/** Notice and grace, then the end. Asked for again it may leave less grace than there is, never more. */
 export function revoke(turn: Turn, { data }: CommandOf<'Revoke'>): Answer {
   const lease = turn.state.leases.get(data.leaseId);
   if (lease === undefined) {
     const ended = turn.state.ended.get(data.leaseId);
     return ended === undefined ? unknown(turn, data.leaseId) : fenced(turn, ended);
   }
-  if (lease.noticeEndsAt !== null) return { kind: 'lease', lease, replayed: true };
   const graceMs = data.graceMs ?? turn.state.config.leases.graceMs;
-  if (graceMs > 0) {
-    const { leaseId, token } = lease;
-    turn.emit('RevocationNoticed', {
-      leaseId,
-      token,
-      reason: 'revoked',
-      detail: data.reason,
-      endsAt: turn.at + graceMs,
-    });
-    return { kind: 'lease', lease, replayed: false };
+  if (graceMs === 0) {
+    reclaim(turn, lease, 'revoked', data.reason);
+    return { kind: 'lease', lease: turn.state.ended.get(lease.leaseId)!, replayed: false };
   }
-  reclaim(turn, lease, 'revoked', data.reason);
-  return { kind: 'lease', lease: turn.state.ended.get(lease.leaseId)!, replayed: false };
+  const endsAt = turn.at + graceMs;
+  if (lease.noticeEndsAt !== null && lease.noticeEndsAt <= endsAt) return { kind: 'lease', lease, replayed: true };
+  const { leaseId, token } = lease;
+  turn.emit('RevocationNoticed', { leaseId, token, reason: 'revoked', detail: data.reason, endsAt });
+  return { kind: 'lease', lease, replayed: false };
 }
 
 /** Ends a lease that its holder did not give back. Its capacity may be kept back for a while, lest the holder still uses it. */

@@ -43,10 +43,10 @@ export const drainTier = (turn: Turn, { data }: CommandOf<'DrainTier'>): Answer 
     }
   });
 
-/** The drain's deadline: what has not ended by itself is reclaimed. */
+/** The deadline of the drain that is on: what has not ended by itself is reclaimed. */
 export const endTierDrain = (turn: Turn, { data }: CommandOf<'EndTierDrain'>): Answer =>
   withTier(turn, data.tier, (tier) => {
-    if (tier.mode.admission !== 'draining' || turn.at < (tier.deadlineAt ?? 0)) return;
+    if (tier.mode.admission !== 'draining' || tier.deadlineAt !== data.deadlineAt) return;
     for (const lease of leasesInOrder(turn.state)) if (lease.tier === tier.name) reclaim(turn, lease, 'drained', null);
     shift(turn, tier, 'drain.deadline', null);
   });

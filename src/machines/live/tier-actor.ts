@@ -1,4 +1,4 @@
-import { type Observable, tap } from 'rxjs';
+import { NEVER, type Observable, tap } from 'rxjs';
 import { type Actor, createActor } from 'xstate';
 import type { TierMode, TierTrigger } from '../../model/modes.ts';
 import { type DrainDeadline, type TierResume, tierMachine } from '../tier.machine.ts';
@@ -20,7 +20,9 @@ export class TierActor {
     const machine = tierMachine.provide({
       actors: {
         drainDeadline: waiting.source<DrainDeadline>(({ deadlineAt }) =>
-          waiting.at(deadlineAt, Number.POSITIVE_INFINITY, { type: 'EndTierDrain', data: { tier } }),
+          deadlineAt === null
+            ? NEVER
+            : waiting.at(deadlineAt, Number.POSITIVE_INFINITY, { type: 'EndTierDrain', data: { tier, deadlineAt } }),
         ),
         fasterSampling: waiting.source<undefined>(() =>
           waiting
