@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { evolve } from '../../domain/evolve.ts';
-import { canonicalState } from '../../domain/snapshot.ts';
+import { canonicalState, STATE_SCHEMA_VERSION } from '../../domain/snapshot.ts';
 import { emptyState, type PoolState } from '../../domain/state.ts';
 import { PoolError } from '../../model/errors.ts';
 import type { EventStore } from '../../model/event-store.ts';
@@ -55,8 +55,8 @@ export async function* exportLog(
       onProgress({ events, total });
     }
   }
-  const end = { events: header.to.pool + 1, refusals: header.to.audit + 1, sha256: stateHash(state) };
-  yield writer.line({ end });
+  const counts = { events: header.to.pool + 1, refusals: header.to.audit + 1 };
+  yield writer.line({ end: { ...counts, stateVersion: STATE_SCHEMA_VERSION, sha256: stateHash(state) } });
 }
 
 async function headerOf(store: EventStore, poolId: string): Promise<ExportHeader> {

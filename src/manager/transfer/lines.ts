@@ -14,6 +14,8 @@ export interface ExportHeader {
 export interface ExportEnd {
   readonly events: number;
   readonly refusals: number;
+  /** Of the form of the state that was hashed: the hash of another form says nothing here. */
+  readonly stateVersion: number;
   readonly sha256: string;
 }
 

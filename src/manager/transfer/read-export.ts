@@ -1,4 +1,6 @@
+import { STATE_SCHEMA_VERSION } from '../../domain/snapshot.ts';
 import { emptyState } from '../../domain/state.ts';
+import { lift } from '../../eventstore/upcast.ts';
 import { PoolError } from '../../model/errors.ts';
 import type { RecordedEvent } from '../../model/events.ts';
 import { foldPage, stateHash, streamName } from './export.ts';
@@ -12,7 +14,7 @@ export interface ExportedEvent {
 }
 
 /**
- * The events of an exported log in their order, and at last its end. Throws INVALID_REQUEST for what is not a whole export of
+ * The events of an exported log in their order, lifted to today's versions, and at last its end. Throws INVALID_REQUEST for what is not a whole export of
  * this pool: a damaged line (naming it), a gap, another pool, no end, or events that fold to another state than was exported.
  */
 export async function* readExport(
@@ -32,15 +34,17 @@ export async function* readExport(
     else if ('end' in record) end = record.end;
     else {
       const { stream } = record;
-      const event = { ...record.event, stream: streamName(poolId, stream) };
+      const event = lift({ ...record.event, stream: streamName(poolId, stream) });
       if (event.revision !== next[stream]++) throw notWhole(`${stream} goes on with revision ${event.revision}`);
       if (stream === 'pool') foldPage(state, [event]);
       yield { stream, event, total: header.to.pool + header.to.audit + 2 };
     }
   }
   if (end === undefined) throw notWhole('it has no end');
-  if (stateHash(state) !== end.sha256) throw notWhole('its events fold to another state than was exported');
-  return end;
+  const sha256 = stateHash(state);
+  if (end.stateVersion === STATE_SCHEMA_VERSION && end.sha256 !== sha256)
+    throw notWhole('its events fold to another state than was exported');
+  return { ...end, sha256 };
 }
 
 const notWhole = (why: string): PoolError => new PoolError('INVALID_REQUEST', `not a whole export: ${why}`);
