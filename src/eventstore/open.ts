@@ -13,6 +13,13 @@ export interface OpenStoreOptions {
   readonly signal?: AbortSignal;
   readonly logger?: Logger;
   readonly clock?: Clock;
+  /** What EventStoreDB keeps of the audit streams; default 30 days and 1 000 000 refusals. An operator's own metadata wins. */
+  readonly auditRetention?: AuditRetention;
+}
+
+export interface AuditRetention {
+  readonly maxAgeMs: number;
+  readonly maxCount: number;
 }
 
 const ESDB = /^esdb(\+discover)?:\/\//;
@@ -22,8 +29,10 @@ const ALLOWED = 'memory:, sqlite:<file>, esdb://<host:port> or esdb+discover://<
 export async function openEventStore(url: string, options: OpenStoreOptions = {}): Promise<EventStore> {
   options.signal?.throwIfAborted();
   if (url === 'memory:') return new MemoryEventStore();
-  if (ESDB.test(url))
-    throw new PoolError('INVALID_CONFIG', `store: the adapter for ${url.split(':', 1)[0]}:// is not there yet`);
+  if (ESDB.test(url)) {
+    const { EventStoreDbStore } = await import('./eventstoredb/store.ts');
+    return new EventStoreDbStore(url, options);
+  }
   if (url.startsWith('sqlite:') && url.length > 'sqlite:'.length)
     return openSqlite(url.slice('sqlite:'.length), options);
   const shown = url.replace(/\/\/[^@/]*@/, '//***@');

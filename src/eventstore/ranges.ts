@@ -14,24 +14,30 @@ export function* readRange<E>(
   last: number,
   slice: (first: number, last: number) => readonly E[],
 ): Generator<readonly E[]> {
-  const { direction = 'forward', limit = Number.MAX_SAFE_INTEGER, signal } = options;
-  mustBeCount('from', options.from ?? 0);
-  mustBeCount('limit', limit);
+  const { from, direction, limit } = checkedRange(options);
+  const { signal } = options;
   if (direction === 'forward') {
-    const first = options.from ?? 0;
+    const first = from ?? 0;
     const end = Math.min(last, first + limit - 1);
     for (let at = first; at <= end; at += pageEvents) {
       signal?.throwIfAborted();
       yield slice(at, Math.min(end, at + pageEvents - 1));
     }
   } else {
-    const first = Math.min(last, options.from ?? last);
+    const first = Math.min(last, from ?? last);
     const end = Math.max(0, first - limit + 1);
     for (let at = first; at >= end; at -= pageEvents) {
       signal?.throwIfAborted();
       yield slice(Math.max(end, at - pageEvents + 1), at).toReversed();
     }
   }
+}
+
+/** What is asked for, with its defaults; `from` undefined = the end that the direction begins at. Throws INVALID_REQUEST. */
+export function checkedRange({ from, direction = 'forward', limit = Number.MAX_SAFE_INTEGER }: ReadOptions) {
+  mustBeCount('from', from ?? 0);
+  mustBeCount('limit', limit);
+  return { from, direction, limit };
 }
 
 function mustBeCount(path: string, value: number): void {

@@ -9,7 +9,12 @@ export function reopenContract(bench: Bench): void {
       const stream = freshStream();
       const before = bench.store;
       await mustAppend(before, stream, events(1), NO_STREAM);
-      const ended = takeUntil(before.subscribe(stream), () => false);
+      const delivered = Promise.withResolvers<void>();
+      const ended = takeUntil(before.subscribe(stream), (seen) => {
+        if (seen.length === 1) delivered.resolve();
+        return false;
+      });
+      await delivered.promise;
       await bench.reopen();
       expect((await ended).seen).toHaveLength(1);
       expect(await before.append(stream, events(1), 0)).toMatchObject({ outcome: 'failed', retryable: false });

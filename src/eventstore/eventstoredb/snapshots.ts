@@ -1,0 +1,155 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { promisify } from 'node:util';
+import { constants, gunzip, gzip } from 'node:zlib';
+import type { Snapshot, SnapshotStore } from '../../model/event-store.ts';
+import type { Logger } from '../../model/interfaces.ts';
+import type { Appender } from './appender.ts';
+import { type Encoded, type Expected, encode } from './codec.ts';
+import type { RecordedMessage } from './messages.ts';
+import { MetadataStreams } from './metadata.ts';
+import type { Reader } from './reader.ts';
+import { readBackwards } from './requests.ts';
+
+const pack = promisify(gzip);
+const unpack = promisify(gunzip);
+
+const PART = 'SnapshotPart';
+const TAKEN = 'SnapshotTaken';
+/** With its `SnapshotTaken` one part fits into one append. */
+const PART_BYTES = 1_000_000;
+
+/** The last event of a snapshot: what it is of, and by what it is found to be whole. */
+interface Taken {
+  readonly revision: number;
+  readonly schemaVersion: number;
+  readonly codeVersion: string;
+  /** How many events of type `SnapshotPart` stand before this one: the gzipped JSON of the state. */
+  readonly parts: number;
+  /** Of the JSON. */
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+/** No pool's stream: those begin with `pool-`. */
+export const snapshotStream = (stream: string): string => `snapshot-${stream}`;
+
+/**
+ * Snapshots in a stream of their own, each as parts and then a `SnapshotTaken`. The server keeps the newest two (`$maxCount`);
+ * the stream may be deleted at any time. One that is not whole is passed over for the one before it.
+ */
+export class EventStoreDbSnapshots implements SnapshotStore {
+  readonly #appender: Appender;
+  readonly #reader: Reader;
+  readonly #metadata: MetadataStreams;
+  readonly #readOnly: boolean;
+  readonly #logger: Logger;
+  #saved: Promise<unknown> = Promise.resolve();
+
+  constructor(appender: Appender, reader: Reader, readOnly: boolean, logger: Logger) {
+    this.#appender = appender;
+    this.#reader = reader;
+    this.#metadata = new MetadataStreams(appender, reader);
+    this.#readOnly = readOnly;
+    this.#logger = logger;
+  }
+
+  /** The state is taken at the call. Rejects if it could not be written whole: there is the one before it then. */
+  save(stream: string, { state, revision, schemaVersion, codeVersion }: Snapshot): Promise<void> {
+    if (this.#readOnly) return Promise.resolve();
+    const json = Buffer.from(JSON.stringify(state));
+    const written = this.#saved.then(async () => {
+      const packed = await pack(json, { level: constants.Z_BEST_SPEED });
+      const parts = Array.from({ length: Math.ceil(packed.length / PART_BYTES) }, (_, i) =>
+        packed.subarray(i * PART_BYTES, (i + 1) * PART_BYTES),
+      );
+      const of = { revision, schemaVersion, codeVersion };
+      const taken: Taken = { ...of, parts: parts.length, bytes: json.length, sha256: sha256(json) };
+      await this.#write(snapshotStream(stream), parts, taken);
+    });
+    this.#saved = written.catch(() => {});
+    return written;
+  }
+
+  async load(stream: string): Promise<Snapshot | undefined> {
+    let taken: Taken | undefined;
+    let parts: Uint8Array[] = [];
+    const backwards = readBackwards(snapshotStream(stream), 'end', Number.MAX_SAFE_INTEGER);
+    for await (const page of this.#reader.pages(backwards, rawEvent)) {
+      for (const { type, data } of page) {
+        if (type === PART) parts.unshift(data);
+        else [taken, parts] = [parseTaken(data), []];
+        if (taken === undefined || parts.length < taken.parts) continue;
+        const snapshot = await restore(taken, parts);
+        if (snapshot !== undefined) return snapshot;
+        this.#logger.warn({ stream, revision: taken.revision }, 'a damaged snapshot is ignored');
+        taken = undefined;
+      }
+    }
+    return undefined;
+  }
+
+  async delete(stream: string): Promise<void> {
+    const name = snapshotStream(stream);
+    const last = await this.#reader.lastRevision(name);
+    if (last >= 0) await this.#metadata.merge(name, { $tb: last + 1 });
+  }
+
+  /** In as many appends as it needs, the first wherever the stream ends, the others exactly behind it: no two mix. */
+  async #write(name: string, parts: readonly Buffer[], taken: Taken): Promise<void> {
+    await this.#keepTwo(name, parts.length + 1);
+    const last = encode(randomUUID(), TAKEN, 'application/json', Buffer.from(JSON.stringify(taken)));
+    let expected: Expected = 'any';
+    for (const [i, part] of parts.entries()) {
+      const events: Encoded[] = [encode(randomUUID(), PART, 'application/octet-stream', part)];
+      if (i === parts.length - 1) events.push(last);
+      const answer = await this.#appender.append(name, events, expected);
+      if (answer.kind !== 'success')
+        throw new Error(`a snapshot could not be written: ${answer.kind}`, {
+          cause: 'cause' in answer && answer.cause,
+        });
+      expected = answer.revision;
+    }
+  }
+
+  /** Makes room for one of `events` events beside the last one. */
+  async #keepTwo(name: string, events: number): Promise<void> {
+    const before = await this.#lastTaken(name);
+    const $maxCount = events + (before === undefined ? 0 : before.parts + 1);
+    const metadata = await this.#metadata.read(name);
+    if (metadata?.['$maxCount'] !== $maxCount) await this.#metadata.merge(name, { $maxCount });
+  }
+
+  async #lastTaken(name: string): Promise<Taken | undefined> {
+    for await (const page of this.#reader.pages(readBackwards(name, 'end', 1), rawEvent))
+      if (page[0]?.type === TAKEN) return parseTaken(page[0].data);
+    return undefined;
+  }
+}
+
+const rawEvent = (message: RecordedMessage) => ({
+  type: message.getMetadataMap().get('type'),
+  data: message.getData_asU8(),
+});
+
+const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+
+function parseTaken(data: Uint8Array): Taken | undefined {
+  try {
+    const taken = JSON.parse(Buffer.from(data).toString()) as Taken;
+    return Number.isSafeInteger(taken.parts) && Number.isSafeInteger(taken.bytes) ? taken : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Undefined if it is not whole. */
+async function restore(taken: Taken, parts: readonly Uint8Array[]): Promise<Snapshot | undefined> {
+  const { revision, schemaVersion, codeVersion, bytes } = taken;
+  try {
+    const json = await unpack(Buffer.concat(parts), { maxOutputLength: Math.max(1, bytes) });
+    if (sha256(json) !== taken.sha256) return undefined;
+    return { revision, schemaVersion, codeVersion, state: JSON.parse(json.toString()) as unknown };
+  } catch {
+    return undefined;
+  }
+}
