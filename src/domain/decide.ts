@@ -28,7 +28,7 @@ export type { Answer, Decided, DecisionContext } from './answer.ts';
 export function decide(state: PoolState, command: Command, context: DecisionContext, journal?: Journal): Decided {
   const turn = new Turn(state, command, journal);
   const answer = answerTo(turn, command, context);
-  if (answer.kind !== 'refused') react(turn, context);
+  if (answer.kind !== 'refused') react(turn);
   return { events: turn.events, answer };
 }
 

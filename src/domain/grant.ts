@@ -1,8 +1,8 @@
 import { type Amounts, amountIn } from '../model/amounts.ts';
 import type { RequestSpec } from '../model/request.ts';
-import { borrowedPart, fits, roomIn } from './placement.ts';
+import { borrowedPart, fits, nominalLeftIn, roomIn } from './placement.ts';
 import { leastOf } from './plan.ts';
-import { admits, mayPass } from './queue.ts';
+import { admits, spared, waiterIn, waitersAhead, waitingLenders, waitsElsewhere } from './queue.ts';
 import { quotaLack, quotaRoomIn } from './quota.ts';
 import type { LeaseRecord, PoolState, TierState } from './state.ts';
 import type { Turn } from './turn.ts';
@@ -17,28 +17,64 @@ export interface Settled {
   readonly rank: number;
 }
 
+/** The most that may be taken in one dimension. */
+type Limit = (dimension: string) => number;
+
 /**
- * What the tier can grant now of a request: all of it, or as much as room and the owner's quota leave, down to its
- * minimum; null = nothing.
+ * What the tier can grant now of a request: all of it, or as much as room, the owner's quota and those who wait leave, down
+ * to its minimum; null = nothing.
  */
 export function grantable(state: PoolState, tier: TierState, settled: Settled): Amounts | null {
-  if (!admits(tier)) return null;
-  const amounts = amountsNow(state, tier, settled.request);
-  return amounts !== null && mayPass(state, tier, settled.leaseId, settled.rank, amounts) ? amounts : null;
+  const { request } = settled;
+  const least = leastOf(request);
+  if (!admits(tier) || !fits(state, tier, least) || quotaLack(state, request.owner, least) !== null) return null;
+  if (state.waiting.size > 0) return besideWaiters(state, tier, settled, least);
+  return request.minimum === null ? request.amounts : most(request, least, roomOf(state, tier, request.owner));
 }
 
-function amountsNow(state: PoolState, tier: TierState, request: RequestSpec): Amounts | null {
-  const { owner, minimum, amounts } = request;
-  if (fits(state, tier, amounts) && quotaLack(state, owner, amounts) === null) return amounts;
-  if (minimum === null) return null;
-  const least = leastOf(request);
-  if (!fits(state, tier, least) || quotaLack(state, owner, least) !== null) return null;
+/** What is free for the tier and left of the owner's quota. */
+const roomOf =
+  (state: PoolState, tier: TierState, owner: string): Limit =>
+  (dimension) =>
+    Math.min(roomIn(state, tier, dimension), quotaRoomIn(state, owner, dimension));
+
+/**
+ * While others wait: what those before it in the tier can spare, and above the nominal only what waiting lenders can spare. With
+ * a minimum, and someone waiting in another tier, it takes what lies inside the nominal and leaves the rest to the others.
+ */
+function besideWaiters(state: PoolState, tier: TierState, settled: Settled, least: Amounts): Amounts | null {
+  const { request, leaseId, rank } = settled;
+  const waitersBefore = waitersAhead(state, tier, leaseId, rank);
+  if (waitersBefore === null) return null;
+  const ahead = waitersBefore.map((record) => waiterIn(tier, record));
+  const isLastLease = state.leases.size + 1 === state.config.maxPoolSize;
+  if (isLastLease && ahead.length > 0) return null;
+  const room = roomOf(state, tier, request.owner);
+  const own: Limit = (dimension) => Math.min(room(dimension), spared(state, ahead, dimension));
+  const inside = most(request, least, (dimension) => Math.min(own(dimension), nominalLeftIn(tier, dimension)));
+  if (inside === request.amounts || (inside !== null && waitsElsewhere(state, tier))) return inside;
+  const lenders = waitingLenders(state, tier);
+  if (isLastLease && lenders.length > 0) return inside;
+  return most(request, least, (dimension) =>
+    Math.min(own(dimension), Math.max(nominalLeftIn(tier, dimension), spared(state, lenders, dimension))),
+  );
+}
+
+/** All that is asked for, or with a minimum as much of it as is within the limit; null if the limit does not even hold the least. */
+function most({ amounts, minimum }: RequestSpec, least: Amounts, limit: Limit): Amounts | null {
+  if (isWithin(amounts, limit)) return amounts;
+  if (minimum === null || !isWithin(least, limit)) return null;
   const less: Record<string, number> = {};
-  for (const dimension in amounts) {
-    const room = Math.min(roomIn(state, tier, dimension), quotaRoomIn(state, owner, dimension));
-    less[dimension] = Math.min(amountIn(amounts, dimension), room);
-  }
+  for (const dimension in amounts) less[dimension] = Math.min(amountIn(amounts, dimension), limit(dimension));
   return less;
+}
+
+function isWithin(amounts: Amounts, limit: Limit): boolean {
+  for (const dimension in amounts) {
+    const amount = amountIn(amounts, dimension);
+    if (amount > 0 && amount > limit(dimension)) return false;
+  }
+  return true;
 }
 
 export function grant(

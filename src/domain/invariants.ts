@@ -47,12 +47,3 @@ function same(wrong: string[], what: string, counted: Tally, summed: Tally): voi
     if (a !== b || a < 0) wrong.push(`${what}: ${dimension} is counted as ${a}, held are ${b}`);
   }
 }
-
-/** Whether the pool holds more than is allocatable; only a fall of capacity may bring that about. */
-export function overallocated(state: PoolState): boolean {
-  return state.dimensions.some(
-    (dimension) =>
-      amountIn(state.allocated, dimension) + amountIn(state.quarantined, dimension) >
-      amountIn(state.allocatable, dimension),
-  );
-}

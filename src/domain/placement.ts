@@ -10,6 +10,16 @@ function guaranteedOf(tier: TierState, dimension: string): number {
 const takenOf = (tier: TierState, dimension: string): number =>
   amountIn(tier.allocated, dimension) + amountIn(tier.quarantined, dimension);
 
+/** Whether the pool holds more than is allocatable in a dimension; only a fall of capacity may bring that about. */
+export const isOverIn = (state: PoolState, dimension: string): boolean =>
+  amountIn(state.allocated, dimension) + amountIn(state.quarantined, dimension) >
+  amountIn(state.allocatable, dimension);
+
+export function isOverallocated(state: PoolState): boolean {
+  for (const dimension of state.dimensions) if (isOverIn(state, dimension)) return true;
+  return false;
+}
+
 /** What is left of the pool after what other tiers hold, or keep for themselves alone. */
 function reachable(state: PoolState, tier: TierState, dimension: string): number {
   let left = amountIn(state.allocatable, dimension) - takenOf(tier, dimension);
@@ -57,6 +67,10 @@ export function shortfallOf(state: PoolState, tier: TierState, amounts: Amounts)
   }
   return missing;
 }
+
+/** What the tier does not hold yet of its own nominal. */
+export const nominalLeftIn = (tier: TierState, dimension: string): number =>
+  Math.max(0, amountIn(tier.sizing.nominal, dimension) - takenOf(tier, dimension));
 
 /** The part of the amounts that lies above the tier's nominal; null if there is none. */
 export function borrowedPart(tier: TierState, amounts: Amounts): Amounts | null {

@@ -7,7 +7,8 @@ import type { PoolState, TierState, WaitingRecord } from './state.ts';
 /**
  * The order of waiters. Priority with linear ageing, as one number that never changes: the moment of queueing less
  * weight x ageingMs. A request with weight p is passed by a later one of weight q only within (q - p) x ageingMs of its
- * own queueing, which bounds starvation by (highest weight - p) x ageingMs.
+ * own queueing, which bounds starvation: after (highest weight - p) x ageingMs nobody comes before it any more, and who
+ * comes behind it cannot delay it (`waitersAhead`, ADR 7).
  */
 export const rankOf = (at: number, weight: number, ageingMs: number): number => at - weight * ageingMs;
 
@@ -16,49 +17,89 @@ export const admits = (tier: TierState): boolean =>
   tier.mode.admission === 'open' && tier.mode.load !== 'overcommitted';
 
 /** A waiter that its owner's quota keeps back never keeps others back. */
-export const isAdmissible = (state: PoolState, waiter: WaitingRecord): boolean =>
+const isAdmissible = (state: PoolState, waiter: WaitingRecord): boolean =>
   quotaLack(state, waiter.request.owner, leastOf(waiter.request)) === null;
 
-/** The first waiter of a tier that its own quota does not keep back. */
-export function headOf(state: PoolState, tier: TierState): WaitingRecord | undefined {
-  return tier.waiting.find((waiter) => isAdmissible(state, waiter));
+/** So many waiters of a tier are looked at; those that their owner's quota keeps back do not count. Nobody passes more. */
+const LOOKED_AT = 128;
+
+/** The one waiter of a tier that may be granted next: the first that fits, in a strict tier the first of all. */
+export function firstThatFits(state: PoolState, tier: TierState): WaitingRecord | undefined {
+  const depth = isStrict(state, tier) ? 1 : LOOKED_AT;
+  let looked = 0;
+  for (const waiter of tier.waiting) {
+    if (!isAdmissible(state, waiter)) continue;
+    if (fits(state, tier, leastOf(waiter.request))) return waiter;
+    looked += 1;
+    if (looked === depth) return undefined;
+  }
+  return undefined;
 }
 
 /**
- * Granting `amounts` cannot make `head` start later: it takes nothing of what the head lacks, and leaves enough of
- * what the head does not lack.
+ * The admissible waiters of the tier that stand before a request of `rank`; null if one of them bars it: it fits, so that
+ * its turn comes first, or the tier is strict. The others lack something, and the request may pass them as far as it
+ * spares them (`spared`). So no request is ever granted past a waiter that is admissible and fits.
  */
-function cannotDelay(state: PoolState, headTier: TierState, head: WaitingRecord, amounts: Amounts): boolean {
-  const wanted = leastOf(head.request);
-  for (const dimension in wanted) {
-    const taken = amountIn(amounts, dimension);
-    if (taken === 0 || wanted[dimension] === 0) continue;
-    if (roomIn(state, headTier, dimension) - taken < amountIn(wanted, dimension)) return false;
+export function waitersAhead(
+  state: PoolState,
+  tier: TierState,
+  self: string,
+  rank: number,
+): readonly WaitingRecord[] | null {
+  const ahead: WaitingRecord[] = [];
+  const depth = isStrict(state, tier) ? 0 : LOOKED_AT;
+  for (const waiter of tier.waiting) {
+    if (waiter.leaseId === self || waiter.rank > rank) break;
+    if (!isAdmissible(state, waiter)) continue;
+    if (ahead.length === depth || fits(state, tier, leastOf(waiter.request))) return null;
+    ahead.push(waiter);
   }
-  return state.leases.size + 1 < state.config.maxPoolSize;
+  return ahead;
 }
 
-/** Whether a request of `rank` may be granted these amounts in the tier now, as far as those who wait there are concerned. */
-export function mayPass(state: PoolState, tier: TierState, self: string, rank: number, amounts: Amounts): boolean {
-  if (tier.waiting.length > 0) {
-    const head = headOf(state, tier);
-    const ahead = head !== undefined && head.leaseId !== self && head.rank <= rank;
-    if (ahead && strictIn(state, tier)) return false;
-    if (ahead && (fits(state, tier, leastOf(head.request)) || !cannotDelay(state, tier, head, amounts))) return false;
-  }
-  return borrowedPart(tier, amounts) === null || leavesLenders(state, tier, amounts);
+/** A waiter as those see it that are to spare it: where it waits, and the least that it wants there. */
+export interface Waiter {
+  readonly tier: TierState;
+  readonly least: Amounts;
 }
 
-const strictIn = (state: PoolState, tier: TierState): boolean =>
-  state.config.tiers.find(({ name }) => name === tier.name)?.queue.policy === 'strict';
+export const waiterIn = (tier: TierState, { request }: WaitingRecord): Waiter => ({ tier, least: leastOf(request) });
 
-/** A borrower never takes what the head of another tier, inside that tier's nominal, waits for. */
-function leavesLenders(state: PoolState, borrower: TierState, amounts: Amounts): boolean {
+/**
+ * What can be taken of one dimension without making any of these waiters start later: nothing of what one of them lacks,
+ * and of the rest what leaves each of them what it wants.
+ */
+export function spared(state: PoolState, waiters: readonly Waiter[], dimension: string): number {
+  let most = Number.POSITIVE_INFINITY;
+  for (const { tier, least } of waiters) {
+    const wanted = amountIn(least, dimension);
+    if (wanted > 0) most = Math.min(most, roomIn(state, tier, dimension) - wanted);
+  }
+  return Math.max(0, most);
+}
+
+/** Who waits in other tiers for what lies inside the nominal there: a borrower never takes that. */
+export function waitingLenders(state: PoolState, borrower: TierState): readonly Waiter[] {
+  const lenders: Waiter[] = [];
   for (const tier of state.tiers) {
-    if (tier === borrower || tier.waiting.length === 0 || !admits(tier)) continue;
-    const head = headOf(state, tier);
-    if (head === undefined || borrowedPart(tier, leastOf(head.request)) !== null) continue;
-    if (!cannotDelay(state, tier, head, amounts)) return false;
+    if (tier === borrower || !admits(tier)) continue;
+    let looked = 0;
+    for (const record of tier.waiting) {
+      if (looked === LOOKED_AT) break;
+      looked += 1;
+      const waiter = waiterIn(tier, record);
+      if (isAdmissible(state, record) && borrowedPart(tier, waiter.least) === null) lenders.push(waiter);
+    }
   }
-  return true;
+  return lenders;
 }
+
+/** Whether anyone waits in another tier that admits. */
+export function waitsElsewhere(state: PoolState, tier: TierState): boolean {
+  for (const other of state.tiers) if (other !== tier && other.waiting.length > 0 && admits(other)) return true;
+  return false;
+}
+
+const isStrict = (state: PoolState, tier: TierState): boolean =>
+  state.config.tiers.find(({ name }) => name === tier.name)?.queue.policy === 'strict';

@@ -1,85 +1,103 @@
-import type { DecisionContext } from './answer.ts';
+import type { Amounts } from '../model/amounts.ts';
+import type { EventType } from '../model/events.ts';
 import { shift } from './decide/tiers.ts';
-import { grant, grantable, type Settled } from './grant.ts';
-import { borrowedPart } from './placement.ts';
-import { isAdmissible } from './queue.ts';
+import { grant, grantable } from './grant.ts';
+import { borrowedPart, isOverallocated } from './placement.ts';
+import { compilePlan, leastOf } from './plan.ts';
+import { admits, firstThatFits } from './queue.ts';
+import { quotaCeiling } from './quota.ts';
 import { loadTrigger, overTrigger } from './sensors.ts';
 import { type PoolState, type TierState, type WaitingRecord, waitersInOrder } from './state.ts';
 import type { Turn } from './turn.ts';
 
-/** How many waiters are looked at for one that fits. Those that their owner's quota keeps back do not count. */
-const BACKFILL_DEPTH = 128;
+/**
+ * What may let a waiter in that was kept out: capacity or a quota comes free, a tier opens, or someone before it goes, is granted, or
+ * no longer fits. After any other event those who wait wait for the same as before.
+ */
+const WAKING: ReadonlySet<EventType> = new Set<EventType>([
+  'LeaseGranted',
+  'LeaseReleased',
+  'LeaseReclaimed',
+  'QuarantineEnded',
+  'RequestCancelled',
+  'RequestExpired',
+  'TierModeChanged',
+  'ConfigChanged',
+  'CapacityObserved',
+  'PoolDrainEnded',
+]);
 
 /** What follows from a command once its own events are folded: waiters that fit are granted, tiers change their modes. */
-export function react(turn: Turn, context: DecisionContext): void {
-  if (turn.state.waiting.size > 0 && !turn.state.draining) {
-    cancelImpossible(turn, context);
+export function react(turn: Turn): void {
+  const { state } = turn;
+  if (state.waiting.size > 0 && !state.draining && wakes(turn)) {
+    cancelImpossible(turn);
     judgeOver(turn);
-    wake(turn, context, true);
-    wake(turn, context, false);
+    wake(turn);
   }
-  for (const tier of turn.state.tiers) {
+  const over = isOverallocated(state);
+  for (const tier of state.tiers) {
     if (tier.mode.admission === 'draining' && tier.leases === 0) shift(turn, tier, 'emptied', null);
-    const trigger = loadTrigger(turn.state, tier, turn.at);
+    const trigger = loadTrigger(state, tier, turn.at, over);
     if (trigger !== undefined) shift(turn, tier, trigger);
   }
 }
+
+/** The sweep is the backstop: it looks whatever happened. */
+const wakes = ({ command, events }: Turn): boolean =>
+  command.type === 'Sweep' || events.some((event) => WAKING.has(event.type));
 
 /** Before waiters are looked at, as a tier that has just recovered serves its own. */
 function judgeOver(turn: Turn): void {
+  const over = isOverallocated(turn.state);
   for (const tier of turn.state.tiers) {
-    const trigger = overTrigger(turn.state, tier);
+    const trigger = overTrigger(turn.state, tier, over);
     if (trigger !== undefined) shift(turn, tier, trigger);
   }
 }
 
-/** Grants waiters in rank order over all tiers: first those inside their tier's nominal, then those that must borrow. */
-function wake(turn: Turn, context: DecisionContext, insideOnly: boolean): void {
-  for (
-    let next = nextWaiter(turn, context, insideOnly);
-    next !== undefined;
-    next = nextWaiter(turn, context, insideOnly)
-  ) {
-    grant(turn, next.tier, next.settled, next.amounts, turn.at - next.queuedAt);
+function wake(turn: Turn): void {
+  for (let next = nextWaiter(turn.state); next !== undefined; next = nextWaiter(turn.state)) {
+    const { tier, waiter, amounts } = next;
+    grant(turn, tier, waiter, amounts, turn.at - waiter.queuedAt);
   }
 }
 
-function nextWaiter(turn: Turn, context: DecisionContext, insideOnly: boolean) {
-  let first: ReturnType<typeof firstIn>;
-  for (const tier of turn.state.tiers) {
-    const found = firstIn(turn.state, tier, context, insideOnly);
-    if (found !== undefined && (first === undefined || found.settled.rank < first.settled.rank)) first = found;
+/** Over all tiers: first who has the least that it accepts inside its tier's nominal, then who must borrow; each in rank order. */
+function nextWaiter(state: PoolState): Found | undefined {
+  let first: Found | undefined;
+  for (const tier of state.tiers) {
+    const found = tier.waiting.length > 0 && admits(tier) ? firstIn(state, tier) : undefined;
+    if (found !== undefined && (first === undefined || isBefore(found, first))) first = found;
   }
   return first;
 }
 
-function firstIn(state: PoolState, tier: TierState, context: DecisionContext, insideOnly: boolean) {
-  if (tier.mode.admission !== 'open') return undefined;
-  let looked = 0;
-  for (const waiter of tier.waiting) {
-    if (!isAdmissible(state, waiter)) continue;
-    if (looked === BACKFILL_DEPTH) break;
-    looked += 1;
-    const settled = settledOf(state, waiter, context);
-    const amounts = grantable(state, tier, settled);
-    if (amounts !== null && (!insideOnly || borrowedPart(tier, amounts) === null))
-      return { tier, settled, amounts, queuedAt: waiter.queuedAt };
-  }
-  return undefined;
+interface Found {
+  readonly tier: TierState;
+  readonly waiter: WaitingRecord;
+  readonly amounts: Amounts;
+  readonly borrows: boolean;
 }
 
-function settledOf(state: PoolState, waiter: WaitingRecord, context: DecisionContext): Settled {
-  const { leaseId, request, priority, type, rank } = waiter;
-  return { leaseId, request, priority, type, rank, ttlMs: context.planFor(state, request).ttlMs };
+function firstIn(state: PoolState, tier: TierState): Found | undefined {
+  const waiter = firstThatFits(state, tier);
+  const amounts = waiter === undefined ? null : grantable(state, tier, waiter);
+  if (waiter === undefined || amounts === null) return undefined;
+  return { tier, waiter, amounts, borrows: borrowedPart(tier, leastOf(waiter.request)) !== null };
 }
+
+const isBefore = (a: Found, b: Found): boolean =>
+  a.borrows === b.borrows ? a.waiter.rank < b.waiter.rank : !a.borrows;
 
 /** After a change of capacity or configuration, what can never be granted any more does not wait for it. */
-function cancelImpossible(turn: Turn, context: DecisionContext): void {
+function cancelImpossible(turn: Turn): void {
   const last = turn.events.at(-1);
   if (last?.type !== 'ConfigChanged' && last?.type !== 'CapacityObserved') return;
   for (const { leaseId, request, tier } of waitersInOrder(turn.state)) {
-    const plan = context.planFor(turn.state, request);
-    if (plan.errors === null && plan.tiers.includes(tier)) continue;
+    const plan = compilePlan(turn.state, request);
+    const possible = plan.errors === null && plan.tiers.includes(tier);
+    if (possible && quotaCeiling(turn.state, request.owner, leastOf(request)) === null) continue;
     turn.emit('RequestCancelled', { leaseId, requestId: request.id, reason: 'neverFits' }, leaseId);
   }
 }

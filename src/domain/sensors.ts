@@ -1,5 +1,6 @@
 import { amountIn } from '../model/amounts.ts';
 import type { LoadMode, TierTrigger } from '../model/modes.ts';
+import { isOverIn } from './placement.ts';
 import type { PoolState, TierState } from './state.ts';
 
 /** Allocated / nominal, the highest over the dimensions that the tier owns any of; above 1 while it borrows. */
@@ -15,10 +16,9 @@ export function loadRatio(tier: TierState): number {
 }
 
 /** The pool holds more than is allocatable, in a dimension in which this tier is above its nominal (or no tier is). */
-export function isOver(state: PoolState, tier: TierState): boolean {
+function isOver(state: PoolState, tier: TierState): boolean {
   for (const dimension of state.dimensions) {
-    const held = amountIn(state.allocated, dimension) + amountIn(state.quarantined, dimension);
-    if (held > amountIn(state.allocatable, dimension) && holdsTooMuch(state, tier, dimension)) return true;
+    if (isOverIn(state, dimension) && holdsTooMuch(state, tier, dimension)) return true;
   }
   return false;
 }
@@ -28,16 +28,16 @@ function holdsTooMuch(state: PoolState, tier: TierState, dimension: string): boo
   return above(tier) || (amountIn(tier.allocated, dimension) > 0 && !state.tiers.some(above));
 }
 
-/** Whether the tier has come to hold too much, or no longer does; undefined = neither. */
-export function overTrigger(state: PoolState, tier: TierState): TierTrigger | undefined {
-  const over = isOver(state, tier);
+/** Whether the tier has come to hold too much, or no longer does; undefined = neither. `poolOver`: the pool does. */
+export function overTrigger(state: PoolState, tier: TierState, poolOver: boolean): TierTrigger | undefined {
+  const over = poolOver && isOver(state, tier);
   if (over === (tier.mode.load === 'overcommitted')) return undefined;
   return over ? 'over' : 'over.ended';
 }
 
 /** What the load of a tier says happened to it; undefined = nothing. Overcommitment at once, the rest once in `dwellMs`. */
-export function loadTrigger(state: PoolState, tier: TierState, at: number): TierTrigger | undefined {
-  const trigger = overTrigger(state, tier);
+export function loadTrigger(state: PoolState, tier: TierState, at: number, poolOver: boolean): TierTrigger | undefined {
+  const trigger = overTrigger(state, tier, poolOver);
   if (trigger !== undefined) return trigger;
   const { load } = tier.mode;
   if (load === 'overcommitted' || at - tier.loadChangedAt < state.config.load.dwellMs) return undefined;

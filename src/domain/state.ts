@@ -45,6 +45,7 @@ export interface WaitingRecord {
   readonly tier: string;
   /** The lower stands before the higher. */
   readonly rank: number;
+  readonly ttlMs: number;
   readonly queuedAt: number;
   readonly expiresAt: number;
   readonly writerId: string;

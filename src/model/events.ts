@@ -54,6 +54,8 @@ export interface EventData {
     tier: string;
     /** Priority with ageing as one number: the lower stands before the higher. queuedAt - weight x ageingMs. */
     rank: number;
+    /** What the lease will get when it is granted. */
+    ttlMs: number;
     expiresAt: number;
     /** The writer that the caller waits at. */
     writerId: string;

@@ -2,6 +2,7 @@ import { evolve } from '../domain/evolve.ts';
 import { checkInvariants as checkState } from '../domain/invariants.ts';
 import { emptyState, type PoolState } from '../domain/state.ts';
 import type { RecordedPoolEvent } from '../model/events.ts';
+import { passedOver } from './passed-over.ts';
 import { ReferenceModel } from './reference-model.ts';
 
 /**
@@ -13,8 +14,9 @@ export class LogChecker {
   readonly reference = new ReferenceModel();
 
   take(event: RecordedPoolEvent): void {
+    const passed = event.type === 'LeaseGranted' ? passedOver(this.state, event.data, event.at) : [];
     evolve(this.state, event);
-    const wrong = [...this.reference.apply(event), ...checkState(this.state), ...this.#compared()];
+    const wrong = [...passed, ...this.reference.apply(event), ...checkState(this.state), ...this.#compared()];
     if (wrong.length > 0) throw new Error(`${event.stream}@${event.revision} ${event.type}: ${wrong.join('; ')}`);
   }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { lentOf } from '../../src/domain/placement.ts';
-import { tierNamed } from '../../src/domain/state.ts';
+import { type LeaseRecord, tierNamed } from '../../src/domain/state.ts';
 import { Spec } from './spec.ts';
 
 const two = (a: object = {}, b: object = {}) => ({
@@ -52,6 +52,47 @@ describe('borrowing', () => {
     pool.queued('y', { cpu: 5_000 }, { ...IN_B, priority: 'critical' });
     pool.release(lease);
     expect(pool.held()).toEqual(['mine']);
+  });
+});
+
+describe('a minimum', () => {
+  /** x holds 1000 of b's nominal and 6000 of a's; theirs waits in a for 3000, inside its nominal, and lacks it. */
+  function lent(): { pool: Spec; x: LeaseRecord } {
+    const pool = new Spec(two(), { cpu: 10_000 });
+    pool.granted('y', { cpu: 1_000 }, IN_A);
+    const x = pool.granted('x', { cpu: 7_000 }, IN_B);
+    return { pool, x };
+  }
+
+  it('is had inside the nominal while borrowing more is forbidden', () => {
+    const third = { name: 'c', priorities: ['normal'], nominal: { cpu: '3000m' } };
+    const { tiers } = two({ nominal: { cpu: '4000m' } }, { nominal: { cpu: '3000m' } });
+    const pool = new Spec({ tiers: [...tiers, third] });
+    pool.granted('x', { cpu: 5_000 }, { tier: 'c' });
+    pool.granted('y', { cpu: 2_000 }, IN_B);
+    pool.queued('lender', { cpu: 4_000 }, IN_A);
+    expect(pool.refused('borrower', { cpu: 2_000 }, IN_B).code).toBe('EXHAUSTED');
+    expect(pool.granted('least', { cpu: 3_000 }, { ...IN_B, minimum: { cpu: 500 } }).amounts).toEqual({ cpu: 1_000 });
+  });
+
+  it('that is free inside the nominal is taken there before anyone borrows', () => {
+    const { pool, x } = lent();
+    pool.granted('z', { cpu: 2_000 }, IN_A);
+    pool.queued('borrower', { cpu: 6_000 }, { ...IN_A, priority: 'critical' });
+    pool.queued('least', { cpu: 5_000 }, { ...IN_B, minimum: { cpu: 1_000 } });
+    expect(pool.held()).toEqual(['y', 'x', 'z']);
+    pool.release(x);
+    expect(pool.held()).toEqual(['y', 'z', 'least']);
+    expect(pool.state.leases.get(pool.state.names.get('least')!)?.amounts).toEqual({ cpu: 4_000 });
+  });
+
+  it('borrows on top when nobody waits elsewhere', () => {
+    const { pool, x } = lent();
+    pool.granted('z', { cpu: 2_000 }, IN_A);
+    pool.queued('least', { cpu: 9_000 }, { ...IN_B, minimum: { cpu: 1_000 } });
+    pool.release(x);
+    const lease = pool.state.leases.get(pool.state.names.get('least')!);
+    expect(lease).toMatchObject({ amounts: { cpu: 7_000 }, borrowed: { cpu: 3_000 } });
   });
 });
 

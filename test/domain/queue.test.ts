@@ -62,6 +62,44 @@ describe('the queue', () => {
     expect(pool.granted('other', { memory: 1_000 }).token).toBe(2);
   });
 
+  /** big lacks 1000 of cpu; wide has room, and is kept back as it would take of what big lacks. */
+  function heldBack(): Spec {
+    const pool = new Spec(strict('bestEffort'), { cpu: 10_000, memory: 1_000, disk: 100 });
+    pool.granted('part', { cpu: 6_000 });
+    pool.queued('big', { cpu: 5_000 });
+    pool.queued('wide', { cpu: 1_000, memory: 1_000 });
+    return pool;
+  }
+
+  it('lets nobody past a waiter that fits, though that one is kept back for another', () => {
+    const pool = heldBack();
+    expect(pool.refused('m', { memory: 1 })).toMatchObject({ code: 'EXHAUSTED', position: 2, shortfall: {} });
+    expect(pool.refused('d', { disk: 1 }).message).toContain('2 stand before the request');
+    pool.queued('behind', { disk: 1 });
+    expect(pool.granted('before', { memory: 1 }, { priority: 'high' }).token).toBe(2);
+    expect(pool.held()).toEqual(['part', 'before', 'behind']);
+  });
+
+  it('lets past waiters that lack something only what spares every one of them', () => {
+    const pool = new Spec(strict('bestEffort'), { cpu: 10_000, memory: 1_000, disk: 100 });
+    pool.granted('part', { cpu: 10_000, memory: 600 });
+    pool.queued('c', { cpu: 5_000 });
+    pool.queued('m', { memory: 500 });
+    pool.queued('cd', { cpu: 1, disk: 60 });
+    expect(pool.refused('a', { memory: 1 }).code).toBe('EXHAUSTED');
+    expect(pool.refused('b', { disk: 41 }).code).toBe('EXHAUSTED');
+    expect(pool.granted('less', { disk: 100 }, { minimum: { disk: 1 } }).amounts).toEqual({ disk: 40 });
+  });
+
+  it('keeps the last lease that the pool may hold for who stands before', () => {
+    const pool = new Spec({ ...strict('bestEffort'), maxPoolSize: 2 }, { cpu: 10_000, memory: 1_000 });
+    const part = pool.granted('part', { cpu: 6_000 });
+    pool.queued('big', { cpu: 5_000 });
+    expect(pool.refused('other', { memory: 1 }).code).toBe('EXHAUSTED');
+    pool.release(part);
+    expect(pool.held()).toEqual(['big']);
+  });
+
   it('refuses when the queue is full, and expires and cancels waiters', () => {
     const pool = new Spec(strict('bestEffort', { maxLength: 1, maxWaitMs: 5_000 }));
     pool.granted('full', { cpu: 10_000 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { overallocated } from '../../src/domain/invariants.ts';
+import { isOverallocated } from '../../src/domain/placement.ts';
 import { Spec } from './spec.ts';
 
 const admission = (pool: Spec) => pool.state.tiers[0]?.mode.admission;
@@ -107,7 +107,7 @@ describe('capacity that falls below what is granted', () => {
     pool.queued('c', { cpu: 1_000 });
     expect(observe(pool, 5_000)).toContain('TierModeChanged');
     expect(load(pool)).toBe('overcommitted');
-    expect(overallocated(pool.state)).toBe(true);
+    expect(isOverallocated(pool.state)).toBe(true);
     expect(pool.refused('d', { cpu: 1 }).code).toBe('EXHAUSTED');
     pool.release(first);
     expect(load(pool)).not.toBe('overcommitted');

@@ -93,7 +93,13 @@ export class WrittenLog {
       type: 'cpu',
       tier: 'main',
     };
-    return this.add('RequestQueued', { ...data, rank: this.#at, expiresAt: this.#at + 60_000, writerId: 'w1' });
+    return this.add('RequestQueued', {
+      ...data,
+      rank: this.#at,
+      ttlMs: 60_000,
+      expiresAt: this.#at + 60_000,
+      writerId: 'w1',
+    });
   }
 
   release(token: number): number {

@@ -1,3 +1,4 @@
+import { type Amounts, isZero } from '../../model/amounts.ts';
 import { canonicalJson } from '../../model/canonical.ts';
 import type { CommandOf } from '../../model/commands.ts';
 import type { RequestSpec } from '../../model/request.ts';
@@ -106,7 +107,7 @@ export const queueOf = (state: PoolState, tier: string) => state.config.tiers.fi
 
 function queue(turn: Turn, tier: TierState, settled: Settled, context: DecisionContext): Answer {
   const { maxLength, maxWaitMs } = queueOf(turn.state, tier.name);
-  const { request, leaseId, priority, type, rank } = settled;
+  const { request, leaseId, priority, type, rank, ttlMs } = settled;
   if (tier.waiting.length >= maxLength) {
     return refuse(
       turn,
@@ -124,6 +125,7 @@ function queue(turn: Turn, tier: TierState, settled: Settled, context: DecisionC
     type,
     tier: tier.name,
     rank,
+    ttlMs,
     expiresAt,
     writerId: context.writerId,
   });
@@ -138,13 +140,14 @@ function busy(turn: Turn, tier: TierState, settled: Settled): Answer {
       shortfall: lack,
     });
   }
-  return refuse(
-    turn,
-    'EXHAUSTED',
-    `tier ${tier.name} has no room for the request now`,
-    busyDetails(turn, tier, settled),
-  );
+  const details = busyDetails(turn, tier, settled);
+  return refuse(turn, 'EXHAUSTED', exhausted(tier.name, details), details);
 }
+
+const exhausted = (tier: string, { shortfall, position }: { shortfall: Amounts; position: number }): string =>
+  isZero(shortfall) && position > 0
+    ? `tier ${tier} keeps its room for those who wait: ${position} stand before the request`
+    : `tier ${tier} has no room for the request now`;
 
 function busyDetails(turn: Turn, tier: TierState, settled: Settled) {
   return {

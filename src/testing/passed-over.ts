@@ -1,0 +1,57 @@
+import type { PoolState, TierState, WaitingRecord } from '../domain/state.ts';
+import type { Amounts } from '../model/amounts.ts';
+import type { EventData } from '../model/events.ts';
+import { isPercentage, percentOf } from '../model/share.ts';
+import { parseAmount } from '../model/units.ts';
+
+/**
+ * Who is passed by a grant though it was its turn: waiters of the same tier with a higher effective priority that are admissible
+ * and fit, in the state before the grant. Written from the rule alone: it shares no code with the decisions.
+ */
+export function passedOver(before: PoolState, grant: EventData['LeaseGranted'], at: number): string[] {
+  const tier = before.tiers.find(({ name }) => name === grant.tier);
+  if (tier === undefined || tier.mode.admission !== 'open' || tier.mode.load === 'overcommitted')
+    return [`${grant.leaseId} is granted in a tier that admits nothing`];
+  const rank = before.waiting.get(grant.leaseId)?.rank ?? rankNow(before, grant, at);
+  return tier.waiting
+    .filter((waiter) => waiter.leaseId !== grant.leaseId && waiter.rank < rank)
+    .filter((waiter) => hasRoom(before, tier, waiter) && hasQuota(before, waiter))
+    .map((waiter) => `${grant.request.id} is granted past ${waiter.request.id}, which fits`);
+}
+
+function rankNow({ config }: PoolState, { tier, priority }: EventData['LeaseGranted'], at: number): number {
+  const { ageingMs } = config.tiers.find(({ name }) => name === tier)!.queue;
+  return at - (config.priorities[priority] ?? 0) * ageingMs;
+}
+
+const leastOf = ({ request: { amounts, minimum } }: WaitingRecord): Amounts => ({ ...amounts, ...minimum });
+
+const hasRoom = (state: PoolState, tier: TierState, waiter: WaitingRecord): boolean =>
+  state.leases.size < state.config.maxPoolSize &&
+  Object.entries(leastOf(waiter)).every(([dimension, least]) => least === 0 || least <= room(state, tier, dimension));
+
+/** Free of the pool, less what other tiers keep for themselves, and no more than the tier may borrow. */
+function room(state: PoolState, tier: TierState, dimension: string): number {
+  const taken = (of: TierState) => (of.allocated[dimension] ?? 0) + (of.quarantined[dimension] ?? 0);
+  const { nominal, borrowingLimit } = tier.sizing;
+  let free = (state.allocatable[dimension] ?? 0) - taken(tier);
+  for (const other of state.tiers) if (other !== tier) free -= Math.max(taken(other), kept(other, dimension));
+  if (borrowingLimit === null) return free;
+  return Math.min(free, (nominal[dimension] ?? 0) + (borrowingLimit[dimension] ?? 0) - taken(tier));
+}
+
+const kept = ({ sizing: { nominal, lendingLimit } }: TierState, dimension: string): number =>
+  lendingLimit === null ? 0 : (nominal[dimension] ?? 0) - (lendingLimit[dimension] ?? 0);
+
+function hasQuota(state: PoolState, waiter: WaitingRecord): boolean {
+  const { owner } = waiter.request;
+  const held = [...state.leases.values()].filter((lease) => lease.request.owner === owner);
+  return Object.entries(state.config.quotas[owner] ?? {}).every(([dimension, written]) => {
+    const limit = isPercentage(written)
+      ? percentOf(written, state.allocatable[dimension] ?? 0)
+      : parseAmount(dimension, written)!;
+    const wanted = leastOf(waiter)[dimension] ?? 0;
+    const sum = held.reduce((total, lease) => total + (lease.amounts[dimension] ?? 0), wanted);
+    return wanted === 0 || sum <= limit;
+  });
+}
