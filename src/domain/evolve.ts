@@ -16,6 +16,7 @@ import {
   foldOpened,
   foldPoolDrain,
   foldTierMode,
+  foldWriter,
 } from './evolve/pool.ts';
 import { foldCancelled, foldExpired, foldQueued } from './evolve/requests.ts';
 import { ImpossibleHistory } from './impossible.ts';
@@ -30,7 +31,7 @@ const FOLDS: Readonly<Record<EventType, Fold>> = {
   PoolOpened: foldOpened,
   ConfigChanged: foldConfig,
   CapacityObserved: foldCapacity,
-  WriterStarted: nothing,
+  WriterStarted: foldWriter,
   LeaseGranted: foldGranted,
   LeasesRenewed: foldRenewed,
   LeaseReleased: foldReleased,

@@ -3,7 +3,7 @@ import { canonicalJson } from '../model/canonical.ts';
 import { type EndedLease, nthEnded, type PoolState, type TierState, type WaitingRecord } from './state.ts';
 
 /** Of the serialized form; a snapshot of another version is not read. */
-export const STATE_SCHEMA_VERSION = 1;
+export const STATE_SCHEMA_VERSION = 2;
 
 type Entries = readonly (readonly [unknown, unknown])[];
 
@@ -15,12 +15,11 @@ export function serializeState(state: PoolState): unknown {
   for (const name of MAPS) plain[name] = sorted(state[name] as ReadonlyMap<string | number, unknown>);
   delete plain['waiting']; // the tiers hold the same records
   delete plain['endedRing'];
+  delete plain['soonestExpiry'];
   plain['ended'] = [...endedInOrder(state)];
   plain['allocated'] = nonZero(state.allocated);
   plain['quarantined'] = nonZero(state.quarantined);
-  plain['owners'] = sorted(state.owners)
-    .map(([owner, used]) => [owner, nonZero(used as Record<string, number>)])
-    .filter(([, used]) => Object.keys(used as object).length > 0);
+  plain['owners'] = sorted(state.owners).map(([owner, used]) => [owner, nonZero(used as Record<string, number>)]);
   plain['tiers'] = state.tiers.map((tier) => ({
     ...tier,
     allocated: nonZero(tier.allocated),
@@ -55,6 +54,7 @@ export function deserializeState(serialized: unknown): PoolState {
   plain['waiting'] = waiting;
   const ended = plain['ended'] as EndedLease[];
   plain['ended'] = new Map(ended.map((each) => [each.lease.leaseId, each]));
+  plain['soonestExpiry'] = null;
   plain['endedRing'] = ringOf(ended, plain['endedFirst'] as number);
   return plain as unknown as PoolState;
 }

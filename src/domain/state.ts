@@ -118,10 +118,15 @@ export interface PoolState {
   /** The caller's name -> lease id, of live leases and waiting requests. */
   readonly names: Map<string, string>;
   readonly keys: Map<string, KeyRecord>;
-  readonly owners: Map<string, Tally>;
+  /** What each owner with a quota holds; the others are not counted. */
+  owners: Map<string, Tally>;
   readonly quarantine: Map<string, Quarantine>;
   readonly breakers: Map<string, BreakerRecord>;
+  /** Who last started, or changed its breaker. */
+  lastWriterId: string;
   lastToken: number;
+  /** When the first of the live leases runs out; null = nobody has asked since it last changed. Kept in no snapshot. */
+  soonestExpiry: number | null;
   draining: boolean;
   healthy: boolean;
   failingChecks: readonly string[];
@@ -159,7 +164,9 @@ export function emptyState(): PoolState {
     owners: new Map(),
     quarantine: new Map(),
     breakers: new Map(),
+    lastWriterId: '',
     lastToken: 0,
+    soonestExpiry: null,
     draining: false,
     healthy: true,
     failingChecks: [],

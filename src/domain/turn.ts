@@ -15,13 +15,13 @@ export class Turn {
   /** Never before the last event: the log's time does not go back. */
   readonly at: number;
   readonly events: RecordedPoolEvent[] = [];
-  readonly #journal: Journal | undefined;
+  readonly journal: Journal | undefined;
 
   constructor(state: PoolState, command: Command, journal: Journal | undefined) {
     this.state = state;
     this.command = command;
     this.at = Math.max(command.at, state.at);
-    this.#journal = journal;
+    this.journal = journal;
   }
 
   /** `correlationId`: the command that began it all, where that is another one. */
@@ -37,7 +37,7 @@ export class Turn {
       stream: state.stream === '' ? poolStream((data as { poolId: string }).poolId) : state.stream,
       revision: state.revision + 1,
     } as unknown as RecordedPoolEvent;
-    evolve(state, event, this.#journal);
+    evolve(state, event, this.journal);
     this.events.push(event);
   }
 }

@@ -1,4 +1,5 @@
 import type { LeaseView, PoolView, RequestView, TierView } from '../model/views.ts';
+import { BREAKER_CLOSED } from './breaker-change.ts';
 import { renewalIntervalMs } from './decide/lease.ts';
 import { startEstimates } from './estimate.ts';
 import { borrowedOf, lentOf, perDimension, roomIn, shortfallOf } from './placement.ts';
@@ -113,12 +114,10 @@ export function tierView(state: PoolState, tier: TierState): TierView {
   };
 }
 
-const CLOSED: BreakerRecord = { mode: 'closed', generation: 0, until: null, reopened: 0 };
-
 /** The body of GET /pool. `breaker`: of the manager that answers; without one that of the log's last writer. */
 export function poolView(
   state: PoolState,
-  breaker: BreakerRecord = [...state.breakers.values()].at(-1) ?? CLOSED,
+  breaker: BreakerRecord = state.breakers.get(state.lastWriterId) ?? BREAKER_CLOSED,
 ): PoolView {
   return {
     poolId: state.poolId,

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { DecisionContext } from '../domain/answer.ts';
 import { BreakerGate } from '../domain/breaker.ts';
 import { Journal } from '../domain/journal.ts';
-import type { LeaseRecord, PoolState } from '../domain/state.ts';
+import { type LeaseRecord, type PoolState, waitersInOrder } from '../domain/state.ts';
 import type { LiveActors } from '../machines/live/actors.ts';
 import { canonicalJson } from '../model/canonical.ts';
 import type { Clock } from '../model/clock.ts';
@@ -161,7 +161,7 @@ export class Core implements EngineListener, AllocateDesk {
   /** Whoever waits here is told so; their requests go, but for those that a key or `respond-async` keeps for a later caller. */
   abandonWaiters(why: unknown): void {
     this.waiters.failAll(why);
-    for (const { writerId, request } of this.state.waiting.values()) {
+    for (const { writerId, request } of waitersInOrder(this.state)) {
       const kept = request.idempotencyKey !== null || request.detached;
       if (!kept && writerId === this.options.writerId) this.cancelOrphan(request.id);
     }

@@ -83,7 +83,7 @@ describe('a minimum', () => {
     expect(pool.held()).toEqual(['y', 'x', 'z']);
     pool.release(x);
     expect(pool.held()).toEqual(['y', 'z', 'least']);
-    expect(pool.state.leases.get(pool.state.names.get('least')!)?.amounts).toEqual({ cpu: 4_000 });
+    expect(pool.lease('least').amounts).toEqual({ cpu: 4_000 });
   });
 
   it('borrows on top when nobody waits elsewhere', () => {
@@ -91,8 +91,7 @@ describe('a minimum', () => {
     pool.granted('z', { cpu: 2_000 }, IN_A);
     pool.queued('least', { cpu: 9_000 }, { ...IN_B, minimum: { cpu: 1_000 } });
     pool.release(x);
-    const lease = pool.state.leases.get(pool.state.names.get('least')!);
-    expect(lease).toMatchObject({ amounts: { cpu: 7_000 }, borrowed: { cpu: 3_000 } });
+    expect(pool.lease('least')).toMatchObject({ amounts: { cpu: 7_000 }, borrowed: { cpu: 3_000 } });
   });
 });
 

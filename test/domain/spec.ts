@@ -109,6 +109,13 @@ export class Spec {
     return this.when('Release', { leaseId: lease.leaseId, token: lease.token, cause: 'holder' }).answer;
   }
 
+  /** The live lease of that name. */
+  lease(name: string): LeaseRecord {
+    const lease = this.state.leases.get(this.state.names.get(name) ?? '');
+    if (lease === undefined) throw new Error(`${name} is not held`);
+    return lease;
+  }
+
   /** The callers' names of what is held, in the order of the grants. */
   held(): string[] {
     return [...this.state.leases.values()].sort((a, b) => a.token - b.token).map((lease) => lease.request.id);

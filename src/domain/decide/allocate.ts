@@ -3,6 +3,7 @@ import { canonicalJson } from '../../model/canonical.ts';
 import type { CommandOf } from '../../model/commands.ts';
 import type { RequestSpec } from '../../model/request.ts';
 import type { Answer, DecisionContext } from '../answer.ts';
+import { soonestExpiry } from '../evolve/expiry.ts';
 import { grant, grantable, type Settled } from '../grant.ts';
 import { shortfallOf } from '../placement.ts';
 import type { Plan } from '../plan.ts';
@@ -154,20 +155,10 @@ function busyDetails(turn: Turn, tier: TierState, settled: Settled) {
     tier: tier.name,
     shortfall: shortfallOf(turn.state, tier, leastOf(settled.request)),
     position: tier.waiting.filter((waiter) => waiter.rank <= settled.rank).length,
-    retryAfterMs: nextEnd(turn),
+    retryAfterMs: retryAfterMs(turn),
   };
 }
 
-const LOOKED_AT = 64;
-
-/** When the first of the oldest leases runs out, within 100 ms and a minute: an estimate, bounded in cost. */
-function nextEnd(turn: Turn): number {
-  let first = Number.POSITIVE_INFINITY;
-  let looked = 0;
-  for (const lease of turn.state.leases.values()) {
-    first = Math.min(first, lease.expiresAt);
-    looked += 1;
-    if (looked === LOOKED_AT) break;
-  }
-  return Math.min(60_000, Math.max(100, first - turn.at));
-}
+/** Until the first of the leases runs out, within 100 ms and a minute: room may come sooner, and for others. */
+const retryAfterMs = ({ state, journal, at }: Turn): number =>
+  Math.min(60_000, Math.max(100, soonestExpiry(state, journal) - at));

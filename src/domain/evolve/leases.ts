@@ -5,6 +5,7 @@ import { addEntry, dropEntry, type Journal, put, putEntry } from '../journal.ts'
 import { type EndedLease, keyOf, type LeaseRecord, nthEnded, type PoolState, tierNamed } from '../state.ts';
 import { addTo } from '../tally.ts';
 import type { EventOf } from './event.ts';
+import { noLonger, sooner } from './expiry.ts';
 import { bindKey } from './keys.ts';
 import { removeWaiting } from './requests.ts';
 
@@ -16,6 +17,7 @@ export function foldGranted(state: PoolState, event: EventOf<'LeaseGranted'>, jo
   if (state.waiting.has(data.leaseId)) removeWaiting(state, data.leaseId, journal);
   hold(state, event, data.tier, data.request.owner, data.amounts, 1, journal);
   addEntry(journal, state.leases, data.leaseId, recordOf(event));
+  sooner(state, data.expiresAt, journal);
   putEntry(journal, state.names, data.request.id, data.leaseId);
   put(journal, state, 'lastToken', data.token);
   bindKey(state, data, journal);
@@ -52,12 +54,8 @@ function hold(
   if (tier === undefined) throw new ImpossibleHistory(event, `there is no tier ${tierName}`);
   addTo(journal, tier.allocated, amounts, sign);
   addTo(journal, state.allocated, amounts, sign);
-  let used = state.owners.get(owner);
-  if (used === undefined) {
-    used = {};
-    putEntry(journal, state.owners, owner, used);
-  }
-  addTo(journal, used, amounts, sign);
+  const used = state.owners.get(owner);
+  if (used !== undefined) addTo(journal, used, amounts, sign);
   put(journal, tier, 'leases', tier.leases + sign);
 }
 
@@ -77,7 +75,9 @@ export function foldRenewed(state: PoolState, event: EventOf<'LeasesRenewed'>, j
     const lease = state.leases.get(renewal.leaseId);
     if (lease === undefined) throw new ImpossibleHistory(event, `there is no live lease ${renewal.leaseId}`);
     put(journal, lease, 'ttlMs', renewal.ttlMs);
+    noLonger(state, lease.expiresAt, journal);
     put(journal, lease, 'expiresAt', renewal.expiresAt);
+    sooner(state, renewal.expiresAt, journal);
     put(journal, lease, 'revision', event.revision);
   }
 }
@@ -97,6 +97,7 @@ function end(
   const lease = leaseOf(state, event);
   hold(state, event, lease.tier, lease.request.owner, lease.amounts, -1, journal);
   dropEntry(journal, state.leases, lease.leaseId, lease);
+  noLonger(state, lease.expiresAt, journal);
   dropEntry(journal, state.names, lease.request.id, lease.leaseId);
   remember(state, { lease, endedAt: event.at, reason, revision: event.revision }, journal);
   forget(state, event.at, journal);

@@ -4,7 +4,8 @@ import type { Sizing } from '../../model/events.ts';
 import { poolStream } from '../../model/ids.ts';
 import { ImpossibleHistory } from '../impossible.ts';
 import { type Journal, put, putEntry } from '../journal.ts';
-import { OPEN_NORMAL, type PoolState, type TierState, tierNamed } from '../state.ts';
+import { OPEN_NORMAL, type PoolState, type Tally, type TierState, tierNamed } from '../state.ts';
+import { addTo } from '../tally.ts';
 import type { EventOf } from './event.ts';
 
 export function foldOpened(state: PoolState, event: EventOf<'PoolOpened'>, journal: Journal | undefined): void {
@@ -20,7 +21,19 @@ export function foldConfig(state: PoolState, event: EventOf<'ConfigChanged'>, jo
   put(journal, state, 'configHash', hash);
   if (source === 'start') put(journal, state, 'startConfigHash', hash);
   put(journal, state, 'configRevision', event.revision);
+  put(journal, state, 'owners', heldByQuotaOwners(state, config));
   resize(state, event, config, sized, journal);
+}
+
+/** Counted anew, since only owners with a quota are counted as leases come and go. */
+function heldByQuotaOwners({ leases }: PoolState, { quotas }: ResolvedConfig): Map<string, Tally> {
+  const owners = new Map<string, Tally>(Object.keys(quotas).map((owner) => [owner, {}]));
+  if (owners.size === 0) return owners;
+  for (const { request, amounts } of leases.values()) {
+    const held = owners.get(request.owner);
+    if (held !== undefined) addTo(undefined, held, amounts, 1);
+  }
+  return owners;
 }
 
 export function foldCapacity(state: PoolState, event: EventOf<'CapacityObserved'>, journal: Journal | undefined): void {
@@ -98,6 +111,11 @@ export function foldBreaker(
   if (nextBreakerMode(from, trigger) !== to)
     throw new ImpossibleHistory(event, `${trigger} does not lead from ${from} to ${to}`);
   putEntry(journal, state.breakers, writerId, { mode: to, generation, until, reopened });
+  put(journal, state, 'lastWriterId', writerId);
+}
+
+export function foldWriter(state: PoolState, event: EventOf<'WriterStarted'>, journal: Journal | undefined): void {
+  put(journal, state, 'lastWriterId', event.data.writerId);
 }
 
 export function foldHealth(state: PoolState, event: EventOf<'HealthChanged'>, journal: Journal | undefined): void {
