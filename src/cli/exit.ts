@@ -23,9 +23,13 @@ const BY_CODE: Partial<Record<PoolError['code'], number>> = {
   INTERNAL: EXIT.error,
 };
 
+/** The log does not hold what was written to it, or what no program of this version wrote. Known by name over the rooms' borders. */
+const DAMAGE: ReadonlySet<string> = new Set(['DamagedLogError', 'UnknownEventError', 'ImpossibleHistory']);
+
 /** What a failure exits with: a refusal is told from an error. */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof CliError) return error.exitCode;
+  if (DAMAGE.has((error as Error | undefined)?.name ?? '')) return EXIT.missing;
   return isPoolError(error) ? (BY_CODE[error.code] ?? EXIT.refused) : EXIT.error;
 }
 

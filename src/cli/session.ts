@@ -44,10 +44,11 @@ export async function withReader(
   return withLog(command, work);
 }
 
-/** Runs `work` on a log that is opened read-only, for what no server is asked. */
+/** Runs `work` on a log that is opened read-only, for what no server is asked. `whole`: every page of a file is checked first. */
 export async function withLog(
   command: Command,
   work: (log: LogReader, globals: Globals) => Promise<void>,
+  whole = false,
 ): Promise<void> {
   const globals = command.optsWithGlobals<Globals>();
   if (globals.store === undefined)
@@ -56,7 +57,7 @@ export async function withLog(
       `${command.name()} reads a store: give it with --store URL (that of \`npm start\`: sqlite:data/pool.db)`,
     );
   const { openLogReader } = await import('../manager/log-reader.ts');
-  const log = await openLogReader(globals.store, globals.pool);
+  const log = await openLogReader(globals.store, globals.pool, whole);
   try {
     await work(log, globals);
   } finally {

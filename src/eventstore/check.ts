@@ -1,5 +1,5 @@
 import type { EventStore } from '../model/event-store.ts';
-import { DamagedLogError } from './errors.ts';
+import { damagedAt } from './errors.ts';
 
 export interface CheckReport {
   readonly events: number;
@@ -22,7 +22,7 @@ export async function checkStore(store: EventStore, options: CheckOptions = {}):
   for await (const page of store.readAll(options.signal === undefined ? {} : { signal: options.signal })) {
     for (const { stream, revision } of page) {
       const expected = (last.get(stream) ?? -1) + 1;
-      if (revision !== expected) throw new DamagedLogError(stream, expected, `revision ${revision} lies there`);
+      if (revision !== expected) throw damagedAt(stream, expected, `revision ${revision} lies there`);
       last.set(stream, revision);
     }
     events += page.length;

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
 import type { NewEvent, RecordedEvent } from '../model/events.ts';
-import { DamagedLogError } from './errors.ts';
+import { damagedAt } from './errors.ts';
 
 /** One event as a row: position, stream, revision, id, type, schema version, at, data, metadata, checksum. */
 export type Row = readonly [
@@ -27,7 +27,7 @@ export const FIRST_CHAIN = 0;
 export function chain(previous: number, row: Row): number {
   const [position, stream, revision, id, type, schemaVersion, at, data, metadata] = row;
   const head = `${position}\n${stream}\n${revision}\n${id}\n${type}\n${schemaVersion}\n${at}\n`;
-  return crc32(`${head}${data}\n${metadata}`, previous);
+  return crc32(`${head}${data}\n${metadata}`, previous >>> 0); // a rotten one may be no 32 bits any more: then it does not fit
 }
 
 /** The row of an event. JSON.stringify writes no line breaks, so the fields of the checksum cannot run into each other. */
@@ -40,8 +40,9 @@ export function toRow(event: NewEvent, stream: string, revision: number, positio
 
 /** The event of a row. Throws DamagedLogError if the row is not the one that was written after `previous`. */
 export function fromRow(row: Row, revision: number, previous: number): RecordedEvent {
-  const [, stream, found, id, type, schemaVersion, at, data, metadata, checksum] = row;
-  if (found !== revision) throw new DamagedLogError(stream, revision, `revision ${found} lies there`);
-  if (chain(previous, row) !== checksum) throw new DamagedLogError(stream, revision, 'the checksum does not fit');
+  const [position, stream, found, id, type, schemaVersion, at, data, metadata, checksum] = row;
+  if (found !== revision) throw damagedAt(stream, revision, `revision ${found} lies there, at position ${position}`);
+  if (chain(previous, row) !== checksum)
+    throw damagedAt(stream, revision, `the checksum at position ${position} does not fit`);
   return { id, type, schemaVersion, at, data: JSON.parse(data), metadata: JSON.parse(metadata), stream, revision };
 }

@@ -4,14 +4,15 @@ export const closedError = (url: string): PoolError => new PoolError('LOG_UNAVAI
 
 /** The log does not hold what was written to it. Nothing is served from there on: a backup or an export must be restored. */
 export class DamagedLogError extends Error {
-  readonly stream: string;
-  /** Of the first event that is wrong or missing. */
-  readonly revision: number;
+  /** The stream and the first revision that is wrong or missing; or the file, where no event can be named. */
+  readonly place: string;
 
-  constructor(stream: string, revision: number, what: string) {
-    super(`the log is damaged at ${stream}, revision ${revision}: ${what}`);
+  constructor(place: string, what: string) {
+    super(`the log is damaged at ${place}: ${what}`);
     this.name = 'DamagedLogError';
-    this.stream = stream;
-    this.revision = revision;
+    this.place = place;
   }
 }
+
+export const damagedAt = (stream: string, revision: number, what: string): DamagedLogError =>
+  new DamagedLogError(`${stream}, revision ${revision}`, what);

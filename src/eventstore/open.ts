@@ -7,6 +7,8 @@ import { MemoryEventStore } from './memory.ts';
 export interface OpenStoreOptions {
   /** Never appends; opens beside a running writer. */
   readonly readOnly?: boolean;
+  /** With `readOnly`: every page of the file is read and checked before it is opened. */
+  readonly whole?: boolean;
   /** Waits until the writer that holds the file is gone, and takes over. Without it a second writer is an error. */
   readonly standby?: boolean;
   /** Ends the waiting. */
@@ -46,7 +48,7 @@ async function openSqlite(path: string, options: OpenStoreOptions): Promise<Even
   const logger = options.logger ?? SILENT;
   if (options.readOnly) {
     const { SqliteReader } = await import('./sqlite-reader.ts');
-    return new SqliteReader(path, logger);
+    return new SqliteReader(path, logger, options.whole ?? false);
   }
   const [{ awaitLock, takeLock }, { SqliteEventStore }] = await Promise.all([
     import('./sqlite-lock.ts'),

@@ -1,6 +1,7 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import { PoolError } from '../model/errors.ts';
+import { isPoolError, PoolError } from '../model/errors.ts';
 import type { Row } from './codec.ts';
+import { DamagedLogError } from './errors.ts';
 
 /** "RPM1": tells our files from other sqlite databases. */
 const APPLICATION_ID = 0x52_50_4d_31;
@@ -24,22 +25,34 @@ const SCHEMA = `
   PRAGMA user_version = ${FORMAT};
 `;
 
+/** Every stream's name, each found by one look into the index. UNION drops repetitions, so that a rotten index cannot go in circles. */
+const STREAMS = `
+  WITH RECURSIVE names (stream) AS (
+    SELECT min(stream) FROM events
+    UNION
+    SELECT (SELECT min(stream) FROM events WHERE stream > names.stream) FROM names WHERE stream IS NOT NULL
+  )
+  SELECT stream FROM names WHERE stream IS NOT NULL`;
+
 const COLUMNS = 'position, stream, revision, id, type, schema_version, at, data, metadata, checksum';
 
 /** One open connection with its prepared statements. Given up as a whole after an I/O error. */
 export class SqliteFile {
+  readonly #path: string;
   readonly #db: DatabaseSync;
   readonly #insert: StatementSync;
   readonly #range: StatementSync;
   readonly #after: StatementSync;
   readonly #last: StatementSync;
   readonly #end: StatementSync;
+  readonly #streams: StatementSync;
 
+  /** Throws DamagedLogError if it is no whole database, INVALID_CONFIG if it is another program's. */
   constructor(path: string, readOnly: boolean) {
+    this.#path = path;
     this.#db = new DatabaseSync(path, { readOnly, timeout: readOnly ? 1_000 : 0 });
     try {
       prepareFile(this.#db, path, readOnly);
-      refuseRot(this.#db, path, readOnly);
       const arrays = (sql: string) => {
         const statement = this.#db.prepare(sql);
         statement.setReturnArrays(true);
@@ -52,37 +65,58 @@ export class SqliteFile {
       this.#after = arrays(`SELECT ${COLUMNS} FROM events WHERE position > ? ORDER BY position LIMIT ?`);
       this.#last = arrays('SELECT revision, checksum FROM events WHERE stream = ? ORDER BY revision DESC LIMIT 1');
       this.#end = arrays('SELECT max(position) FROM events');
+      this.#streams = arrays(STREAMS);
     } catch (error) {
       this.#db.close();
-      throw error;
+      throw cannotOpen(error, path);
     }
   }
 
   /** All rows in one transaction, on the disk when it returns. Throws whatever sqlite says; then what became of them is unknown. */
   insert(rows: readonly Row[]): void {
-    if (rows.length === 1) {
-      this.#insert.run(...rows[0]!);
-      return;
-    }
-    this.#db.exec('BEGIN IMMEDIATE');
-    for (const row of rows) this.#insert.run(...row);
-    this.#db.exec('COMMIT');
+    this.#sound(() => {
+      if (rows.length > 1) this.#db.exec('BEGIN IMMEDIATE');
+      for (const row of rows) this.#insert.run(...row);
+      if (rows.length > 1) this.#db.exec('COMMIT');
+    });
   }
 
   range(stream: string, first: number, last: number): Row[] {
-    return this.#range.all(stream, first, last) as unknown as Row[];
+    return this.#sound(() => this.#range.all(stream, first, last)) as unknown as Row[];
   }
 
   after(position: number, limit: number): Row[] {
-    return this.#after.all(position, limit) as unknown as Row[];
+    return this.#sound(() => this.#after.all(position, limit)) as unknown as Row[];
   }
 
   last(stream: string): readonly [revision: number, checksum: number] | undefined {
-    return this.#last.get(stream) as unknown as readonly [number, number] | undefined;
+    return this.#sound(() => this.#last.get(stream)) as unknown as readonly [number, number] | undefined;
   }
 
+  /** The position of the last event; 0 if there is none. Positions count from 1 without a gap. */
   end(): number {
-    return (this.#end.get() as unknown as readonly [number | null])[0] ?? 0;
+    return (this.#sound(() => this.#end.get()) as unknown as readonly [number | null])[0] ?? 0;
+  }
+
+  streams(): string[] {
+    return (this.#sound(() => this.#streams.all()) as unknown as [string][]).map(([name]) => name);
+  }
+
+  /** What `work` reads is of one moment, whatever a writer beside does. */
+  atOneMoment<T>(work: () => T): T {
+    this.#sound(() => this.#db.exec('BEGIN'));
+    try {
+      return work();
+    } finally {
+      if (this.#db.isTransaction) this.#sound(() => this.#db.exec('COMMIT'));
+    }
+  }
+
+  /** Reads every page and compares table and index. Throws DamagedLogError. Takes about a second for each 200 MB. */
+  checkWhole(): void {
+    const rows = this.#sound(() => this.#db.prepare('PRAGMA integrity_check').all()) as { integrity_check: string }[];
+    const wrong = rows.map((row) => row.integrity_check).filter((line) => line !== 'ok');
+    if (wrong.length > 0) throw new DamagedLogError(this.#path, wrong.slice(0, 3).join('; '));
   }
 
   /** Moves the WAL into the file and syncs that. False if a reader kept it from being finished. */
@@ -94,32 +128,51 @@ export class SqliteFile {
   close(): void {
     this.#db.close();
   }
+
+  #sound<T>(read: () => T): T {
+    try {
+      return read();
+    } catch (error) {
+      throw asDamage(error, this.#path);
+    }
+  }
+}
+
+const SQLITE_CORRUPT = 11;
+const SQLITE_NOTADB = 26;
+/** What node says of a stored integer above 2^53 - 1: we write none. */
+const NUMBER_TOO_LARGE = 'ERR_OUT_OF_RANGE';
+
+function cannotOpen(error: unknown, path: string): unknown {
+  const known = asDamage(error, path);
+  if (known !== error || isPoolError(error) || error instanceof DamagedLogError) return known;
+  return new PoolError('LOG_UNAVAILABLE', `store: ${path} cannot be opened: ${(error as Error).message}`, {
+    cause: error,
+  });
+}
+
+/** What sqlite says of a file that it cannot make sense of, as what it means. */
+function asDamage(error: unknown, path: string): unknown {
+  const { errcode = 0, code, message } = error as Error & { errcode?: number; code?: string };
+  const isDamage = [SQLITE_CORRUPT, SQLITE_NOTADB].includes(errcode % 256) || code === NUMBER_TOO_LARGE;
+  return isDamage ? new DamagedLogError(path, message) : error;
 }
 
 function prepareFile(db: DatabaseSync, path: string, readOnly: boolean): void {
   const pragma = (name: string) => Object.values(db.prepare(`PRAGMA ${name}`).get() ?? {})[0];
   const isNew = pragma('schema_version') === 0;
+  refuseAutoVacuum(pragma('auto_vacuum'), path);
   if (!readOnly) {
     if (!isNew) refuseOthers(pragma('application_id'), pragma('user_version'), path);
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0');
-    if (isNew) db.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT`);
+    db.exec(`BEGIN IMMEDIATE; ${isNew ? SCHEMA : ''} COMMIT`); // also finds out whether it can be written
   }
   refuseOthers(pragma('application_id'), pragma('user_version'), path);
 }
 
-/** Up to this size a writer checks the whole file when it opens it; a larger one is checked by whoever opens it to read (`check`). */
-const CHECKED_WHOLE_BYTES = 64 * 2 ** 20;
-
-/** Row checksums say nothing of a row that a rotten index no longer finds: sqlite itself compares table and index. */
-function refuseRot(db: DatabaseSync, path: string, readOnly: boolean): void {
-  const { bytes } = db
-    .prepare('SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size')
-    .get() as { bytes: number };
-  if (!readOnly && bytes > CHECKED_WHOLE_BYTES) return;
-  const rows = db.prepare('PRAGMA integrity_check').all() as { integrity_check: string }[];
-  const wrong = rows.map((row) => row.integrity_check).filter((line) => line !== 'ok');
-  if (wrong.length > 0)
-    throw new PoolError('LOG_UNAVAILABLE', `store: ${path} is damaged: ${wrong.slice(0, 3).join('; ')}`);
+/** Our files have no pages that map others: a header that says so would have pages of events written over by such. */
+function refuseAutoVacuum(mode: unknown, path: string): void {
+  if (mode !== 0) throw new DamagedLogError(path, `its header says auto_vacuum = ${mode}`);
 }
 
 function refuseOthers(applicationId: unknown, format: unknown, path: string): void {

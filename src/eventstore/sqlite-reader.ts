@@ -13,10 +13,11 @@ import type { RecordedEvent } from '../model/events.ts';
 import type { Logger } from '../model/interfaces.ts';
 import { closedError } from './errors.ts';
 import { follow } from './follow.ts';
+import { markPath, readMark } from './high-water.ts';
 import { PAGE_EVENTS, readRange } from './ranges.ts';
 import { SnapshotFiles } from './snapshot-files.ts';
 import { SqliteFile } from './sqlite-file.ts';
-import { verifiedAfter, verifiedRange } from './sqlite-verify.ts';
+import { verifiedAfter, verifiedRange, verifyOpened } from './sqlite-verify.ts';
 import { lift } from './upcast.ts';
 
 /** How often a follower asks whether the writer, another process, has appended. */
@@ -29,10 +30,19 @@ export class SqliteReader implements EventStore {
   readonly #file: SqliteFile;
   #closed = false;
 
-  constructor(path: string, logger: Logger) {
+  /** `whole`: reads every page first. Throws DamagedLogError if the log does not hold what was written to it. */
+  constructor(path: string, logger: Logger, whole: boolean) {
     this.traits = { durable: true, shared: false, maxAppendEvents: 0, maxAppendBytes: 0, url: `sqlite:${path}` };
     this.snapshots = new SnapshotFiles(`${path}.snapshots`, true, logger);
+    const mark = readMark(markPath(path)); // before the log, which is never behind it
     this.#file = new SqliteFile(path, true);
+    try {
+      verifyOpened(this.#file, path, mark, logger);
+      if (whole) this.#file.checkWhole();
+    } catch (error) {
+      this.#file.close();
+      throw error;
+    }
   }
 
   append(): AppendResult {

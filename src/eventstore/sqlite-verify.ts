@@ -1,9 +1,67 @@
 import type { RecordedEvent } from '../model/events.ts';
+import type { Logger } from '../model/interfaces.ts';
 import { FIRST_CHAIN, fromRow, type Row } from './codec.ts';
-import { DamagedLogError } from './errors.ts';
+import { DamagedLogError, damagedAt } from './errors.ts';
+import type { Mark } from './high-water.ts';
 import type { SqliteFile } from './sqlite-file.ts';
 
 const PAGE_ROWS = 1_000;
+/** How many events at the end are verified when a log is opened; the rest are verified whenever they are read. */
+const VERIFIED_ON_OPEN = 1_000;
+
+/** Where a stream ends. */
+export interface Head {
+  readonly revision: number;
+  readonly checksum: number;
+}
+
+export interface Verified {
+  /** The position of the last event. */
+  readonly end: number;
+  readonly heads: ReadonlyMap<string, Head>;
+  /** The last append is not there though the mark says that it was: torn by a power cut, or rotten. */
+  readonly torn: boolean;
+}
+
+/**
+ * What a log must hold for its end to be trusted, whatever its size: it reaches its mark, its streams together are as long as it
+ * is, and their last events are what was written. So an index or a page that hides the end of a stream, or of the log, is
+ * found out here; what lies before is verified by whoever reads it. Throws DamagedLogError.
+ */
+export function verifyOpened(file: SqliteFile, path: string, mark: Mark | undefined, logger: Logger): Verified {
+  return file.atOneMoment(() => {
+    const end = file.end();
+    const heads = verifiedHeads(file, path, end);
+    const pages = verifiedAfter(file, Math.max(0, end - VERIFIED_ON_OPEN));
+    while (pages.next().done !== true);
+    return { end, heads, torn: mark !== undefined && isTorn(end, mark, path, logger) };
+  });
+}
+
+function verifiedHeads(file: SqliteFile, path: string, end: number): Map<string, Head> {
+  const heads = new Map<string, Head>();
+  let events = 0;
+  for (const stream of file.streams()) {
+    const last = file.last(stream);
+    if (last === undefined) throw new DamagedLogError(path, `its index names ${stream}, but finds no event of it`);
+    const [revision, checksum] = last;
+    verifiedRange(file, stream, revision, revision);
+    heads.set(stream, { revision, checksum });
+    events += revision + 1;
+  }
+  if (events === end) return heads;
+  throw new DamagedLogError(path, `it ends at position ${end}, but its streams hold ${events} events`);
+}
+
+/** A log behind its mark by more than the last append has lost what was acknowledged long ago; by less, its torn end. */
+function isTorn(end: number, mark: Mark, path: string, logger: Logger): boolean {
+  if (mark.last <= end) return false;
+  const lost = { path, events: mark.last - end, from: end + 1 };
+  if (end < mark.before)
+    throw new DamagedLogError(`${path}, position ${end + 1}`, `it ends there, but had come to ${mark.last}`);
+  logger.warn(lost, 'the last append to the log was torn and has been cut off');
+  return true;
+}
 
 /** The events of one stream from `first` to `last`, both included and both there, each one verified. */
 export function verifiedRange(file: SqliteFile, stream: string, first: number, last: number): RecordedEvent[] {
@@ -11,7 +69,7 @@ export function verifiedRange(file: SqliteFile, stream: string, first: number, l
   let previous = FIRST_CHAIN;
   if (first > 0) {
     const before = rows.shift();
-    if (before?.[2] !== first - 1) throw new DamagedLogError(stream, first - 1, 'the event is missing');
+    if (before?.[2] !== first - 1) throw damagedAt(stream, first - 1, 'the event is missing');
     previous = before[9];
   }
   const events = rows.map((row, i) => {
@@ -19,8 +77,7 @@ export function verifiedRange(file: SqliteFile, stream: string, first: number, l
     previous = row[9];
     return event;
   });
-  if (events.length < last - first + 1)
-    throw new DamagedLogError(stream, first + events.length, 'the event is missing');
+  if (events.length < last - first + 1) throw damagedAt(stream, first + events.length, 'the event is missing');
   return events;
 }
 
@@ -42,7 +99,7 @@ export function* verifiedAfter(file: SqliteFile, position: number): Generator<Re
 }
 
 function gap(row: Row, position: number): never {
-  throw new DamagedLogError(row[1], row[2], `position ${position} is missing before it`);
+  throw damagedAt(row[1], row[2], `position ${position} is missing before it`);
 }
 
 /** What the first row seen of a stream is chained to. From the log's start on, that must be the stream's start. */
@@ -50,6 +107,6 @@ function chainBefore(file: SqliteFile, row: Row, position: number): readonly [nu
   const [, stream, revision] = row;
   if (position === 0 || revision === 0) return [-1, FIRST_CHAIN];
   const before = file.range(stream, revision - 1, revision - 1)[0];
-  if (before === undefined) throw new DamagedLogError(stream, revision - 1, 'the event is missing');
+  if (before === undefined) throw damagedAt(stream, revision - 1, 'the event is missing');
   return [before[2], before[9]];
 }

@@ -1,3 +1,4 @@
+import { closeSync, existsSync, fdatasyncSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { PoolError } from '../model/errors.ts';
 import type {
   AppendResult,
@@ -11,7 +12,7 @@ import type {
 import type { NewEvent, RecordedEvent } from '../model/events.ts';
 import type { Logger } from '../model/interfaces.ts';
 import { isIdentical, refuseBatch } from './batch.ts';
-import { closedError } from './errors.ts';
+import { closedError, DamagedLogError } from './errors.ts';
 import { follow, Wakers } from './follow.ts';
 import { IdleCheckpoint } from './idle-checkpoint.ts';
 import { PAGE_EVENTS, readRange } from './ranges.ts';
@@ -128,20 +129,19 @@ export class SqliteEventStore implements EventStore {
   }
 
   /**
-   * After a failed write what lies in the WAL may be in the kernel's cache alone, marked clean by a failed fsync. So nothing
-   * is answered before it has been written to the file itself, and that has been synced.
+   * After a failed write what lies in the WAL may be in the kernel's cache alone, marked clean by a failed fsync. So it is written
+   * once more, and nothing is answered before it lies in the file itself, and that has been synced.
    */
   #reopen(): WritableLog {
-    const log = new WritableLog(this.#path, this.#logger);
     try {
-      if (log.file.checkpoint('TRUNCATE')) return log;
-      throw new PoolError(
-        'LOG_UNAVAILABLE',
-        `${this.traits.url}: a reader keeps the log from being made safe after a failed write`,
-      );
-    } catch (error) {
-      log.close();
-      throw error;
+      rewrite(`${this.#path}-wal`);
+      const log = new WritableLog(this.#path, this.#logger);
+      if (settled(log)) return log;
+      throw new Error('a reader keeps the log from being made safe after a failed write');
+    } catch (cause) {
+      if (cause instanceof DamagedLogError) throw cause;
+      const message = `${this.traits.url} cannot be used since a write failed: ${(cause as Error).message}`;
+      throw new PoolError('LOG_UNAVAILABLE', message, { cause });
     }
   }
 
@@ -166,5 +166,29 @@ export class SqliteEventStore implements EventStore {
     } catch (cause) {
       this.#giveUp(cause);
     }
+  }
+}
+
+/** Whether the WAL has been moved into the file; if not, the log is closed again. */
+function settled(log: WritableLog): boolean {
+  let done = false;
+  try {
+    done = log.file.checkpoint('TRUNCATE');
+    return done;
+  } finally {
+    if (!done) log.close();
+  }
+}
+
+/** The file's bytes once more, so that a sync writes them whatever the kernel thinks of its cache. */
+function rewrite(path: string): void {
+  if (!existsSync(path)) return;
+  const bytes = readFileSync(path);
+  const fd = openSync(path, 'r+');
+  try {
+    for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at, at);
+    fdatasyncSync(fd);
+  } finally {
+    closeSync(fd);
   }
 }

@@ -48,9 +48,9 @@ export class LogReader extends StoredPoolReader {
   }
 }
 
-/** Opens a log read-only. */
-export async function openLogReader(url: string, poolId: string): Promise<LogReader> {
-  return new LogReader(await openEventStore(url, { readOnly: true }), poolId);
+/** Opens a log read-only. `whole`: checks every page of a file first. */
+export async function openLogReader(url: string, poolId: string, whole = false): Promise<LogReader> {
+  return new LogReader(await openEventStore(url, { readOnly: true, whole }), poolId);
 }
 
 /** Readings that are brought up to the end of the log each time they are asked for. */

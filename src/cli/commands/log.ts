@@ -1,9 +1,7 @@
 import type { Command } from 'commander';
 import type { Replayed, ReplayRange } from '../../manager/replay-log.ts';
 import type { PoolReader } from '../../manager/service.ts';
-import { isPoolError } from '../../model/errors.ts';
 import type { RecordedPoolEvent } from '../../model/events.ts';
-import { CliError, EXIT, messageOf } from '../exit.ts';
 import { wholeFlag } from '../flags.ts';
 import { print, printValue } from '../output.ts';
 import { progress } from '../progress.ts';
@@ -64,13 +62,14 @@ export function addLogCommands(program: Command): void {
     .command('check')
     .description('verify a store (--store): every event is there, whole, and can be folded')
     .action((_: unknown, command: Command) =>
-      withLog(command, async (log, globals) => {
-        const checked = await log.check(progress()).catch((error: unknown) => {
-          if (isPoolError(error) && error.code !== 'INTERNAL') throw error;
-          throw new CliError(EXIT.missing, `damaged: ${messageOf(error)}`);
-        });
-        if (globals.output !== 'table' && globals.output !== 'wide') return printValue(checked, globals.output);
-        print(`ok: ${checked.events} events, ${checked.refusals} refusals`);
-      }),
+      withLog(
+        command,
+        async (log, globals) => {
+          const checked = await log.check(progress());
+          if (globals.output !== 'table' && globals.output !== 'wide') return printValue(checked, globals.output);
+          print(`ok: ${checked.events} events, ${checked.refusals} refusals`);
+        },
+        true,
+      ),
     );
 }

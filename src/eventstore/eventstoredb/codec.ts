@@ -1,5 +1,5 @@
 import type { NewEvent, RecordedEvent } from '../../model/events.ts';
-import { DamagedLogError } from '../errors.ts';
+import { damagedAt } from '../errors.ts';
 import { BatchAppendReq, Empty, type RecordedMessage, streamIdentifier, UUID } from './messages.ts';
 
 /** `at` and `schemaVersion` have no place in EventStoreDB's own envelope; the names with $ are those that its projections follow. */
@@ -77,7 +77,7 @@ export function decodeEvent(message: RecordedMessage): RecordedEvent {
   ) as Partial<CustomMetadata> | null;
   const { schemaVersion, at, actor, $correlationId, $causationId } = custom ?? {};
   if (schemaVersion === undefined || at === undefined || $correlationId === undefined || $causationId === undefined)
-    throw new DamagedLogError(stream, revision, 'the metadata is not that of this program');
+    throw damagedAt(stream, revision, 'the metadata is not that of this program');
   return {
     id: message.getId()!.getString(),
     type: map.get('type') ?? '',
@@ -98,6 +98,6 @@ function parse(bytes: Uint8Array, stream: string, revision: number, what: string
   try {
     return JSON.parse(text);
   } catch {
-    throw new DamagedLogError(stream, revision, `the ${what} is no JSON`);
+    throw damagedAt(stream, revision, `the ${what} is no JSON`);
   }
 }

@@ -1,5 +1,5 @@
 import type { RecordedEvent } from '../../model/events.ts';
-import { DamagedLogError } from '../errors.ts';
+import { damagedAt } from '../errors.ts';
 
 /** Old events of these streams are dropped by the server, as their metadata tells it; every other stream is whole. */
 export const isTruncatable = (stream: string): boolean => stream.endsWith('-audit');
@@ -9,7 +9,7 @@ export function mustFollow(stream: string, page: readonly RecordedEvent[], next:
   let expected = next;
   for (const { revision } of page) {
     if (revision < expected || (revision > expected && !isTruncatable(stream)))
-      throw new DamagedLogError(stream, expected, `revision ${revision} lies there`);
+      throw damagedAt(stream, expected, `revision ${revision} lies there`);
     expected = revision + 1;
   }
   return expected;

@@ -11,7 +11,7 @@ import type {
 import type { NewEvent, RecordedEvent } from '../../model/events.ts';
 import { type Logger, SILENT } from '../../model/interfaces.ts';
 import { refuseBatch, refused } from '../batch.ts';
-import { closedError, DamagedLogError } from '../errors.ts';
+import { closedError, damagedAt } from '../errors.ts';
 import type { OpenStoreOptions } from '../open.ts';
 import { checkedRange } from '../ranges.ts';
 import { Appender } from './appender.ts';
@@ -114,7 +114,7 @@ export class EventStoreDbStore implements EventStore {
     switch (answer.kind) {
       case 'success': {
         if (answer.revision === end) return { outcome: 'appended', revision: end };
-        const cause = new DamagedLogError(stream, 0, `it was deleted, and goes on at revision ${answer.revision}`);
+        const cause = damagedAt(stream, 0, `it was deleted, and goes on at revision ${answer.revision}`);
         return { outcome: 'failed', retryable: false, cause };
       }
       case 'wrongRevision':
