@@ -3,7 +3,7 @@
  * one page of results. `--only NAME` runs one part and writes nothing. Progress and the time left are printed on stderr.
  */
 import { execFileSync, fork } from 'node:child_process';
-import { readdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import type { Message } from './measure.ts';
 import { type PartResult, renderPage } from './page.ts';
@@ -45,6 +45,7 @@ progress.end();
 
 if (only === undefined) {
   const commit = execFileSync('git', ['describe', '--always', '--dirty'], { encoding: 'utf8' }).trim();
+  mkdirSync(new URL('.', page), { recursive: true });
   writeFileSync(page, renderPage(results, commit));
   console.error(`written: ${page.pathname}`);
 }

@@ -2,6 +2,7 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { isPoolError, PoolError } from '../model/errors.ts';
 import type { Row } from './codec.ts';
 import { DamagedLogError } from './errors.ts';
+import { reserveWal } from './wal.ts';
 
 /** "RPM1": tells our files from other sqlite databases. */
 const APPLICATION_ID = 0x52_50_4d_31;
@@ -34,18 +35,29 @@ const STREAMS = `
   )
   SELECT stream FROM names WHERE stream IS NOT NULL`;
 
+/** Holds several events, so that most commits write a single page. */
+const PAGE_BYTES = 8_192;
+/** What a commit writes besides the pages that its rows fill: the page before, and sometimes the ones above. */
+const EXTRA_PAGES = 2;
+/** What a row takes besides its data and metadata; rounded up. */
+const ROW_BYTES = 256;
+
 const COLUMNS = 'position, stream, revision, id, type, schema_version, at, data, metadata, checksum';
 
 /** One open connection with its prepared statements. Given up as a whole after an I/O error. */
 export class SqliteFile {
   readonly #path: string;
   readonly #db: DatabaseSync;
+  readonly #begin: StatementSync;
+  readonly #commit: StatementSync;
   readonly #insert: StatementSync;
   readonly #range: StatementSync;
   readonly #after: StatementSync;
   readonly #last: StatementSync;
   readonly #end: StatementSync;
   readonly #streams: StatementSync;
+  #walBytes = 0;
+  #walReserved = false;
 
   /** Throws DamagedLogError if it is no whole database, INVALID_CONFIG if it is another program's. */
   constructor(path: string, readOnly: boolean) {
@@ -58,6 +70,8 @@ export class SqliteFile {
         statement.setReturnArrays(true);
         return statement;
       };
+      this.#begin = this.#db.prepare('BEGIN IMMEDIATE');
+      this.#commit = this.#db.prepare('COMMIT');
       this.#insert = this.#db.prepare(`INSERT INTO events (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
       this.#range = arrays(
         `SELECT ${COLUMNS} FROM events WHERE stream = ? AND revision BETWEEN ? AND ? ORDER BY revision`,
@@ -72,12 +86,28 @@ export class SqliteFile {
     }
   }
 
+  /** What has been written to the WAL since a checkpoint was last tried, bytes; an estimate, rather too high. */
+  get walBytes(): number {
+    return this.#walBytes;
+  }
+
+  get walReserved(): boolean {
+    return this.#walReserved;
+  }
+
+  /** Once; between two commits. */
+  reserveWal(): void {
+    this.#walReserved = true;
+    reserveWal(this.#path);
+  }
+
   /** All rows in one transaction, on the disk when it returns. Throws whatever sqlite says; then what became of them is unknown. */
   insert(rows: readonly Row[]): void {
+    this.#walBytes += walBytesOf(rows);
     this.#sound(() => {
-      if (rows.length > 1) this.#db.exec('BEGIN IMMEDIATE');
+      if (rows.length > 1) this.#begin.run();
       for (const row of rows) this.#insert.run(...row);
-      if (rows.length > 1) this.#db.exec('COMMIT');
+      if (rows.length > 1) this.#commit.run();
     });
   }
 
@@ -121,6 +151,7 @@ export class SqliteFile {
 
   /** Moves the WAL into the file and syncs that. False if a reader kept it from being finished. */
   checkpoint(mode: 'PASSIVE' | 'TRUNCATE'): boolean {
+    this.#walBytes = 0;
     const { busy } = this.#db.prepare(`PRAGMA wal_checkpoint(${mode})`).get() as { busy: number };
     return busy === 0;
   }
@@ -158,12 +189,19 @@ function asDamage(error: unknown, path: string): unknown {
   return isDamage ? new DamagedLogError(path, message) : error;
 }
 
+function walBytesOf(rows: readonly Row[]): number {
+  let bytes = EXTRA_PAGES * PAGE_BYTES;
+  for (const row of rows) bytes += ROW_BYTES + row[7].length + row[8].length;
+  return bytes;
+}
+
 function prepareFile(db: DatabaseSync, path: string, readOnly: boolean): void {
   const pragma = (name: string) => Object.values(db.prepare(`PRAGMA ${name}`).get() ?? {})[0];
   const isNew = pragma('schema_version') === 0;
   refuseAutoVacuum(pragma('auto_vacuum'), path);
   if (!readOnly) {
     if (!isNew) refuseOthers(pragma('application_id'), pragma('user_version'), path);
+    if (isNew) db.exec(`PRAGMA page_size = ${PAGE_BYTES}`);
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0');
     db.exec(`BEGIN IMMEDIATE; ${isNew ? SCHEMA : ''} COMMIT`); // also finds out whether it can be written
   }

@@ -14,13 +14,13 @@ import type { Logger } from '../model/interfaces.ts';
 import { isIdentical, refuseBatch } from './batch.ts';
 import { closedError, DamagedLogError } from './errors.ts';
 import { follow, Wakers } from './follow.ts';
-import { IdleCheckpoint } from './idle-checkpoint.ts';
 import { PAGE_EVENTS, readRange } from './ranges.ts';
 import { SnapshotFiles } from './snapshot-files.ts';
 import type { WriterLock } from './sqlite-lock.ts';
 import { WritableLog } from './sqlite-log.ts';
 import { verifiedAfter, verifiedRange } from './sqlite-verify.ts';
 import { lift } from './upcast.ts';
+import { WalKeeper } from './wal-keeper.ts';
 
 /**
  * Streams in one sqlite file, written by this process alone; `appended` means that the events are on the disk (WAL, synchronous =
@@ -35,7 +35,7 @@ export class SqliteEventStore implements EventStore {
   readonly #lock: WriterLock;
   readonly #logger: Logger;
   readonly #wakers = new Wakers();
-  readonly #checkpoint = new IdleCheckpoint(() => this.#runCheckpoint());
+  readonly #keeper = new WalKeeper((cause) => this.#giveUp(cause));
   #open: WritableLog | undefined;
   #closed = false;
 
@@ -93,7 +93,7 @@ export class SqliteEventStore implements EventStore {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.#checkpoint.stop();
+    this.#keeper.stop();
     this.#wakers.wakeAll();
     try {
       this.#open?.file.checkpoint('TRUNCATE');
@@ -112,7 +112,7 @@ export class SqliteEventStore implements EventStore {
       return isIdentical(events, there) ? { outcome: 'appended', revision: end } : { outcome: 'conflict', revision };
     }
     const last = log.write(stream, events);
-    this.#checkpoint.grown(events.length);
+    this.#keeper.appended(log.file);
     if (this.#wakers.any) this.#wakers.wake(stream);
     return { outcome: 'appended', revision: last };
   }
@@ -152,19 +152,11 @@ export class SqliteEventStore implements EventStore {
     );
     const log = this.#open;
     this.#open = undefined;
+    this.#keeper.stop();
     try {
       log?.close();
     } catch (error) {
       this.#logger.warn({ error, path: this.#path }, 'the given-up log did not close cleanly');
-    }
-  }
-
-  /** Part of it is an fsync of the file, which is not repeated either. */
-  #runCheckpoint(): void {
-    try {
-      this.#open?.file.checkpoint('PASSIVE');
-    } catch (cause) {
-      this.#giveUp(cause);
     }
   }
 }
