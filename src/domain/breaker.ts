@@ -1,6 +1,7 @@
 import type { BreakerConfig, ResolvedConfig } from '../model/config.ts';
 import type { BreakerMode, BreakerTrigger } from '../model/modes.ts';
 import { BREAKER_CLOSED } from './breaker-change.ts';
+import { type Journal, put } from './journal.ts';
 import type { BreakerRecord } from './state.ts';
 
 /** The outcome of one append, or of one probe. A version conflict, a refusal and a cancellation are no outcomes. */
@@ -16,9 +17,15 @@ export type Admission = { readonly admitted: true } | { readonly admitted: false
 
 const ADMITTED: Admission = { admitted: true };
 
+/** What one generation of the breaker may still let through: probes while half-open, and a share of calls on the ramp. */
+interface Permits {
+  probes: number;
+  credit: number;
+}
+
 /**
- * The breaker of one manager as it runs: windows, probes and ramp, which no event records. Its mode comes from
- * BreakerModeChanged alone. Windows by count and time, failure and slow-call rates with a minimum volume as in
+ * The breaker of one manager as it runs: windows, permits and ramp, which no event records. Its mode comes from
+ * BreakerModeChanged alone. A permit is taken with the event that uses it, and an undo gives both back. Windows by count and time, failure and slow-call rates with a minimum volume as in
  * resilience4j; half-open lets exactly N probes through; after closing a growing share of allocates is let through.
  */
 export class BreakerGate {
@@ -26,12 +33,12 @@ export class BreakerGate {
   #enabled: boolean;
   #record: BreakerRecord = BREAKER_CLOSED;
   #samples: Sample[] = [];
-  #probesLeft = 0;
+  /** A new one for each generation, so that an undo of what an earlier one let through changes nothing of this. */
+  #permits: Permits = { probes: 0, credit: 0 };
   #probesOk = 0;
   #probeFailed = false;
   /** When the ramp after closing began; null = no ramp. */
   #rampSince: number | null = null;
-  #credit = 0;
 
   constructor(config: ResolvedConfig) {
     this.#config = config.breaker;
@@ -56,29 +63,27 @@ export class BreakerGate {
     const recovered = this.#record.mode === 'halfOpen' && record.mode === 'closed';
     this.#record = record;
     this.#samples = [];
-    this.#probesLeft = this.#config.halfOpenProbes;
+    this.#permits = { probes: this.#config.halfOpenProbes, credit: 0 };
     this.#probesOk = 0;
     this.#probeFailed = false;
     this.#rampSince = recovered && this.#config.rampMs > 0 ? at : null;
-    this.#credit = 0;
   }
 
-  /** Whether an allocate may go on to be decided. Asking takes a permit while half-open. */
-  admit(at: number): Admission {
+  /** Whether an allocate may go on to be decided. Asking takes no permit: `take` does, when its event is decided. */
+  ask(at: number): Admission {
     if (!this.#enabled) return ADMITTED;
     const { mode, until } = this.#record;
     if (mode === 'closed') return this.#rampSince === null ? ADMITTED : this.#ramp(at, this.#rampSince);
     if (mode === 'disabled' || mode === 'metricsOnly') return ADMITTED;
-    if (mode === 'halfOpen' && this.#probesLeft > 0) {
-      this.#probesLeft -= 1;
-      return ADMITTED;
-    }
+    if (mode === 'halfOpen' && this.#permits.probes > 0) return ADMITTED;
     return { admitted: false, retryAfterMs: Math.max(100, (until ?? at + this.#config.openMs) - at) };
   }
 
-  /** A probe that ended without an outcome (no room, or decided anew) leaves its permit to another. */
-  giveBack(): void {
-    if (this.#record.mode === 'halfOpen' && this.#probesLeft < this.#config.halfOpenProbes) this.#probesLeft += 1;
+  /** An allocate that may go on is about to cause an event: it uses a permit, which the journal keeps for an undo. */
+  take(journal: Journal | undefined): void {
+    const permits = this.#permits;
+    if (this.#record.mode === 'halfOpen') put(journal, permits, 'probes', Math.max(0, permits.probes - 1));
+    else if (this.#rampSince !== null) put(journal, permits, 'credit', Math.max(0, permits.credit - 1));
   }
 
   /** Lets the share of calls through that has been reached: from one in ten to all of them. No chance is involved. */
@@ -88,10 +93,9 @@ export class BreakerGate {
       this.#rampSince = null;
       return ADMITTED;
     }
-    this.#credit += share;
-    if (this.#credit < 1) return { admitted: false, retryAfterMs: 100 };
-    this.#credit -= 1;
-    return ADMITTED;
+    const permits = this.#permits;
+    permits.credit = Math.min(permits.credit, 1) + share;
+    return permits.credit < 1 ? { admitted: false, retryAfterMs: 100 } : ADMITTED;
   }
 
   sample(sample: Sample): void {

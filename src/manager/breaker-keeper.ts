@@ -5,7 +5,6 @@ import type { PoolState } from '../domain/state.ts';
 import type { Clock } from '../model/clock.ts';
 import type { CommandData } from '../model/commands.ts';
 import type { BreakerTrigger } from '../model/modes.ts';
-import type { RefusalCode } from '../model/refusals.ts';
 import type { Jitter } from './backoff.ts';
 import type { Batch } from './batch.ts';
 import type { Call } from './call.ts';
@@ -21,9 +20,6 @@ export interface BreakerKeeperOptions {
   /** Records the change, before anything that waits, as soon as the log accepts. */
   readonly record: (data: CommandData['TriggerBreaker'], at: number) => void;
 }
-
-/** Refusals that come after the breaker has let a request through. */
-const ROOM: ReadonlySet<RefusalCode> = new Set<RefusalCode>(['EXHAUSTED', 'QUOTA_EXCEEDED', 'QUEUE_FULL']);
 
 const isProbe = (call: Call, answer: Answer): boolean =>
   call.command.type === 'Allocate' && (answer.kind === 'granted' || answer.kind === 'queued') && !answer.replayed;
@@ -66,18 +62,6 @@ export class BreakerKeeper {
     if (!halfOpen && ok && durationMs < state.config.breaker.slowCallMs) return; // a good one raises no rate
     const trigger = gate.judge(at);
     if (trigger !== undefined) this.trigger(trigger, gate.record.generation);
-  }
-
-  /** The batch is decided anew: its probes have not been made. */
-  undone({ calls, answers }: Batch): void {
-    const { gate } = this.#options;
-    if (gate.mode !== 'halfOpen' || gate.record.generation !== this.#generation) return;
-    for (const [i, call] of calls.entries()) if (isProbe(call, answers[i]!)) gate.giveBack();
-  }
-
-  /** Want of room says nothing of the log: the permit goes to another. */
-  refused(code: RefusalCode): void {
-    if (ROOM.has(code)) this.#options.gate.giveBack();
   }
 
   /** From a sensor: counts only while the breaker is enabled, and for the breaker as it is now. */

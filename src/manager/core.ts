@@ -202,7 +202,6 @@ export class Core implements EngineListener, AllocateDesk {
 
   refused({ command }: Call, refusal: Refusal): void {
     if (command.type !== 'Allocate') return;
-    this.breaker.refused(refusal.code);
     this.audit.refused({ request: command.data.request, refusal, breaker: this.gate.mode }, command.at, command.actor);
   }
 
@@ -216,10 +215,6 @@ export class Core implements EngineListener, AllocateDesk {
 
   appendBegan(batch: Batch): void {
     this.breaker.appendBegan(batch);
-  }
-
-  undone(batch: Batch): void {
-    this.breaker.undone(batch);
   }
 
   appendEnded(ok: boolean, durationMs: number): void {

@@ -37,8 +37,6 @@ export interface EngineListener {
   /** `own`: appended here just now; else learnt from the log. Answers of own batches have been given. */
   committed(events: readonly RecordedPoolEvent[], own: boolean): void;
   appendBegan(batch: Batch): void;
-  /** The batch is taken back. */
-  undone(batch: Batch): void;
   /** An append ended. Conflicts are no sample: they say nothing about the store's health. */
   appendEnded(ok: boolean, durationMs: number): void;
   /** The log does not accept (false), or accepts again (true). */

@@ -225,7 +225,7 @@ export class Engine {
 
   /** Another writer was first: takes the batch back, folds what it missed and decides the same commands again. */
   async #lost(batch: Batch): Promise<void> {
-    this.#undo(batch);
+    this.#options.journal.undoTo(0);
     this.#conflictsInRow += 1;
     if (this.#conflictsInRow > 2)
       await sleep(this.#options.clock, backoffMs(this.#conflictsInRow, 1, 50, this.#options.jitter));
@@ -234,15 +234,10 @@ export class Engine {
     this.#intake.putBack(hopeless ? this.#refuseAll(batch.calls, 'other writers were always first') : batch.calls);
   }
 
-  #undo(batch: Batch): void {
-    this.#options.journal.undoTo(0);
-    this.#options.listener.undone(batch);
-  }
-
   #failed(batch: Batch, { cause, retryable }: { cause: unknown; retryable: boolean }): void {
     this.counters.failed += 1;
     this.#failuresInRow += 1;
-    this.#undo(batch);
+    this.#options.journal.undoTo(0);
     this.#options.logger.error(
       { err: cause, revision: batch.expectedRevision },
       'an append failed; nothing was written',

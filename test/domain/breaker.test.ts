@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { Journal } from '../../src/domain/journal.ts';
 import type { BreakerTrigger } from '../../src/model/modes.ts';
-import { Spec } from './spec.ts';
+import { config, ONE_TIER, request, Spec } from './spec.ts';
 
 const BREAKER = { breaker: { minimumCalls: 4, windowCount: 8, openMs: 1_000, jitterRatio: 0, halfOpenProbes: 2 } };
 
@@ -63,6 +64,73 @@ describe('the breaker', () => {
     expect(pool.gate.judge(pool.now)).toBe('probes.succeeded');
   });
 
+  it('is asked before the modes of tiers and the drain of the pool, and after the key and what is never right', () => {
+    const pool = new Spec(BREAKER);
+    pool.granted('a', { cpu: 1 }, { idempotencyKey: 'k' });
+    pool.when('CordonTier', { tier: 'main' });
+    trigger(pool, 'failures.high');
+    expect(pool.refused('b', { cpu: 1 }).code).toBe('BREAKER_OPEN');
+    expect(pool.refused('b', { cpu: 10_001 }).code).toBe('NEVER_FITS');
+    expect(pool.refused('a', { cpu: 1 }).code).toBe('ID_IN_USE');
+    expect(pool.ask('a', { cpu: 1 }, { idempotencyKey: 'k' })).toMatchObject({ kind: 'granted', replayed: true });
+    trigger(pool, 'force.closed', null);
+    expect(pool.refused('b', { cpu: 1 }).code).toBe('TIER_CLOSED');
+  });
+
+  it('spends probes on what causes an event alone: a refusal for whatever reason leaves them to others', () => {
+    const pool = open();
+    pool.when('Configure', {
+      config: config({ quotas: { ann: { cpu: 1 } }, tiers: [{ ...ONE_TIER.tiers[0], queue: { maxLength: 1 } }] }),
+      hash: 'x',
+      source: 'patch',
+      expectedRevision: null,
+    });
+    trigger(pool, 'openElapsed');
+    for (let i = 0; i < 5; i++) {
+      expect(pool.refused('never', { cpu: 10_001 }).code).toBe('NEVER_FITS');
+      pool.when('CordonTier', { tier: 'main' });
+      expect(pool.refused('closed', { cpu: 1 }).code).toBe('TIER_CLOSED');
+      pool.when('UncordonTier', { tier: 'main' });
+    }
+    pool.granted('full', { cpu: 10_000 });
+    for (let i = 0; i < 5; i++) expect(pool.refused('busy', { cpu: 1 }).code).toBe('EXHAUSTED');
+    pool.queued('waits', { cpu: 1 });
+    expect(pool.refused('more', { cpu: 1 }, { waitMs: 1 }).code).toBe('BREAKER_OPEN');
+  });
+
+  it('gets its probes back from an undo, and not those of an earlier generation', () => {
+    const pool = open();
+    trigger(pool, 'openElapsed');
+    const journal = new Journal();
+    const probe = (id: string) => pool.when('Allocate', { request: request(id, { amounts: { cpu: 1 } }) }, journal);
+    probe('a');
+    probe('b');
+    expect(probe('c').answer).toMatchObject({ refusal: { code: 'BREAKER_OPEN' } });
+    journal.undoTo(0);
+    pool.gate.take(journal);
+    trigger(pool, 'probe.failed');
+    trigger(pool, 'openElapsed');
+    pool.gate.take(undefined);
+    pool.gate.take(undefined);
+    journal.undoTo(0);
+    expect(pool.gate.ask(pool.now).admitted).toBe(false);
+  });
+
+  it('keeps the credit of the ramp for the next allocate when the one that had it is refused or undone', () => {
+    const pool = open({ rampMs: 10_000 });
+    trigger(pool, 'openElapsed');
+    trigger(pool, 'probes.succeeded');
+    pool.now += 4_000;
+    const full = pool.gate;
+    while (!full.ask(pool.now).admitted);
+    expect(pool.refused('never', { cpu: 10_001 }).code).toBe('NEVER_FITS');
+    const journal = new Journal();
+    pool.when('Allocate', { request: request('a', { amounts: { cpu: 1 } }) }, journal);
+    journal.undoTo(0);
+    expect(pool.ask('a', { cpu: 1 }).kind).toBe('granted');
+    expect(pool.refused('b', { cpu: 1 }).code).toBe('BREAKER_OPEN');
+  });
+
   it('ignores what an earlier generation saw', () => {
     const pool = open();
     const before = pool.gate.record.generation;
@@ -99,7 +167,11 @@ describe('the breaker', () => {
     trigger(pool, 'probes.succeeded');
     const share = (at: number) => {
       let admitted = 0;
-      for (let i = 0; i < 100; i++) if (pool.gate.admit(at).admitted) admitted += 1;
+      for (let i = 0; i < 100; i++) {
+        if (!pool.gate.ask(at).admitted) continue;
+        admitted += 1;
+        pool.gate.take(undefined);
+      }
       return admitted;
     };
     expect(share(pool.now)).toBeCloseTo(10, -1);

@@ -15,7 +15,10 @@ import { keyOf, type PoolState, type TierState, tierNamed } from '../state.ts';
 import type { Turn } from '../turn.ts';
 import { fenced } from './lease.ts';
 
-/** idempotency -> form -> never-fits -> breaker -> tier modes -> quota -> capacity and borrowing -> queue. */
+/**
+ * idempotency -> validity -> never-fits -> breaker -> tier modes -> quota -> capacity and borrowing -> queue. The form was judged at
+ * the door; what depends on the configuration is judged after the key, so that a repeat finds its lease though that has changed.
+ */
 export function allocate(turn: Turn, command: CommandOf<'Allocate'>, context: DecisionContext): Answer {
   const { state } = turn;
   const { request } = command.data;
@@ -31,7 +34,9 @@ export function allocate(turn: Turn, command: CommandOf<'Allocate'>, context: De
   const ceiling = plan.ceiling ?? quotaCeiling(state, request.owner, leastOf(request));
   if (ceiling !== null)
     return refuse(turn, 'NEVER_FITS', 'the request is larger than can ever be granted', { ceiling });
-  return closed(turn, request, plan, context) ?? place(turn, command, plan, context);
+  if (request.deadline !== null && request.deadline <= turn.at)
+    return refuse(turn, 'WAIT_EXPIRED', `the deadline ${request.deadline} has passed`);
+  return refusedByBreaker(turn, context) ?? closed(turn, plan) ?? place(turn, command, plan, context);
 }
 
 /** The answer to a key that is bound already. */
@@ -57,23 +62,24 @@ function bodyOf(request: RequestSpec, madeId: string): string {
   return canonicalJson({ ...body, id: id === madeId ? null : id });
 }
 
-/** What keeps every request of this kind out now: a drain, the breaker, the modes of its tiers. */
-function closed(turn: Turn, request: RequestSpec, plan: Plan, context: DecisionContext): Answer | undefined {
-  const { state } = turn;
-  if (request.deadline !== null && request.deadline <= turn.at)
-    return refuse(turn, 'WAIT_EXPIRED', `the deadline ${request.deadline} has passed`);
-  if (state.draining) return refuse(turn, 'DRAINING', 'the pool is draining', { retryAfterMs: 5_000 });
-  if (!plan.tiers.some((name) => tierNamed(state, name)!.mode.admission === 'open')) {
-    const tier = tierNamed(state, plan.tiers[0]!)!;
-    return refuse(turn, 'TIER_CLOSED', `tier ${tier.name} is ${tier.mode.admission}`, {
-      tier: tier.name,
-      retryAfterMs: 5_000,
-    });
-  }
-  const admission = context.breaker.admit(turn.at);
+/** What keeps every request out now, whatever it asks for. */
+function refusedByBreaker(turn: Turn, { breaker }: DecisionContext): Answer | undefined {
+  const admission = breaker.ask(turn.at);
   if (admission.admitted) return undefined;
-  return refuse(turn, 'BREAKER_OPEN', `the circuit breaker is ${context.breaker.mode}`, {
+  return refuse(turn, 'BREAKER_OPEN', `the circuit breaker is ${breaker.mode}`, {
     retryAfterMs: admission.retryAfterMs,
+  });
+}
+
+/** What keeps every request of this kind out now: a drain of the pool, the modes of its tiers. */
+function closed(turn: Turn, plan: Plan): Answer | undefined {
+  const { state } = turn;
+  if (state.draining) return refuse(turn, 'DRAINING', 'the pool is draining', { retryAfterMs: 5_000 });
+  if (plan.tiers.some((name) => tierNamed(state, name)!.mode.admission === 'open')) return undefined;
+  const tier = tierNamed(state, plan.tiers[0]!)!;
+  return refuse(turn, 'TIER_CLOSED', `tier ${tier.name} is ${tier.mode.admission}`, {
+    tier: tier.name,
+    retryAfterMs: 5_000,
   });
 }
 
@@ -99,7 +105,9 @@ function place(
     home ??= tier;
     const settled = settle(tier);
     const amounts = grantable(state, tier, settled);
-    if (amounts !== null) return { kind: 'granted', lease: grant(turn, tier, settled, amounts, null), replayed: false };
+    if (amounts === null) continue;
+    context.breaker.take(turn.journal);
+    return { kind: 'granted', lease: grant(turn, tier, settled, amounts, null), replayed: false };
   }
   return request.waitMs > 0 ? queue(turn, home!, settle(home!), context) : busy(turn, home!, settle(home!));
 }
@@ -119,6 +127,7 @@ function queue(turn: Turn, tier: TierState, settled: Settled, context: DecisionC
   }
   const latest = turn.at + Math.min(request.waitMs, maxWaitMs);
   const expiresAt = request.deadline === null ? latest : Math.min(latest, request.deadline);
+  context.breaker.take(turn.journal);
   turn.emit('RequestQueued', {
     leaseId,
     request,
