@@ -1,7 +1,9 @@
+import { EndedLeases, type EndedStep } from './ended-leases.ts';
+
 /** About a batch of 256 allocates. */
 const KEPT_ENTRIES = 32_768;
 
-type Target = Record<string, unknown> | Map<unknown, unknown>;
+type Target = Record<string, unknown> | Map<unknown, unknown> | EndedLeases;
 
 /**
  * Old values of everything that a fold overwrote, so that a batch that was not committed is undone in O(touched).
@@ -40,9 +42,11 @@ export class Journal {
 }
 
 function restore(target: Target, key: unknown, old: unknown): void {
-  if (!(target instanceof Map)) target[key as string] = old;
-  else if (old === undefined) target.delete(key);
-  else target.set(key, old);
+  if (target instanceof Map) {
+    if (old === undefined) target.delete(key);
+    else target.set(key, old);
+  } else if (target instanceof EndedLeases) target.undo(key as EndedStep);
+  else target[key as string] = old;
 }
 
 /** Sets a field, noting what it was. */

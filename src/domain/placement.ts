@@ -1,60 +1,53 @@
 import { type Amounts, amountIn } from '../model/amounts.ts';
 import type { PoolState, TierState } from './state.ts';
 
-/** Of a tier's nominal, what no other tier may ever hold: nominal - lendingLimit (Kueue calls it the guaranteed quota). */
-function guaranteedOf(tier: TierState, dimension: string): number {
-  const { nominal, lendingLimit } = tier.sizing;
-  return lendingLimit === null ? 0 : Math.max(0, amountIn(nominal, dimension) - amountIn(lendingLimit, dimension));
-}
-
-const takenOf = (tier: TierState, dimension: string): number =>
-  amountIn(tier.allocated, dimension) + amountIn(tier.quarantined, dimension);
+const takenOf = (tier: TierState, dimension: number): number =>
+  tier.allocated.at(dimension) + tier.quarantined.at(dimension);
 
 /** Whether the pool holds more than is allocatable in a dimension; only a fall of capacity may bring that about. */
-export const isOverIn = (state: PoolState, dimension: string): boolean =>
-  amountIn(state.allocated, dimension) + amountIn(state.quarantined, dimension) >
-  amountIn(state.allocatable, dimension);
+export function isOverIn(state: PoolState, name: string): boolean {
+  const dimension = state.numbered.find(name);
+  return state.allocated.at(dimension) + state.quarantined.at(dimension) > (state.whole[dimension] ?? 0);
+}
 
-export function isOverallocated(state: PoolState): boolean {
-  for (const dimension of state.dimensions) if (isOverIn(state, dimension)) return true;
+/** Nearly always a look at all numbers says no, dimensions that the pool no longer has included. */
+export const isOverallocated = (state: PoolState): boolean =>
+  mayBeOver(state) && state.dimensions.some((name) => isOverIn(state, name));
+
+function mayBeOver({ whole, allocated, quarantined }: PoolState): boolean {
+  for (let dimension = 0; dimension < whole.length; dimension++)
+    if (allocated.at(dimension) + quarantined.at(dimension) > whole[dimension]!) return true;
   return false;
 }
 
-/** What is left of the pool after what other tiers hold, or keep for themselves alone. */
-function reachable(state: PoolState, tier: TierState, dimension: string): number {
-  let left = amountIn(state.allocatable, dimension) - takenOf(tier, dimension);
+/**
+ * The most that the tier could be granted now in one dimension, by its number: what is free of the pool, never what others
+ * hold or keep for themselves alone, up to nominal + borrowingLimit. The cohort rule of Kueue with the whole pool as the cohort.
+ */
+function roomAt(state: PoolState, tier: TierState, dimension: number): number {
+  const taken = takenOf(tier, dimension);
+  let reach = (state.whole[dimension] ?? 0) - taken;
   for (const other of state.tiers) {
-    if (other !== tier) left -= Math.max(takenOf(other, dimension), guaranteedOf(other, dimension));
+    if (other !== tier) reach -= Math.max(takenOf(other, dimension), other.limits.guaranteed[dimension] ?? 0);
   }
-  return left;
+  return Math.max(0, Math.min(reach, (tier.limits.most[dimension] ?? 0) - taken));
 }
 
-/**
- * The most that the tier could be granted now in one dimension: what is free of the pool, never what others keep for
- * themselves, up to nominal + borrowingLimit. The cohort rule of Kueue with the whole pool as the cohort.
- */
-export function roomIn(state: PoolState, tier: TierState, dimension: string): number {
-  const { nominal, borrowingLimit } = tier.sizing;
-  const reach = reachable(state, tier, dimension);
-  if (borrowingLimit === null) return Math.max(0, reach);
-  const limit = amountIn(nominal, dimension) + amountIn(borrowingLimit, dimension) - takenOf(tier, dimension);
-  return Math.max(0, Math.min(reach, limit));
-}
+/** As `roomAt`, by the dimension's name. */
+export const roomIn = (state: PoolState, tier: TierState, dimension: string): number =>
+  roomAt(state, tier, state.numbered.find(dimension));
 
 /** What the tier could be granted at most if nothing at all were held. */
-export function ceilingIn(state: PoolState, tier: TierState, dimension: string): number {
-  const { nominal, borrowingLimit } = tier.sizing;
-  let reach = amountIn(state.allocatable, dimension);
-  for (const other of state.tiers) if (other !== tier) reach -= guaranteedOf(other, dimension);
-  const limit = borrowingLimit === null ? reach : amountIn(nominal, dimension) + amountIn(borrowingLimit, dimension);
-  return Math.max(0, Math.min(reach, limit));
+export function ceilingIn(state: PoolState, tier: TierState, name: string): number {
+  const dimension = state.numbered.find(name);
+  let reach = state.whole[dimension] ?? 0;
+  for (const other of state.tiers) if (other !== tier) reach -= other.limits.guaranteed[dimension] ?? 0;
+  return Math.max(0, Math.min(reach, tier.limits.most[dimension] ?? 0));
 }
 
-export function fits(state: PoolState, tier: TierState, amounts: Amounts): boolean {
-  for (const dimension in amounts) {
-    const amount = amountIn(amounts, dimension);
-    if (amount > 0 && amount > roomIn(state, tier, dimension)) return false;
-  }
+export function fits(state: PoolState, tier: TierState, of: Amounts): boolean {
+  const { dimensions, amounts } = state.numbered.demand(of);
+  for (let i = 0; i < dimensions.length; i++) if (amounts[i]! > roomAt(state, tier, dimensions[i]!)) return false;
   return state.leases.size < state.config.maxPoolSize;
 }
 
@@ -69,36 +62,37 @@ export function shortfallOf(state: PoolState, tier: TierState, amounts: Amounts)
 }
 
 /** What the tier does not hold yet of its own nominal. */
-export const nominalLeftIn = (tier: TierState, dimension: string): number =>
-  Math.max(0, amountIn(tier.sizing.nominal, dimension) - takenOf(tier, dimension));
+export const nominalLeftIn = (tier: TierState, dimension: string): number => Math.max(0, unusedOf(tier, dimension));
 
 /** The part of the amounts that lies above the tier's nominal; null if there is none. */
-export function borrowedPart(tier: TierState, amounts: Amounts): Amounts | null {
+export function borrowedPart(tier: TierState, of: Amounts): Amounts | null {
   let part: Record<string, number> | null = null;
-  for (const dimension in amounts) {
-    const above = takenOf(tier, dimension) + amountIn(amounts, dimension) - amountIn(tier.sizing.nominal, dimension);
-    const borrowed = Math.min(amountIn(amounts, dimension), above);
-    if (borrowed > 0) {
-      part ??= {};
-      part[dimension] = borrowed;
-    }
+  const { names } = tier.allocated.dimensions;
+  const { dimensions, amounts } = tier.allocated.dimensions.demand(of);
+  for (let i = 0; i < dimensions.length; i++) {
+    const [dimension, amount] = [dimensions[i]!, amounts[i]!];
+    const above = takenOf(tier, dimension) + amount - (tier.limits.nominal[dimension] ?? 0);
+    if (above <= 0) continue;
+    part ??= {};
+    part[names[dimension]!] = Math.min(amount, above);
   }
   return part;
 }
 
 /** What the tier holds above its nominal, per dimension of the pool. */
 export function borrowedOf(state: PoolState, tier: TierState): Amounts {
-  return perDimension(state, (dimension) =>
-    Math.max(0, takenOf(tier, dimension) - amountIn(tier.sizing.nominal, dimension)),
-  );
+  return perDimension(state, (name) => Math.max(0, -unusedOf(tier, name)));
 }
 
 /** What others hold of the tier's nominal: its unused nominal, as far as others' borrowing has used it up. */
 export function lentOf(state: PoolState, tier: TierState): Amounts {
-  return perDimension(state, (dimension) => {
-    const unused = amountIn(tier.sizing.nominal, dimension) - takenOf(tier, dimension);
-    return Math.max(0, unused - roomIn(state, tier, dimension));
-  });
+  return perDimension(state, (name) => Math.max(0, unusedOf(tier, name) - roomIn(state, tier, name)));
+}
+
+/** Of its nominal, what it does not hold; below zero while it borrows. */
+function unusedOf(tier: TierState, name: string): number {
+  const dimension = tier.allocated.dimensions.find(name);
+  return (tier.limits.nominal[dimension] ?? 0) - takenOf(tier, dimension);
 }
 
 export function perDimension(state: PoolState, value: (dimension: string) => number): Amounts {

@@ -14,21 +14,20 @@ function limitOf(state: PoolState, owner: string, dimension: string): number | u
 
 /** How much more the owner may hold in one dimension; Infinity = its quota does not say. */
 export function quotaRoomIn(state: PoolState, owner: string, dimension: string): number {
-  if (!Object.hasOwn(state.config.quotas, owner)) return Number.POSITIVE_INFINITY;
+  if (!state.owners.has(owner)) return Number.POSITIVE_INFINITY;
   const limit = limitOf(state, owner, dimension) ?? Number.POSITIVE_INFINITY;
-  return Math.max(0, limit - amountIn(state.owners.get(owner) ?? {}, dimension));
+  return Math.max(0, limit - (state.owners.get(owner)?.of(dimension) ?? 0));
 }
 
 /** What the owner's quota lacks for these amounts on top of what it holds; null if it lacks nothing. */
 export function quotaLack(state: PoolState, owner: string, amounts: Amounts): Amounts | null {
-  if (!Object.hasOwn(state.config.quotas, owner)) return null;
-  const used = state.owners.get(owner);
-  return lackOf(state, owner, amounts, (dimension) => used?.[dimension] ?? 0);
+  const used = state.owners.size === 0 ? undefined : state.owners.get(owner);
+  return used === undefined ? null : lackOf(state, owner, amounts, (dimension) => used.of(dimension));
 }
 
 /** The limits that these amounts alone exceed, so that they can never be granted; null if there are none. */
 export function quotaCeiling(state: PoolState, owner: string, amounts: Amounts): Amounts | null {
-  if (!Object.hasOwn(state.config.quotas, owner) || lackOf(state, owner, amounts, () => 0) === null) return null;
+  if (!state.owners.has(owner) || lackOf(state, owner, amounts, () => 0) === null) return null;
   const ceiling: Record<string, number> = {};
   for (const dimension in amounts) {
     const limit = limitOf(state, owner, dimension);

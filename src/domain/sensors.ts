@@ -1,4 +1,3 @@
-import { amountIn } from '../model/amounts.ts';
 import type { LoadMode, TierTrigger } from '../model/modes.ts';
 import { isOverIn } from './placement.ts';
 import type { PoolState, TierState } from './state.ts';
@@ -6,10 +5,11 @@ import type { PoolState, TierState } from './state.ts';
 /** Allocated / nominal, the highest over the dimensions that the tier owns any of; above 1 while it borrows. */
 export function loadRatio(tier: TierState): number {
   let highest = 0;
-  const { nominal } = tier.sizing;
-  for (const dimension in nominal) {
-    const ratio =
-      amountIn(nominal, dimension) > 0 ? amountIn(tier.allocated, dimension) / amountIn(nominal, dimension) : 0;
+  const { nominal } = tier.limits;
+  const { amounts } = tier.allocated;
+  for (let dimension = 0; dimension < nominal.length; dimension++) {
+    const own = nominal[dimension]!;
+    const ratio = own > 0 ? amounts[dimension]! / own : 0;
     if (ratio > highest) highest = ratio;
   }
   return highest;
@@ -23,9 +23,10 @@ function isOver(state: PoolState, tier: TierState): boolean {
   return false;
 }
 
-function holdsTooMuch(state: PoolState, tier: TierState, dimension: string): boolean {
-  const above = (other: TierState) => amountIn(other.allocated, dimension) > amountIn(other.sizing.nominal, dimension);
-  return above(tier) || (amountIn(tier.allocated, dimension) > 0 && !state.tiers.some(above));
+function holdsTooMuch(state: PoolState, tier: TierState, name: string): boolean {
+  const dimension = state.numbered.find(name);
+  const above = (other: TierState) => other.allocated.at(dimension) > (other.limits.nominal[dimension] ?? 0);
+  return above(tier) || (tier.allocated.at(dimension) > 0 && !state.tiers.some(above));
 }
 
 /** Whether the tier has come to hold too much, or no longer does; undefined = neither. `poolOver`: the pool does. */

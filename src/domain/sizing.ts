@@ -2,6 +2,9 @@ import type { Amounts } from '../model/amounts.ts';
 import type { ResolvedConfig, Share } from '../model/config.ts';
 import type { Sizing, TierSizing } from '../model/events.ts';
 import { isPercentage, shareOf } from '../model/share.ts';
+import type { Dimensions } from './dimensions.ts';
+import type { PoolState, TierLimits } from './state.ts';
+import { Tally } from './tally.ts';
 
 /**
  * What a capacity and a configuration come to: allocatable = capacity - reserve, each tier its share of that. Percentages
@@ -43,4 +46,24 @@ function withRest(tiers: Readonly<Record<string, TierSizing>>, first: string, al
     nominal[dimension] = nominal[dimension]! + allocatable[dimension]! - given;
   }
   return nominal;
+}
+
+/** A tier's sizing by the numbers of the dimensions. */
+export function limitsOf(numbered: Dimensions, { nominal, borrowingLimit, lendingLimit }: TierSizing): TierLimits {
+  const own = numbered.dense(nominal);
+  const borrowing = borrowingLimit === null ? null : numbered.dense(borrowingLimit);
+  const lending = lendingLimit === null ? null : numbered.dense(lendingLimit);
+  return {
+    nominal: own,
+    most: own.map((amount, i) => (borrowing === null ? Number.POSITIVE_INFINITY : amount + (borrowing[i] ?? 0))),
+    guaranteed: own.map((amount, i) => (lending === null ? 0 : Math.max(0, amount - (lending[i] ?? 0)))),
+  };
+}
+
+/** What each owner that has a quota holds now. Counted anew, since only those are counted as leases come and go. */
+export function ownersOf(state: PoolState): Map<string, Tally> {
+  const owners = new Map(Object.keys(state.config.quotas).map((owner) => [owner, new Tally(state.numbered)]));
+  if (owners.size > 0)
+    for (const { owner, terms } of state.leases.values()) owners.get(owner)?.add(undefined, terms.demand, 1);
+  return owners;
 }

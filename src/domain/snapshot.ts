@@ -1,69 +1,159 @@
 import { tierMode } from '../machines/transitions.ts';
+import type { Amounts } from '../model/amounts.ts';
 import { canonicalJson } from '../model/canonical.ts';
-import { type EndedLease, nthEnded, type PoolState, type TierState, type WaitingRecord } from './state.ts';
+import type { EventData, ReclaimReason } from '../model/events.ts';
+import type { Dimensions } from './dimensions.ts';
+import { type EndedLease, EndedLeases } from './ended-leases.ts';
+import { LeaseRecord, type PlainLease } from './lease-record.ts';
+import { limitsOf, ownersOf } from './sizing.ts';
+import {
+  type BreakerRecord,
+  emptyState,
+  type KeyRecord,
+  type PoolState,
+  type Quarantine,
+  type TierState,
+  type WaitingRecord,
+} from './state.ts';
+import { Tally } from './tally.ts';
 
 /** Of the serialized form; a snapshot of another version is not read. */
 export const STATE_SCHEMA_VERSION = 2;
 
-type Entries = readonly (readonly [unknown, unknown])[];
+interface PlainEnded {
+  readonly lease: PlainLease;
+  readonly endedAt: number;
+  readonly reason: ReclaimReason | null;
+  readonly revision: number;
+}
 
-const MAPS = ['leases', 'names', 'keys', 'owners', 'quarantine', 'breakers'] as const;
+interface PlainTier extends Omit<TierState, 'limits' | 'allocated' | 'quarantined'> {
+  readonly allocated: Amounts;
+  readonly quarantined: Amounts;
+}
+
+type Entries<Value> = readonly (readonly [string, Value])[];
+
+/** A state as plain JSON. What others follow from is written too (names, owners): the form is read by people and hashed. */
+type PlainState = Omit<PoolState, keyof Folded> & {
+  readonly allocated: Amounts;
+  readonly quarantined: Amounts;
+  readonly tiers: readonly PlainTier[];
+  readonly leases: Entries<PlainLease>;
+  readonly names: Entries<string>;
+  readonly keys: Entries<KeyRecord>;
+  readonly owners: Entries<Amounts>;
+  readonly quarantine: Entries<Quarantine>;
+  readonly breakers: Entries<BreakerRecord>;
+  readonly ended: readonly PlainEnded[];
+  readonly endedFirst: number;
+  readonly endedNext: number;
+};
+
+type Folded = Pick<
+  PoolState,
+  | 'numbered'
+  | 'whole'
+  | 'terms'
+  | 'allocated'
+  | 'quarantined'
+  | 'tiers'
+  | 'leases'
+  | 'ended'
+  | 'waiting'
+  | 'names'
+  | 'keys'
+  | 'owners'
+  | 'quarantine'
+  | 'breakers'
+  | 'soonestExpiry'
+>;
 
 /** Plain JSON of a state. Maps become entries in the order of their keys (ended leases: of their ends), so that equal states give equal texts. */
 export function serializeState(state: PoolState): unknown {
-  const plain: Record<string, unknown> = { ...state };
-  for (const name of MAPS) plain[name] = sorted(state[name] as ReadonlyMap<string | number, unknown>);
-  delete plain['waiting']; // the tiers hold the same records
-  delete plain['endedRing'];
-  delete plain['soonestExpiry'];
-  plain['ended'] = [...endedInOrder(state)];
-  plain['allocated'] = nonZero(state.allocated);
-  plain['quarantined'] = nonZero(state.quarantined);
-  plain['owners'] = sorted(state.owners).map(([owner, used]) => [owner, nonZero(used as Record<string, number>)]);
-  plain['tiers'] = state.tiers.map((tier) => ({
-    ...tier,
-    allocated: nonZero(tier.allocated),
-    quarantined: nonZero(tier.quarantined),
-  }));
+  const { numbered, whole, terms, waiting, soonestExpiry, ...kept } = state;
+  const plain: PlainState = {
+    ...kept,
+    allocated: state.allocated.toJSON(),
+    quarantined: state.quarantined.toJSON(),
+    tiers: state.tiers.map(plainTier),
+    leases: sorted([...state.leases].map(([id, lease]) => [id, lease.toJSON()])),
+    names: sorted(namesOf(state)),
+    keys: sorted([...state.keys]),
+    owners: sorted([...state.owners].map(([owner, held]) => [owner, held.toJSON()])),
+    quarantine: sorted([...state.quarantine]),
+    breakers: sorted([...state.breakers]),
+    ended: [...state.ended.values()].map((each) => ({ ...each, lease: each.lease.toJSON() })),
+    endedFirst: state.ended.first,
+    endedNext: state.ended.next,
+  };
   return plain;
 }
 
-function* endedInOrder(state: PoolState): Iterable<EndedLease> {
-  for (let n = state.endedFirst; n < state.endedNext; n++) yield nthEnded(state, n);
+function plainTier({ limits, ...tier }: TierState): PlainTier {
+  return { ...tier, allocated: tier.allocated.toJSON(), quarantined: tier.quarantined.toJSON() };
 }
 
-function sorted(map: ReadonlyMap<string | number, unknown>): Entries {
-  return [...map].sort(([a], [b]) => (a < b ? -1 : 1));
-}
+const namesOf = (state: PoolState): [string, string][] => [
+  ...[...state.leases.values()].map(({ requestId, leaseId }): [string, string] => [requestId, leaseId]),
+  ...[...state.waiting.values()].map(({ request, leaseId }): [string, string] => [request.id, leaseId]),
+];
 
-/** A zero and nothing (which an undo may leave under a name) are the same amount. */
-function nonZero(amounts: Readonly<Record<string, number>>): Record<string, number> {
-  const kept: Record<string, number> = {};
-  for (const dimension in amounts) if (amounts[dimension]) kept[dimension] = amounts[dimension];
-  return kept;
-}
+const sorted = <Value>(entries: [string, Value][]): Entries<Value> => entries.sort(([a], [b]) => (a < b ? -1 : 1));
 
 /** A state of its own: nothing is shared with what `serializeState` gave. */
 export function deserializeState(serialized: unknown): PoolState {
-  const plain = structuredCopy(serialized) as Record<string, unknown>;
-  for (const name of MAPS) plain[name] = new Map(plain[name] as [string, unknown][]);
-  const tiers = plain['tiers'] as TierState[];
-  for (const tier of tiers) tier.mode = tierMode(tier.mode.admission, tier.mode.load);
-  const waiting = new Map<string, WaitingRecord>();
-  for (const tier of tiers) for (const record of tier.waiting) waiting.set(record.leaseId, record);
-  plain['waiting'] = waiting;
-  const ended = plain['ended'] as EndedLease[];
-  plain['ended'] = new Map(ended.map((each) => [each.lease.leaseId, each]));
-  plain['soonestExpiry'] = null;
-  plain['endedRing'] = ringOf(ended, plain['endedFirst'] as number);
-  return plain as unknown as PoolState;
+  const plain = structuredCopy(serialized) as PlainState;
+  const { leases, names, owners, ended, endedFirst, endedNext, ...kept } = plain;
+  const blank = emptyState();
+  const { numbered } = blank;
+  const state: PoolState = {
+    ...blank,
+    ...kept,
+    whole: numbered.dense(plain.allocatable),
+    tiers: plain.tiers.map((tier) => restoreTier(tier, numbered)),
+    allocated: Tally.from(numbered, plain.allocated),
+    quarantined: Tally.from(numbered, plain.quarantined),
+    keys: new Map(plain.keys),
+    quarantine: new Map(plain.quarantine),
+    breakers: new Map(plain.breakers),
+    ended: EndedLeases.from(
+      ended.map((each): EndedLease => ({ ...each, lease: restoreLease(each.lease, blank) })),
+      endedFirst,
+    ),
+  };
+  for (const [, lease] of leases) restoreLive(state, restoreLease(lease, state));
+  for (const { waiting } of state.tiers) for (const record of waiting) restoreWaiting(state, record);
+  state.owners = ownersOf(state);
+  return state;
 }
 
-function ringOf(ended: readonly EndedLease[], first: number): EndedLease[] {
-  if (ended.length === 0) return [];
-  const ring: EndedLease[] = new Array(2 ** Math.ceil(Math.log2(ended.length)));
-  for (const [i, each] of ended.entries()) ring[(first + i) & (ring.length - 1)] = each;
-  return ring;
+function restoreTier(tier: PlainTier, numbered: Dimensions): TierState {
+  return {
+    ...tier,
+    mode: tierMode(tier.mode.admission, tier.mode.load),
+    limits: limitsOf(numbered, tier.sizing),
+    allocated: Tally.from(numbered, tier.allocated),
+    quarantined: Tally.from(numbered, tier.quarantined),
+  };
+}
+
+function restoreLease(plain: PlainLease, { terms, numbered }: PoolState): LeaseRecord {
+  const granted: EventData['LeaseGranted'] = { ...plain, waitedMs: null };
+  const lease = LeaseRecord.granted(granted, terms.of(granted, numbered), plain.grantedAt, plain.revision);
+  lease.noticeEndsAt = plain.noticeEndsAt;
+  lease.noticeReason = plain.noticeReason;
+  return lease;
+}
+
+function restoreLive(state: PoolState, lease: LeaseRecord): void {
+  state.leases.set(lease.leaseId, lease);
+  if (lease.name !== null) state.names.set(lease.name, lease.leaseId);
+}
+
+function restoreWaiting(state: PoolState, record: WaitingRecord): void {
+  state.waiting.set(record.leaseId, record);
+  if (record.request.id !== record.leaseId) state.names.set(record.request.id, record.leaseId);
 }
 
 const structuredCopy = (value: unknown): unknown => JSON.parse(JSON.stringify(value));

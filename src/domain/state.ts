@@ -1,40 +1,16 @@
 import type { Amounts } from '../model/amounts.ts';
 import { DEFAULT_POOL_CONFIG, type ResolvedConfig } from '../model/config.ts';
-import type { ReclaimReason, TierSizing } from '../model/events.ts';
+import type { TierSizing } from '../model/events.ts';
 import type { BreakerMode, TierMode } from '../model/modes.ts';
 import type { RequestSpec } from '../model/request.ts';
+import { Dimensions } from './dimensions.ts';
+import { EndedLeases } from './ended-leases.ts';
+import type { LeaseRecord } from './lease-record.ts';
+import { TermsCache } from './lease-terms.ts';
+import { Tally } from './tally.ts';
 
-/** Amounts that the fold updates in place. */
-export type Tally = Record<string, number>;
-
-/** A lease that is held. One record for its whole life, until it ends. */
-export interface LeaseRecord {
-  readonly leaseId: string;
-  readonly request: RequestSpec;
-  readonly priority: string;
-  readonly type: string;
-  readonly tier: string;
-  readonly amounts: Amounts;
-  readonly borrowed: Amounts | null;
-  readonly token: number;
-  readonly grantedAt: number;
-  ttlMs: number;
-  expiresAt: number;
-  /** The instant a noticed lease ends at; null while nobody has asked for it back. */
-  noticeEndsAt: number | null;
-  noticeReason: ReclaimReason | null;
-  /** Of the last event that changed it. */
-  revision: number;
-}
-
-/** What stays answerable of a lease that ended. */
-export interface EndedLease {
-  readonly lease: LeaseRecord;
-  readonly endedAt: number;
-  /** null = released by its holder. */
-  readonly reason: ReclaimReason | null;
-  readonly revision: number;
-}
+export type { EndedLease } from './ended-leases.ts';
+export { LeaseRecord } from './lease-record.ts';
 
 /** A request that waits for room. */
 export interface WaitingRecord {
@@ -52,9 +28,20 @@ export interface WaitingRecord {
   readonly revision: number;
 }
 
+/** A tier's sizing by the numbers of the dimensions. */
+export interface TierLimits {
+  readonly nominal: readonly number[];
+  /** nominal + borrowingLimit; Infinity = unlimited. */
+  readonly most: readonly number[];
+  /** Of the nominal, what no other tier may ever hold: nominal - lendingLimit (Kueue calls it the guaranteed quota). */
+  readonly guaranteed: readonly number[];
+}
+
 export interface TierState {
   readonly name: string;
   sizing: TierSizing;
+  /** The same by the numbers of the dimensions; replaced with it. */
+  limits: TierLimits;
   mode: TierMode;
   /** draining: its deadline; else null. */
   deadlineAt: number | null;
@@ -103,19 +90,20 @@ export interface PoolState {
   capacitySource: 'detected' | 'declared';
   capacityRevision: number;
   allocatable: Amounts;
+  /** Of the capacity. */
   dimensions: readonly string[];
+  /** Numbers of all dimensions that were ever known, and `allocatable` by them. */
+  readonly numbered: Dimensions;
+  whole: readonly number[];
+  readonly terms: TermsCache;
   /** In the order of the configuration. */
   tiers: readonly TierState[];
   readonly allocated: Tally;
   readonly quarantined: Tally;
   readonly leases: Map<string, LeaseRecord>;
-  /** Ended leases by id, and the same by the number of their end (`nthEnded`), for eviction. */
-  readonly ended: Map<string, EndedLease>;
-  endedRing: EndedLease[];
-  endedFirst: number;
-  endedNext: number;
+  readonly ended: EndedLeases;
   readonly waiting: Map<string, WaitingRecord>;
-  /** The caller's name -> lease id, of live leases and waiting requests. */
+  /** The caller's name -> lease id, of live leases and waiting requests whose name is not that id (see `leaseNamed`). */
   readonly names: Map<string, string>;
   readonly keys: Map<string, KeyRecord>;
   /** What each owner with a quota holds; the others are not counted. */
@@ -135,6 +123,7 @@ export interface PoolState {
 export const OPEN_NORMAL: TierMode = Object.freeze({ admission: 'open', load: 'normal' });
 
 export function emptyState(): PoolState {
+  const numbered = new Dimensions();
   return {
     poolId: '',
     stream: '',
@@ -150,14 +139,14 @@ export function emptyState(): PoolState {
     capacityRevision: -1,
     allocatable: {},
     dimensions: [],
+    numbered,
+    whole: [],
+    terms: new TermsCache(),
     tiers: [],
-    allocated: {},
-    quarantined: {},
+    allocated: new Tally(numbered),
+    quarantined: new Tally(numbered),
     leases: new Map(),
-    ended: new Map(),
-    endedRing: [],
-    endedFirst: 0,
-    endedNext: 0,
+    ended: new EndedLeases(),
     waiting: new Map(),
     names: new Map(),
     keys: new Map(),
@@ -190,5 +179,11 @@ export const leasesInOrder = (state: PoolState): LeaseRecord[] =>
 export const waitersInOrder = (state: PoolState): WaitingRecord[] =>
   [...state.waiting.values()].sort((a, b) => a.revision - b.revision);
 
-/** The lease that ended as the n-th of the pool, for n from `endedFirst` to below `endedNext`. The ring's length is a power of two. */
-export const nthEnded = (state: PoolState, n: number): EndedLease => state.endedRing[n & (state.endedRing.length - 1)]!;
+/** The lease or waiting request that goes by this name now: its lease id. */
+export function leaseNamed(state: PoolState, name: string): string | undefined {
+  const named = state.names.get(name);
+  if (named !== undefined) return named;
+  const lease = state.leases.get(name);
+  if (lease !== undefined) return lease.name === null ? name : undefined;
+  return state.waiting.get(name)?.request.id === name ? name : undefined;
+}

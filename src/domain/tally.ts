@@ -1,12 +1,64 @@
-import { type Amounts, amountIn } from '../model/amounts.ts';
-import { type Journal, put } from './journal.ts';
-import type { Tally } from './state.ts';
+import type { Amounts } from '../model/amounts.ts';
+import type { Demand, Dimensions } from './dimensions.ts';
+import type { Journal } from './journal.ts';
 
-/** Adds `sign` times the amounts, dimension by dimension; a sum below zero is an impossible history. */
-export function addTo(journal: Journal | undefined, tally: Tally, amounts: Amounts, sign: 1 | -1): void {
-  for (const dimension in amounts) {
-    const sum = amountIn(tally, dimension) + sign * amountIn(amounts, dimension);
-    if (sum < 0) throw new RangeError(`${dimension} would fall to ${sum}`);
-    put(journal, tally, dimension, sum);
+/** Amounts that the fold updates in place, by the number of their dimension. */
+export class Tally {
+  readonly dimensions: Dimensions;
+  /** Shorter than the dimensions that are known: the rest are 0. */
+  readonly amounts: number[];
+
+  constructor(dimensions: Dimensions, amounts: readonly number[] = []) {
+    this.dimensions = dimensions;
+    this.amounts = [...amounts];
+    this.widen();
+  }
+
+  /** In one dimension. */
+  of(name: string): number {
+    return this.at(this.dimensions.find(name));
+  }
+
+  at(dimension: number): number {
+    return this.amounts[dimension] ?? 0;
+  }
+
+  /** Adds `sign` times the demand; a sum below zero is an impossible history. */
+  add(journal: Journal | undefined, demand: Demand, sign: 1 | -1): void {
+    const { amounts } = this;
+    for (let i = 0; i < demand.dimensions.length; i++) {
+      const dimension = demand.dimensions[i]!;
+      if (dimension >= amounts.length) this.widen();
+      const before = amounts[dimension]!;
+      const sum = before + sign * demand.amounts[i]!;
+      if (sum < 0) throw new RangeError(`${this.dimensions.names[dimension]} would fall to ${sum}`);
+      if (journal !== undefined) journal.note(amounts, dimension, before);
+      amounts[dimension] = sum;
+    }
+  }
+
+  /** A place for every dimension that is known now: reading past an array's end is slow ever after. */
+  widen(): void {
+    while (this.amounts.length < this.dimensions.names.length) this.amounts.push(0);
+  }
+
+  copy(): Tally {
+    return new Tally(this.dimensions, this.amounts);
+  }
+
+  get isZero(): boolean {
+    return this.amounts.every((amount) => amount === 0);
+  }
+
+  /** By name; what is zero is left out. */
+  toJSON(): Amounts {
+    const named: Record<string, number> = {};
+    for (const [dimension, amount] of this.amounts.entries())
+      if (amount !== 0) named[this.dimensions.names[dimension]!] = amount;
+    return named;
+  }
+
+  static from(dimensions: Dimensions, amounts: Amounts): Tally {
+    return new Tally(dimensions, dimensions.dense(amounts));
   }
 }

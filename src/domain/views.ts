@@ -105,8 +105,8 @@ export function tierView(state: PoolState, tier: TierState): TierView {
     admission: tier.mode.admission,
     load: tier.mode.load,
     nominal: tier.sizing.nominal,
-    allocated: perDimension(state, (dimension) => tier.allocated[dimension] ?? 0),
-    quarantined: perDimension(state, (dimension) => tier.quarantined[dimension] ?? 0),
+    allocated: perDimension(state, (dimension) => tier.allocated.of(dimension)),
+    quarantined: perDimension(state, (dimension) => tier.quarantined.of(dimension)),
     borrowed: borrowedOf(state, tier),
     lent: lentOf(state, tier),
     free: perDimension(state, (dimension) => (open ? roomIn(state, tier, dimension) : 0)),
@@ -126,7 +126,7 @@ export function poolView(
     hostId: state.hostId,
     capacity: state.capacity,
     allocatable: state.allocatable,
-    allocated: perDimension(state, (dimension) => state.allocated[dimension] ?? 0),
+    allocated: perDimension(state, (dimension) => state.allocated.of(dimension)),
     tiers: state.tiers.map((tier) => tierView(state, tier)),
     breaker: { mode: breaker.mode, until: breaker.until },
     queue: { waiting: state.waiting.size },
@@ -141,6 +141,6 @@ export function poolView(
 export function utilizationOf(state: PoolState): Readonly<Record<string, number>> {
   return perDimension(state, (dimension) => {
     const whole = state.allocatable[dimension] ?? 0;
-    return whole === 0 ? 0 : (state.allocated[dimension] ?? 0) / whole;
+    return whole === 0 ? 0 : state.allocated.of(dimension) / whole;
   });
 }

@@ -208,6 +208,7 @@ export class Engine {
     this.counters.batches += 1;
     this.counters.events += batch.events.length;
     this.#options.journal.clear();
+    this.state.ended.settle();
     this.#mark();
     this.#setAccepts(true);
     this.#answer(batch);

@@ -14,7 +14,7 @@ export function localNode(state: PoolState, healthy: boolean): Node {
     available: Object.fromEntries(
       names.map((name) => [
         name,
-        Math.max(0, allocatable[name]! - (allocated[name] ?? 0) - (state.quarantined[name] ?? 0)),
+        Math.max(0, allocatable[name]! - (allocated[name] ?? 0) - state.quarantined.of(name)),
       ]),
     ),
   };

@@ -7,9 +7,9 @@ export function metricsOf(core: Core): MetricsView {
   const state = readings.state;
   const { audit } = readings;
   const { allocated, allocatable, dimensions, capacity } = state;
-  const held = Object.fromEntries(dimensions.map((name) => [name, allocated[name] ?? 0]));
+  const held = Object.fromEntries(dimensions.map((name) => [name, allocated.of(name)]));
   const ratio = (name: string): number =>
-    (allocatable[name] ?? 0) === 0 ? 0 : (allocated[name] ?? 0) / allocatable[name]!;
+    (allocatable[name] ?? 0) === 0 ? 0 : allocated.of(name) / allocatable[name]!;
   return {
     ...readings.metrics(),
     poolId,

@@ -5,7 +5,7 @@ import type { RecordedPoolEvent } from '../model/events.ts';
 import type { LeaseFilter, Page, UtilizationView } from '../model/reading.ts';
 import type { LeaseView, PoolView, RequestView, TierView } from '../model/views.ts';
 import { type LeaseHistory, LeaseHistoryProjection } from './lease-history.ts';
-import { LeasesProjection, leaseIdOf, ownerOf, readLease } from './leases.ts';
+import { leaseIdOf, listLeases, ownerOf, readLease } from './leases.ts';
 import { type CountedMetrics, MetricsProjection } from './metrics.ts';
 import { readRequest } from './requests.ts';
 import { ProjectionRunner } from './runner.ts';
@@ -16,12 +16,11 @@ import { UtilizationProjection } from './utilization.ts';
  * Every reading first folds what waits, so it tells of all that has been acknowledged.
  */
 export class PoolReadings {
-  readonly #leases = new LeasesProjection();
   readonly #metrics = new MetricsProjection();
   readonly #utilization = new UtilizationProjection();
   readonly #history = new LeaseHistoryProjection();
   /** Takes what is committed: `enqueue`, `catchUp`, `load`, `save`. */
-  readonly runner = new ProjectionRunner([this.#leases, this.#metrics, this.#utilization, this.#history]);
+  readonly runner = new ProjectionRunner([this.#metrics, this.#utilization, this.#history]);
 
   /** The committed state, to be read at once and not kept. */
   get state(): PoolState {
@@ -57,7 +56,7 @@ export class PoolReadings {
 
   /** Throws INVALID_REQUEST for a wrong cursor, limit or state. */
   listLeases(filter: LeaseFilter = {}): Page<LeaseView> {
-    return this.#leases.list(this.state, filter);
+    return listLeases(this.state, filter);
   }
 
   /** By the caller's name, or by the id its lease would have. Throws NOT_FOUND if none waits. */

@@ -92,5 +92,5 @@ const pointOf = (state: PoolState): UtilizationPoint => ({
 const useOf = (state: PoolState, tier: TierState): Readonly<Record<string, number>> =>
   perDimension(state, (dimension) => {
     const nominal = tier.sizing.nominal[dimension] ?? 0;
-    return nominal === 0 ? 0 : (tier.allocated[dimension] ?? 0) / nominal;
+    return nominal === 0 ? 0 : tier.allocated.of(dimension) / nominal;
   });

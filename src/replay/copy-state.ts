@@ -1,4 +1,5 @@
-import type { LeaseRecord, PoolState, Tally, TierState } from '../domain/state.ts';
+import { EndedLeases } from '../domain/ended-leases.ts';
+import type { PoolState, TierState } from '../domain/state.ts';
 
 /**
  * A state of its own for what is live now: leases, waiting requests, tiers, modes, quarantines, counters. Records that the
@@ -9,16 +10,14 @@ export function copyPresent(state: PoolState): PoolState {
   return {
     ...state,
     tiers: state.tiers.map(copyTier),
-    allocated: { ...state.allocated },
-    quarantined: { ...state.quarantined },
-    leases: copyValues(state.leases, copyLease),
-    ended: new Map(),
-    endedRing: [],
-    endedFirst: state.endedNext,
+    allocated: state.allocated.copy(),
+    quarantined: state.quarantined.copy(),
+    leases: copyValues(state.leases, (lease) => lease.copy()),
+    ended: EndedLeases.from([], state.ended.next),
     waiting: new Map(state.waiting),
     names: new Map(),
     keys: new Map(),
-    owners: copyValues(state.owners, copyTally),
+    owners: copyValues(state.owners, (held) => held.copy()),
     quarantine: new Map(state.quarantine),
     breakers: new Map(state.breakers),
   };
@@ -28,14 +27,10 @@ export function copyPresent(state: PoolState): PoolState {
 export const presentSize = (state: PoolState): number =>
   1 + state.leases.size + state.waiting.size + state.owners.size + state.quarantine.size;
 
-const copyTally = (tally: Tally): Tally => ({ ...tally });
-
-const copyLease = (lease: LeaseRecord): LeaseRecord => ({ ...lease });
-
 const copyTier = (tier: TierState): TierState => ({
   ...tier,
-  allocated: { ...tier.allocated },
-  quarantined: { ...tier.quarantined },
+  allocated: tier.allocated.copy(),
+  quarantined: tier.quarantined.copy(),
 });
 
 function copyValues<Value>(map: ReadonlyMap<string, Value>, copy: (value: Value) => Value): Map<string, Value> {

@@ -7,7 +7,6 @@ import type { RecordedPoolEvent } from '../model/events.ts';
 import type { EventSource } from '../projections/event-page.ts';
 import { fold } from '../projections/fold.ts';
 import { LeaseHistoryProjection } from '../projections/lease-history.ts';
-import { LeasesProjection } from '../projections/leases.ts';
 import { MetricsProjection } from '../projections/metrics.ts';
 import type { Projection } from '../projections/projection.ts';
 import { UtilizationProjection } from '../projections/utilization.ts';
@@ -31,7 +30,6 @@ export interface Replayed {
 }
 
 const allProjections = (): readonly Projection[] => [
-  new LeasesProjection(),
   new MetricsProjection(),
   new UtilizationProjection(),
   new LeaseHistoryProjection(),

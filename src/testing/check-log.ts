@@ -26,7 +26,7 @@ export class LogChecker {
     if (reference.live.length !== state.leases.size)
       wrong.push(`${state.leases.size} leases are folded, ${reference.live.length} are held`);
     for (const dimension of state.dimensions) {
-      const counted = (state.allocated[dimension] ?? 0) + (state.quarantined[dimension] ?? 0);
+      const counted = state.allocated.of(dimension) + state.quarantined.of(dimension);
       const summed = reference.sum(dimension);
       if (counted !== summed) wrong.push(`${dimension} is counted as ${counted}, the sum is ${summed}`);
     }

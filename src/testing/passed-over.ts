@@ -32,7 +32,7 @@ const hasRoom = (state: PoolState, tier: TierState, waiter: WaitingRecord): bool
 
 /** Free of the pool, less what other tiers keep for themselves, and no more than the tier may borrow. */
 function room(state: PoolState, tier: TierState, dimension: string): number {
-  const taken = (of: TierState) => (of.allocated[dimension] ?? 0) + (of.quarantined[dimension] ?? 0);
+  const taken = (of: TierState) => of.allocated.of(dimension) + of.quarantined.of(dimension);
   const { nominal, borrowingLimit } = tier.sizing;
   let free = (state.allocatable[dimension] ?? 0) - taken(tier);
   for (const other of state.tiers) if (other !== tier) free -= Math.max(taken(other), kept(other, dimension));

@@ -14,7 +14,7 @@ describe('allocate', () => {
     });
     expect(lease.expiresAt).toBe(pool.now + 60_000);
     expect(pool.granted('b', { cpu: 6_000 }).token).toBe(2);
-    expect(pool.state.allocated).toEqual({ cpu: 10_000 });
+    expect(pool.state.allocated.toJSON()).toEqual({ cpu: 10_000 });
   });
 
   it('grants down to the minimum, and not below it', () => {

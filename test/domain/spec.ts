@@ -105,7 +105,7 @@ export class Spec {
     return refusalOf(this.ask(id, amounts, fields));
   }
 
-  release(lease: LeaseRecord): Answer {
+  release(lease: Pick<LeaseRecord, 'leaseId' | 'token'>): Answer {
     return this.when('Release', { leaseId: lease.leaseId, token: lease.token, cause: 'holder' }).answer;
   }
 

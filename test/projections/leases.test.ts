@@ -109,7 +109,7 @@ describe('leases', () => {
       const readings = new PoolReadings();
       readings.enqueue(historyOf(history));
       const { leases, ended } = readings.state;
-      const kept = [...leases.keys(), ...ended.keys()]
+      const kept = [...leases.keys(), ...[...ended.values()].map(({ lease }) => lease.leaseId)]
         .map((id) => readings.lease(id))
         .sort((a, b) => a.token - b.token);
       expect(readings.listLeases({ limit: 1_000 })).toEqual({ items: kept, next: null });

@@ -7,19 +7,13 @@ import { canonicalJson } from '../../src/model/canonical.ts';
 import type { RecordedPoolEvent } from '../../src/model/events.ts';
 import { fold, rebuild } from '../../src/projections/fold.ts';
 import { LeaseHistoryProjection } from '../../src/projections/lease-history.ts';
-import { LeasesProjection } from '../../src/projections/leases.ts';
 import { MetricsProjection } from '../../src/projections/metrics.ts';
 import { PoolReadings } from '../../src/projections/readings.ts';
 import { UtilizationProjection } from '../../src/projections/utilization.ts';
 import { historyOf, pagesOf, type Step, steps } from './histories.ts';
 import { WrittenLog } from './written-log.ts';
 
-const all = () => [
-  new LeasesProjection(),
-  new MetricsProjection(),
-  new UtilizationProjection(),
-  new LeaseHistoryProjection(64),
-];
+const all = () => [new MetricsProjection(), new UtilizationProjection(), new LeaseHistoryProjection(64)];
 
 /** All that the readings answer, as one text. */
 const answersOf = (readings: PoolReadings): string =>

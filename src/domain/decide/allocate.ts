@@ -11,7 +11,7 @@ import { leastOf } from '../plan.ts';
 import { rankOf } from '../queue.ts';
 import { quotaCeiling, quotaLack } from '../quota.ts';
 import { refuse } from '../refuse.ts';
-import { keyOf, type PoolState, type TierState, tierNamed } from '../state.ts';
+import { keyOf, leaseNamed, type PoolState, type TierState, tierNamed } from '../state.ts';
 import type { Turn } from '../turn.ts';
 import { fenced } from './lease.ts';
 
@@ -29,7 +29,7 @@ export function allocate(turn: Turn, command: CommandOf<'Allocate'>, context: De
     const lines = plan.errors.map((error) => `${error.path}: ${error.value} is not allowed; allowed: ${error.allowed}`);
     return refuse(turn, 'INVALID_REQUEST', lines.join('\n'), { errors: plan.errors });
   }
-  if (state.names.has(request.id))
+  if (leaseNamed(state, request.id) !== undefined)
     return refuse(turn, 'ID_IN_USE', `${request.id} is the id of a live lease or a waiting request`);
   const ceiling = plan.ceiling ?? quotaCeiling(state, request.owner, leastOf(request));
   if (ceiling !== null)

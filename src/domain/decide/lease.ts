@@ -33,8 +33,15 @@ export function release(turn: Turn, { data }: CommandOf<'Release'>): Answer {
   const lease = held(turn, data.leaseId, data.token);
   if ('kind' in lease) return releasedBefore(turn, data) ?? lease;
   turn.emit('LeaseReleased', { leaseId: lease.leaseId, token: lease.token, cause: data.cause });
-  return { kind: 'lease', lease: turn.state.ended.get(lease.leaseId)!, replayed: false };
+  return ended(turn, lease, null);
 }
+
+/** The lease as it has just ended. */
+const ended = (turn: Turn, lease: LeaseRecord, reason: ReclaimReason | null): Answer => ({
+  kind: 'lease',
+  lease: { lease, endedAt: turn.at, reason, revision: turn.state.revision },
+  replayed: false,
+});
 
 /** The answer to a second release of the same lease and token: the same as to the first. */
 function releasedBefore(turn: Turn, { leaseId, token }: CommandData['Release']): Answer | undefined {

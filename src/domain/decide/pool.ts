@@ -36,7 +36,7 @@ export function configure(turn: Turn, { data }: CommandOf<'Configure'>): Answer 
   if (hash === (source === 'start' ? state.startConfigHash : state.configHash)) return DONE;
   const kept = new Set(config.tiers.map((tier) => tier.name));
   const busy = state.tiers.filter(
-    (tier) => !kept.has(tier.name) && (tier.leases > 0 || tier.waiting.length > 0 || held(tier.quarantined)),
+    (tier) => !kept.has(tier.name) && (tier.leases > 0 || tier.waiting.length > 0 || !tier.quarantined.isZero),
   );
   if (busy.length > 0) {
     const errors = busy.map(({ name }) => ({
@@ -49,9 +49,6 @@ export function configure(turn: Turn, { data }: CommandOf<'Configure'>): Answer 
   turn.emit('ConfigChanged', { config, hash, source, sized: sizePool(config, state.capacity) });
   return DONE;
 }
-
-const held = (amounts: Readonly<Record<string, number>>): boolean =>
-  Object.values(amounts).some((amount) => amount > 0);
 
 export function observeCapacity(turn: Turn, { data }: CommandOf<'ObserveCapacity'>): Answer {
   const { state } = turn;

@@ -1,10 +1,11 @@
 import type { CommandOf } from '../../model/commands.ts';
 import { type Answer, DONE } from '../answer.ts';
 import { refuse } from '../refuse.ts';
+import { leaseNamed } from '../state.ts';
 import type { Turn } from '../turn.ts';
 
 export function cancel(turn: Turn, { data }: CommandOf<'Cancel'>): Answer {
-  const leaseId = turn.state.names.get(data.requestId);
+  const leaseId = leaseNamed(turn.state, data.requestId);
   const request = leaseId === undefined ? undefined : turn.state.waiting.get(leaseId);
   if (request === undefined) return refuse(turn, 'NOT_FOUND', `no request ${data.requestId} waits`);
   turn.emit(

@@ -1,9 +1,8 @@
-import type { Amounts } from '../../model/amounts.ts';
 import type { ReclaimReason } from '../../model/events.ts';
 import { ImpossibleHistory } from '../impossible.ts';
 import { addEntry, dropEntry, type Journal, put, putEntry } from '../journal.ts';
-import { type EndedLease, keyOf, type LeaseRecord, nthEnded, type PoolState, tierNamed } from '../state.ts';
-import { addTo } from '../tally.ts';
+import type { LeaseTerms } from '../lease-terms.ts';
+import { keyOf, LeaseRecord, type PoolState, tierNamed } from '../state.ts';
 import type { EventOf } from './event.ts';
 import { noLonger, sooner } from './expiry.ts';
 import { bindKey } from './keys.ts';
@@ -11,52 +10,37 @@ import { removeWaiting } from './requests.ts';
 
 export function foldGranted(state: PoolState, event: EventOf<'LeaseGranted'>, journal: Journal | undefined): void {
   const { data } = event;
+  const { leaseId } = data;
   if (data.token !== state.lastToken + 1)
     throw new ImpossibleHistory(event, `token ${data.token} does not follow ${state.lastToken}`);
-  if (state.leases.has(data.leaseId)) throw new ImpossibleHistory(event, `lease ${data.leaseId} is granted twice`);
-  if (state.waiting.has(data.leaseId)) removeWaiting(state, data.leaseId, journal);
-  hold(state, event, data.tier, data.request.owner, data.amounts, 1, journal);
-  addEntry(journal, state.leases, data.leaseId, recordOf(event));
+  if (state.leases.has(leaseId)) throw new ImpossibleHistory(event, `lease ${leaseId} is granted twice`);
+  const waited = state.waiting.size > 0 && state.waiting.has(leaseId);
+  if (waited) removeWaiting(state, leaseId, journal);
+  const lease = LeaseRecord.granted(data, state.terms.of(data, state.numbered), event.at, event.revision);
+  hold(state, event, lease.terms, 1, journal);
+  addEntry(journal, state.leases, leaseId, lease);
   sooner(state, data.expiresAt, journal);
-  putEntry(journal, state.names, data.request.id, data.leaseId);
-  put(journal, state, 'lastToken', data.token);
+  if (lease.name !== null) putEntry(journal, state.names, lease.name, leaseId);
+  journal?.note(state, 'lastToken', state.lastToken);
+  state.lastToken = data.token;
   bindKey(state, data, journal);
 }
-
-const recordOf = ({ data, at, revision }: EventOf<'LeaseGranted'>): LeaseRecord => ({
-  leaseId: data.leaseId,
-  request: data.request,
-  priority: data.priority,
-  type: data.type,
-  tier: data.tier,
-  amounts: data.amounts,
-  borrowed: data.borrowed,
-  token: data.token,
-  grantedAt: at,
-  ttlMs: data.ttlMs,
-  expiresAt: data.expiresAt,
-  noticeEndsAt: null,
-  noticeReason: null,
-  revision,
-});
 
 /** Takes amounts from the tier, the pool and the owner (sign 1), or gives them back (-1). */
 function hold(
   state: PoolState,
   event: EventOf<'LeaseGranted' | 'LeaseReleased' | 'LeaseReclaimed'>,
-  tierName: string,
-  owner: string,
-  amounts: Amounts,
+  { tier: name, demand, request }: LeaseTerms,
   sign: 1 | -1,
   journal: Journal | undefined,
 ): void {
-  const tier = tierNamed(state, tierName);
-  if (tier === undefined) throw new ImpossibleHistory(event, `there is no tier ${tierName}`);
-  addTo(journal, tier.allocated, amounts, sign);
-  addTo(journal, state.allocated, amounts, sign);
-  const used = state.owners.get(owner);
-  if (used !== undefined) addTo(journal, used, amounts, sign);
-  put(journal, tier, 'leases', tier.leases + sign);
+  const tier = tierNamed(state, name);
+  if (tier === undefined) throw new ImpossibleHistory(event, `there is no tier ${name}`);
+  tier.allocated.add(journal, demand, sign);
+  state.allocated.add(journal, demand, sign);
+  if (state.owners.size > 0) state.owners.get(request.owner)?.add(journal, demand, sign);
+  journal?.note(tier, 'leases', tier.leases);
+  tier.leases += sign;
 }
 
 function leaseOf(
@@ -95,46 +79,28 @@ function end(
   journal: Journal | undefined,
 ): void {
   const lease = leaseOf(state, event);
-  hold(state, event, lease.tier, lease.request.owner, lease.amounts, -1, journal);
+  hold(state, event, lease.terms, -1, journal);
   dropEntry(journal, state.leases, lease.leaseId, lease);
   noLonger(state, lease.expiresAt, journal);
-  dropEntry(journal, state.names, lease.request.id, lease.leaseId);
-  remember(state, { lease, endedAt: event.at, reason, revision: event.revision }, journal);
+  if (lease.name !== null) dropEntry(journal, state.names, lease.name, lease.leaseId);
+  journal?.note(state.ended, 'added', undefined);
+  state.ended.add(lease, event.at, reason, event.revision);
   forget(state, event.at, journal);
-}
-
-const FIRST_RING = 64;
-
-function remember(state: PoolState, ended: EndedLease, journal: Journal | undefined): void {
-  addEntry(journal, state.ended, ended.lease.leaseId, ended);
-  if (state.endedNext - state.endedFirst === state.endedRing.length) put(journal, state, 'endedRing', widened(state));
-  const ring = state.endedRing;
-  const place = state.endedNext & (ring.length - 1);
-  if (journal !== undefined) journal.note(ring, place, ring[place]);
-  ring[place] = ended;
-  put(journal, state, 'endedNext', state.endedNext + 1);
-}
-
-/** Twice as long; each ended lease at the place of its number. */
-function widened(state: PoolState): EndedLease[] {
-  const length = Math.max(FIRST_RING, state.endedRing.length * 2);
-  const ring: EndedLease[] = new Array(length);
-  for (let n = state.endedFirst; n < state.endedNext; n++) ring[n & (length - 1)] = nthEnded(state, n);
-  return ring;
 }
 
 /** Ended leases and their keys stay answerable for a time and up to a number, whichever is less; both are told by events alone. */
 function forget(state: PoolState, at: number, journal: Journal | undefined): void {
+  const { ended } = state;
   const { retentionMs, maxEntries } = state.config.idempotency;
-  while (state.endedFirst < state.endedNext) {
-    const oldest = nthEnded(state, state.endedFirst);
-    if (state.endedNext - state.endedFirst <= maxEntries && at - oldest.endedAt <= retentionMs) return;
-    const { lease } = oldest;
-    dropEntry(journal, state.ended, lease.leaseId, oldest);
-    const { idempotencyKey, owner } = lease.request;
-    if (idempotencyKey !== null) dropEntry(journal, state.keys, keyOf(owner, 'allocate', idempotencyKey));
-    put(journal, state, 'endedFirst', state.endedFirst + 1);
+  while (ended.size > 0 && (ended.size > maxEntries || at - ended.oldestEndedAt > retentionMs)) {
+    if (state.keys.size > 0) unbindKey(state, ended.nth(ended.first).lease, journal);
+    journal?.note(ended, 'forgotten', undefined);
+    ended.forgetFirst(journal !== undefined);
   }
+}
+
+function unbindKey(state: PoolState, { idempotencyKey, owner }: LeaseRecord, journal: Journal | undefined): void {
+  if (idempotencyKey !== null) dropEntry(journal, state.keys, keyOf(owner, 'allocate', idempotencyKey));
 }
 
 export function foldNoticed(state: PoolState, event: EventOf<'RevocationNoticed'>, journal: Journal | undefined): void {
@@ -152,8 +118,9 @@ export function foldQuarantineStarted(
   const tier = tierNamed(state, event.data.tier);
   if (tier === undefined || state.quarantine.has(event.data.leaseId))
     throw new ImpossibleHistory(event, 'no such tier, or quarantined twice');
-  addTo(journal, tier.quarantined, event.data.amounts, 1);
-  addTo(journal, state.quarantined, event.data.amounts, 1);
+  const demand = state.numbered.demand(event.data.amounts);
+  tier.quarantined.add(journal, demand, 1);
+  state.quarantined.add(journal, demand, 1);
   putEntry(journal, state.quarantine, event.data.leaseId, event.data);
 }
 
@@ -166,7 +133,8 @@ export function foldQuarantineEnded(
   const tier = held === undefined ? undefined : tierNamed(state, held.tier);
   if (held === undefined || tier === undefined)
     throw new ImpossibleHistory(event, `${event.data.leaseId} is not in quarantine`);
-  addTo(journal, tier.quarantined, held.amounts, -1);
-  addTo(journal, state.quarantined, held.amounts, -1);
+  const demand = state.numbered.demand(held.amounts);
+  tier.quarantined.add(journal, demand, -1);
+  state.quarantined.add(journal, demand, -1);
   dropEntry(journal, state.quarantine, event.data.leaseId);
 }

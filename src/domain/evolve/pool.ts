@@ -4,8 +4,9 @@ import type { Sizing } from '../../model/events.ts';
 import { poolStream } from '../../model/ids.ts';
 import { ImpossibleHistory } from '../impossible.ts';
 import { type Journal, put, putEntry } from '../journal.ts';
-import { OPEN_NORMAL, type PoolState, type Tally, type TierState, tierNamed } from '../state.ts';
-import { addTo } from '../tally.ts';
+import { limitsOf, ownersOf } from '../sizing.ts';
+import { OPEN_NORMAL, type PoolState, type TierState, tierNamed } from '../state.ts';
+import { Tally } from '../tally.ts';
 import type { EventOf } from './event.ts';
 
 export function foldOpened(state: PoolState, event: EventOf<'PoolOpened'>, journal: Journal | undefined): void {
@@ -21,19 +22,8 @@ export function foldConfig(state: PoolState, event: EventOf<'ConfigChanged'>, jo
   put(journal, state, 'configHash', hash);
   if (source === 'start') put(journal, state, 'startConfigHash', hash);
   put(journal, state, 'configRevision', event.revision);
-  put(journal, state, 'owners', heldByQuotaOwners(state, config));
   resize(state, event, config, sized, journal);
-}
-
-/** Counted anew, since only owners with a quota are counted as leases come and go. */
-function heldByQuotaOwners({ leases }: PoolState, { quotas }: ResolvedConfig): Map<string, Tally> {
-  const owners = new Map<string, Tally>(Object.keys(quotas).map((owner) => [owner, {}]));
-  if (owners.size === 0) return owners;
-  for (const { request, amounts } of leases.values()) {
-    const held = owners.get(request.owner);
-    if (held !== undefined) addTo(undefined, held, amounts, 1);
-  }
-  return owners;
+  put(journal, state, 'owners', ownersOf(state));
 }
 
 export function foldCapacity(state: PoolState, event: EventOf<'CapacityObserved'>, journal: Journal | undefined): void {
@@ -55,6 +45,7 @@ function resize(
   journal: Journal | undefined,
 ): void {
   put(journal, state, 'allocatable', sized.allocatable);
+  put(journal, state, 'whole', state.numbered.dense(sized.allocatable));
   const kept = new Set(config.tiers.map((tier) => tier.name));
   for (const tier of state.tiers) {
     if (!kept.has(tier.name) && (tier.leases > 0 || tier.waiting.length > 0))
@@ -64,23 +55,29 @@ function resize(
     journal,
     state,
     'tiers',
-    config.tiers.map(({ name }) => tierNamed(state, name) ?? newTier(name)),
+    config.tiers.map(({ name }) => tierNamed(state, name) ?? newTier(state, name)),
   );
   for (const tier of state.tiers) {
     const sizing = sized.tiers[tier.name];
     if (sizing === undefined) throw new ImpossibleHistory(event, `tier ${tier.name} has no size`);
     put(journal, tier, 'sizing', sizing);
+    put(journal, tier, 'limits', limitsOf(state.numbered, sizing));
+    tier.allocated.widen();
+    tier.quarantined.widen();
   }
+  state.allocated.widen();
+  state.quarantined.widen();
 }
 
-const newTier = (name: string): TierState => ({
+const newTier = (state: PoolState, name: string): TierState => ({
   name,
   sizing: { nominal: {}, borrowingLimit: null, lendingLimit: null },
+  limits: { nominal: [], most: [], guaranteed: [] },
   mode: OPEN_NORMAL,
   deadlineAt: null,
   loadChangedAt: 0,
-  allocated: {},
-  quarantined: {},
+  allocated: new Tally(state.numbered),
+  quarantined: new Tally(state.numbered),
   waiting: [],
   leases: 0,
 });

@@ -1,18 +1,19 @@
 import { ImpossibleHistory } from '../impossible.ts';
 import { dropEntry, type Journal, put, putEntry } from '../journal.ts';
-import { keyOf, type PoolState, tierNamed, type WaitingRecord } from '../state.ts';
+import { keyOf, leaseNamed, type PoolState, tierNamed, type WaitingRecord } from '../state.ts';
 import type { EventOf } from './event.ts';
 import { bindKey } from './keys.ts';
 
 export function foldQueued(state: PoolState, event: EventOf<'RequestQueued'>, journal: Journal | undefined): void {
   const tier = tierNamed(state, event.data.tier);
   if (tier === undefined) throw new ImpossibleHistory(event, `there is no tier ${event.data.tier}`);
-  if (state.names.has(event.data.request.id)) throw new ImpossibleHistory(event, `${event.data.request.id} is in use`);
+  if (leaseNamed(state, event.data.request.id) !== undefined)
+    throw new ImpossibleHistory(event, `${event.data.request.id} is in use`);
   const record: WaitingRecord = { ...event.data, queuedAt: event.at, revision: event.revision };
   const at = placeOf(tier.waiting, record);
   put(journal, tier, 'waiting', tier.waiting.toSpliced(at, 0, record));
   putEntry(journal, state.waiting, record.leaseId, record);
-  putEntry(journal, state.names, record.request.id, record.leaseId);
+  if (record.request.id !== record.leaseId) putEntry(journal, state.names, record.request.id, record.leaseId);
   bindKey(state, event.data, journal);
 }
 
@@ -44,7 +45,7 @@ function leave(
   const record = state.waiting.get(event.data.leaseId);
   if (record === undefined) throw new ImpossibleHistory(event, `${event.data.leaseId} does not wait`);
   removeWaiting(state, record.leaseId, journal);
-  dropEntry(journal, state.names, record.request.id);
+  if (record.request.id !== record.leaseId) dropEntry(journal, state.names, record.request.id);
   const { idempotencyKey, owner } = record.request;
   if (idempotencyKey !== null) dropEntry(journal, state.keys, keyOf(owner, 'allocate', idempotencyKey));
 }

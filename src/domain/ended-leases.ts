@@ -1,0 +1,315 @@
+import type { ReclaimReason } from '../model/events.ts';
+import { LeaseRecord } from './lease-record.ts';
+import type { LeaseTerms } from './lease-terms.ts';
+
+/** What stays answerable of a lease that ended. */
+export interface EndedLease {
+  readonly lease: LeaseRecord;
+  /** Unix ms. */
+  readonly endedAt: number;
+  /** null = released by its holder. */
+  readonly reason: ReclaimReason | null;
+  /** Of the event that ended it. */
+  readonly revision: number;
+}
+
+/** What a journal notes of them, to take it back. */
+export type EndedStep = 'added' | 'forgotten';
+
+const REASON_CODES: Readonly<Record<ReclaimReason, number>> = {
+  expired: 1,
+  preempted: 2,
+  borrowed: 3,
+  leaked: 4,
+  revoked: 5,
+  drained: 6,
+};
+const REASONS = [null, ...(Object.keys(REASON_CODES) as ReclaimReason[])];
+const codeOf = (reason: ReclaimReason | null): number => (reason === null ? 0 : REASON_CODES[reason]);
+
+/** Characters of a command's id, of which a lease has its own. */
+const ID_LENGTH = 36;
+/** Numbers of a row, in their order; together one line of the processor's cache. */
+const TOKEN = 0;
+const GRANTED_AT = 1;
+const TTL = 2;
+const EXPIRES_AT = 3;
+const NOTICE_ENDS_AT = 4;
+const CHANGED = 5;
+const ENDED_AT = 6;
+const REVISION = 7;
+const ROW = 8;
+const FIRST_CAPACITY = 64;
+
+/** One ring's memory: a place for each lease in the order of their ends, by the low bits of the number of its end. */
+class Ring {
+  readonly mask: number;
+  readonly ids: Uint8Array;
+  readonly hashes: Int32Array;
+  readonly numbers: Float64Array;
+  /** The reason of the end, and of the notice before it. */
+  readonly reasons: Uint8Array;
+  readonly terms: (LeaseTerms | null)[];
+  readonly names: (string | null)[];
+  readonly keys: (string | null)[];
+  /** Chains of equal hashes, the newest first: heads by hash, and from a place to the one before it; 0 = none, else place + 1. */
+  readonly heads: Int32Array;
+  readonly links: Int32Array;
+
+  constructor(capacity: number) {
+    this.mask = capacity - 1;
+    this.ids = new Uint8Array(capacity * ID_LENGTH);
+    this.hashes = new Int32Array(capacity);
+    this.numbers = new Float64Array(capacity * ROW);
+    this.reasons = new Uint8Array(capacity * 2);
+    this.terms = new Array(capacity).fill(null);
+    this.names = new Array(capacity).fill(null);
+    this.keys = new Array(capacity).fill(null);
+    this.heads = new Int32Array(capacity);
+    this.links = new Int32Array(capacity);
+  }
+
+  get capacity(): number {
+    return this.mask + 1;
+  }
+
+  copyRow(place: number, from: Ring, old: number): void {
+    this.ids.set(from.ids.subarray(old * ID_LENGTH, (old + 1) * ID_LENGTH), place * ID_LENGTH);
+    this.numbers.set(from.numbers.subarray(old * ROW, (old + 1) * ROW), place * ROW);
+    this.reasons.set(from.reasons.subarray(old * 2, (old + 1) * 2), place * 2);
+    this.hashes[place] = from.hashes[old]!;
+    this.terms[place] = from.terms[old]!;
+    this.names[place] = from.names[old]!;
+    this.keys[place] = from.keys[old]!;
+  }
+}
+
+/**
+ * Ended leases in the order of their ends, found by id. They are the larger part of a pool's state (a hundred thousand are
+ * kept) and looked at rarely, so they lie in arrays of numbers, at 130 bytes each and without an object: an ended lease is
+ * written once and costs the garbage collector nothing. Objects are made for those that are asked for.
+ */
+export class EndedLeases {
+  #ring = new Ring(FIRST_CAPACITY);
+  #first = 0;
+  #next = 0;
+  /** What was forgotten from here on may come back by an undo, and is not written over. */
+  #floor = 0;
+  /** Ids that are no command's, by the number of their end. */
+  readonly #oddIds = new Map<number, string>();
+
+  get size(): number {
+    return this.#next - this.#first;
+  }
+  /** The number of the oldest that is kept, counted from the pool's beginning. */
+  get first(): number {
+    return this.#first;
+  }
+  /** The number that the next to end has. */
+  get next(): number {
+    return this.#next;
+  }
+  /** When the oldest ended. */
+  get oldestEndedAt(): number {
+    return this.#ring.numbers[(this.#first & this.#ring.mask) * ROW + ENDED_AT]!;
+  }
+
+  has(leaseId: string): boolean {
+    return this.#find(leaseId) >= 0;
+  }
+
+  get(leaseId: string): EndedLease | undefined {
+    const n = this.#find(leaseId);
+    return n < 0 ? undefined : this.nth(n);
+  }
+
+  /** The lease that ended as the n-th of the pool, for n from `first` to below `next`. */
+  nth(n: number): EndedLease {
+    const { mask, numbers, reasons, terms, names, keys } = this.#ring;
+    const place = n & mask;
+    const at = place * ROW;
+    const lease = new LeaseRecord(
+      this.#idAt(n),
+      terms[place]!,
+      names[place]!,
+      keys[place]!,
+      numbers[at + TOKEN]!,
+      numbers[at + GRANTED_AT]!,
+      numbers[at + TTL]!,
+      numbers[at + EXPIRES_AT]!,
+      numbers[at + CHANGED]!,
+    );
+    const noticeEndsAt = numbers[at + NOTICE_ENDS_AT]!;
+    lease.noticeEndsAt = Number.isNaN(noticeEndsAt) ? null : noticeEndsAt;
+    lease.noticeReason = REASONS[reasons[place * 2 + 1]!]!;
+    const [endedAt, revision] = [numbers[at + ENDED_AT]!, numbers[at + REVISION]!];
+    return { lease, endedAt, reason: REASONS[reasons[place * 2]!]!, revision };
+  }
+
+  /** The id of the last lease to end that the caller called so. */
+  lastNamed(name: string): string | undefined {
+    const { mask, names } = this.#ring;
+    for (let n = this.#next - 1; n >= this.#first; n--) if (names[n & mask] === name) return this.#idAt(n);
+    return this.has(name) && this.get(name)!.lease.name === null ? name : undefined;
+  }
+
+  /** In the order of their ends. */
+  *values(): Generator<EndedLease> {
+    for (let n = this.#first; n < this.#next; n++) yield this.nth(n);
+  }
+
+  /** The numbers of those whose token is above `token`, in the order of their grants. */
+  grantedAfter(token: number): number[] {
+    const tokenOf = (n: number): number => this.#ring.numbers[(n & this.#ring.mask) * ROW + TOKEN]!;
+    const found: number[] = [];
+    for (let n = this.#first; n < this.#next; n++) if (tokenOf(n) > token) found.push(n);
+    return found.sort((a, b) => tokenOf(a) - tokenOf(b));
+  }
+
+  add(lease: LeaseRecord, endedAt: number, reason: ReclaimReason | null, revision: number): void {
+    if (this.#next - this.#floor === this.#ring.capacity) this.#grow();
+    const { mask, numbers, reasons, hashes, terms, names, keys, capacity } = this.#ring;
+    const n = this.#next;
+    const place = n & mask;
+    const at = place * ROW;
+    numbers[at + TOKEN] = lease.token;
+    numbers[at + GRANTED_AT] = lease.grantedAt;
+    numbers[at + TTL] = lease.ttlMs;
+    numbers[at + EXPIRES_AT] = lease.expiresAt;
+    numbers[at + NOTICE_ENDS_AT] = lease.noticeEndsAt ?? Number.NaN;
+    numbers[at + CHANGED] = lease.revision;
+    numbers[at + ENDED_AT] = endedAt;
+    numbers[at + REVISION] = revision;
+    reasons[place * 2] = codeOf(reason);
+    reasons[place * 2 + 1] = codeOf(lease.noticeReason);
+    terms[place] = lease.terms;
+    names[place] = lease.name;
+    keys[place] = lease.idempotencyKey;
+    if (this.#oddIds.size > 0) this.#dropOddIds(n, capacity);
+    hashes[place] = this.#writeId(lease.leaseId, n);
+    this.#link(place);
+    this.#next = n + 1;
+  }
+
+  /** The oldest. `mayComeBack`: an undo can follow. */
+  forgetFirst(mayComeBack: boolean): void {
+    this.#first += 1;
+    if (!mayComeBack) this.#floor = this.#first;
+  }
+
+  /** What was done until now stands: no undo of it follows. */
+  settle(): void {
+    this.#floor = this.#first;
+  }
+
+  /** Takes back the last step that was not taken back yet, which must be this one. */
+  undo(step: EndedStep): void {
+    if (step === 'forgotten') this.#first -= 1;
+    else {
+      const { mask, heads, hashes, links } = this.#ring;
+      this.#next -= 1;
+      const place = this.#next & mask;
+      heads[hashes[place]! & mask] = links[place]!;
+    }
+  }
+
+  /** Takes the step again that was taken back last. */
+  redo(step: EndedStep): void {
+    if (step === 'forgotten') this.#first += 1;
+    else {
+      this.#link(this.#next & this.#ring.mask);
+      this.#next += 1;
+    }
+  }
+
+  /** As numbered elsewhere: `ended` are those from `first` on. */
+  static from(ended: Iterable<EndedLease>, first: number): EndedLeases {
+    const leases = new EndedLeases();
+    [leases.#first, leases.#next, leases.#floor] = [first, first, first];
+    for (const { lease, endedAt, reason, revision } of ended) leases.add(lease, endedAt, reason, revision);
+    return leases;
+  }
+
+  #link(place: number): void {
+    const { mask, heads, hashes, links } = this.#ring;
+    const bucket = hashes[place]! & mask;
+    links[place] = heads[bucket]!;
+    heads[bucket] = place + 1;
+  }
+
+  /** The number of its end; -1 if it is not kept. A chain ends where it leads to what is forgotten, or written over. */
+  #find(leaseId: string): number {
+    const { mask, heads, hashes, links } = this.#ring;
+    const hash = hashOf(leaseId);
+    let newer = this.#next;
+    for (let link = heads[hash & mask]!; link !== 0; link = links[link - 1]!) {
+      const n = this.#next - 1 - ((this.#next - link) & mask);
+      if (n < this.#first || n >= newer) return -1;
+      if (hashes[link - 1] === hash && this.#isIdAt(leaseId, n)) return n;
+      newer = n;
+    }
+    return -1;
+  }
+
+  #isIdAt(id: string, n: number): boolean {
+    if (this.#oddIds.size > 0 && (this.#oddIds.has(n) || id.length !== ID_LENGTH)) return this.#oddIds.get(n) === id;
+    if (id.length !== ID_LENGTH) return false;
+    const { ids, mask } = this.#ring;
+    const at = (n & mask) * ID_LENGTH;
+    for (let i = 0; i < ID_LENGTH; i++) if (ids[at + i] !== id.charCodeAt(i)) return false;
+    return true;
+  }
+
+  #idAt(n: number): string {
+    const odd = this.#oddIds.size > 0 ? this.#oddIds.get(n) : undefined;
+    if (odd !== undefined) return odd;
+    const { ids, mask } = this.#ring;
+    const at = (n & mask) * ID_LENGTH;
+    return String.fromCharCode(...ids.subarray(at, at + ID_LENGTH));
+  }
+
+  /** Its hash. */
+  #writeId(id: string, n: number): number {
+    const { ids, mask } = this.#ring;
+    if (id.length !== ID_LENGTH) {
+      this.#oddIds.set(n, id);
+      return hashOf(id);
+    }
+    const at = (n & mask) * ID_LENGTH;
+    let hash = FNV_BASIS;
+    let wide = 0;
+    for (let i = 0; i < ID_LENGTH; i++) {
+      const code = id.charCodeAt(i);
+      wide |= code;
+      ids[at + i] = code;
+      hash = Math.imul(hash ^ code, FNV_PRIME);
+    }
+    if (wide > 0xff) this.#oddIds.set(n, id);
+    return hash ^ (hash >>> 15);
+  }
+
+  /** Of the row that is written over, and of one that was taken back. */
+  #dropOddIds(n: number, capacity: number): void {
+    this.#oddIds.delete(n - capacity);
+    this.#oddIds.delete(n);
+  }
+
+  #grow(): void {
+    const from = this.#ring;
+    this.#ring = new Ring(from.capacity * 2);
+    for (let n = this.#floor; n < this.#next; n++) {
+      this.#ring.copyRow(n & this.#ring.mask, from, n & from.mask);
+      this.#link(n & this.#ring.mask);
+    }
+  }
+}
+
+/** FNV-1a (Fowler, Noll, Vo), over UTF-16 units. */
+const FNV_BASIS = 0x811c9dc5 | 0;
+const FNV_PRIME = 0x01000193;
+
+function hashOf(id: string): number {
+  let hash = FNV_BASIS;
+  for (let i = 0; i < id.length; i++) hash = Math.imul(hash ^ id.charCodeAt(i), FNV_PRIME);
+  return hash ^ (hash >>> 15);
+}

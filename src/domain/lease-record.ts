@@ -1,0 +1,117 @@
+import type { Amounts } from '../model/amounts.ts';
+import type { EventData, ReclaimReason } from '../model/events.ts';
+import type { RequestSpec } from '../model/request.ts';
+import type { LeaseTerms } from './lease-terms.ts';
+
+/** A lease as plain JSON, as snapshots hold it. */
+export interface PlainLease {
+  readonly leaseId: string;
+  readonly request: RequestSpec;
+  readonly priority: string;
+  readonly type: string;
+  readonly tier: string;
+  readonly amounts: Amounts;
+  readonly borrowed: Amounts | null;
+  readonly token: number;
+  readonly grantedAt: number;
+  readonly ttlMs: number;
+  readonly expiresAt: number;
+  readonly noticeEndsAt: number | null;
+  readonly noticeReason: ReclaimReason | null;
+  readonly revision: number;
+}
+
+/**
+ * A lease that is held. One record for its whole life, until it ends; what it shares with its kind stands in `terms`. The fields
+ * are declared only, and set once in order: the engine then lays them out for numbers, in a third less memory.
+ */
+export class LeaseRecord {
+  declare readonly leaseId: string;
+  declare readonly terms: LeaseTerms;
+  /** The caller's name for it; null = its own id. */
+  declare readonly name: string | null;
+  declare readonly idempotencyKey: string | null;
+  declare readonly token: number;
+  /** Unix ms. */
+  declare readonly grantedAt: number;
+  declare ttlMs: number;
+  /** Unix ms. */
+  declare expiresAt: number;
+  /** The instant a noticed lease ends at, Unix ms; null while nobody has asked for it back. */
+  declare noticeEndsAt: number | null;
+  declare noticeReason: ReclaimReason | null;
+  /** Of the last event that changed it. */
+  declare revision: number;
+
+  constructor(
+    leaseId: string,
+    terms: LeaseTerms,
+    name: string | null,
+    idempotencyKey: string | null,
+    token: number,
+    grantedAt: number,
+    ttlMs: number,
+    expiresAt: number,
+    revision: number,
+  ) {
+    this.leaseId = leaseId;
+    this.terms = terms;
+    this.name = name;
+    this.idempotencyKey = idempotencyKey;
+    this.token = token;
+    this.grantedAt = grantedAt;
+    this.ttlMs = ttlMs;
+    this.expiresAt = expiresAt;
+    this.noticeEndsAt = null;
+    this.noticeReason = null;
+    this.revision = revision;
+  }
+
+  static granted(data: EventData['LeaseGranted'], terms: LeaseTerms, at: number, revision: number): LeaseRecord {
+    const { leaseId, request, token, ttlMs, expiresAt } = data;
+    const name = request.id === leaseId ? null : request.id;
+    return new LeaseRecord(leaseId, terms, name, request.idempotencyKey, token, at, ttlMs, expiresAt, revision);
+  }
+
+  /** The caller's name for the task. */
+  get requestId(): string {
+    return this.name ?? this.leaseId;
+  }
+  /** As it was asked; made anew at each look. */
+  get request(): RequestSpec {
+    return { ...this.terms.request, id: this.requestId, idempotencyKey: this.idempotencyKey };
+  }
+  get owner(): string {
+    return this.terms.request.owner;
+  }
+  get priority(): string {
+    return this.terms.priority;
+  }
+  get type(): string {
+    return this.terms.type;
+  }
+  get tier(): string {
+    return this.terms.tier;
+  }
+  get amounts(): Amounts {
+    return this.terms.amounts;
+  }
+  get borrowed(): Amounts | null {
+    return this.terms.borrowed;
+  }
+
+  copy(): LeaseRecord {
+    const { leaseId, terms, name, idempotencyKey, token, grantedAt, ttlMs, expiresAt, revision } = this;
+    const copied = new LeaseRecord(leaseId, terms, name, idempotencyKey, token, grantedAt, ttlMs, expiresAt, revision);
+    copied.noticeEndsAt = this.noticeEndsAt;
+    copied.noticeReason = this.noticeReason;
+    return copied;
+  }
+
+  toJSON(): PlainLease {
+    const { leaseId, request, priority, type, tier, amounts, borrowed, token } = this;
+    const { grantedAt, ttlMs, expiresAt, noticeEndsAt, noticeReason, revision } = this;
+    const settled = { leaseId, request, priority, type, tier, amounts, borrowed, token };
+    return { ...settled, grantedAt, ttlMs, expiresAt, noticeEndsAt, noticeReason, revision };
+  }
+}

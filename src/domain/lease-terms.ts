@@ -1,0 +1,84 @@
+import type { Amounts } from '../model/amounts.ts';
+import type { EventData } from '../model/events.ts';
+import type { RequestSpec } from '../model/request.ts';
+import { areEqual, type Demand, type Dimensions } from './dimensions.ts';
+
+/** What leases of one kind have in common: the request but for its name and key, and what was settled on. */
+export interface LeaseTerms {
+  /** Its `id` is empty and its `idempotencyKey` null: those are each lease's own. */
+  readonly request: RequestSpec;
+  readonly priority: string;
+  readonly type: string;
+  readonly tier: string;
+  readonly amounts: Amounts;
+  readonly borrowed: Amounts | null;
+  readonly demand: Demand;
+}
+
+type Granted = EventData['LeaseGranted'];
+
+const KEPT = 256;
+
+/**
+ * Terms of the last kinds of leases, so that leases of one kind share one object: most leases are of few kinds, and a grant
+ * then keeps nothing of its event but the id. Only a cache: whether terms are shared shows nowhere.
+ */
+export class TermsCache {
+  readonly #kept: (LeaseTerms | undefined)[] = new Array(KEPT).fill(undefined);
+
+  of(data: Granted, dimensions: Dimensions): LeaseTerms {
+    const demand = dimensions.demand(data.amounts);
+    const place = placeOf(data, demand);
+    const kept = this.#kept[place];
+    if (kept !== undefined && areTermsOf(kept, data)) return kept;
+    const terms = termsOf(data, demand);
+    this.#kept[place] = terms;
+    return terms;
+  }
+}
+
+function placeOf({ request, tier }: Granted, { amounts }: Demand): number {
+  let hash = request.owner.length * 7 + tier.length;
+  for (let i = 0; i < amounts.length; i++) hash = (Math.imul(hash, 31) + amounts[i]!) | 0;
+  return (hash ^ (hash >>> 12)) & (KEPT - 1);
+}
+
+const termsOf = ({ request, priority, type, tier, amounts, borrowed }: Granted, demand: Demand): LeaseTerms => ({
+  request: { ...request, id: '', idempotencyKey: null },
+  priority,
+  type,
+  tier,
+  amounts,
+  borrowed,
+  demand,
+});
+
+function areTermsOf(terms: LeaseTerms, data: Granted): boolean {
+  return (
+    terms.tier === data.tier &&
+    terms.priority === data.priority &&
+    terms.type === data.type &&
+    areEqual(terms.amounts, data.amounts) &&
+    areSame(terms.borrowed, data.borrowed) &&
+    areAlike(terms.request, data.request)
+  );
+}
+
+const areAlike = (a: RequestSpec, b: RequestSpec): boolean =>
+  a.owner === b.owner &&
+  a.priority === b.priority &&
+  a.type === b.type &&
+  a.tier === b.tier &&
+  a.ttlMs === b.ttlMs &&
+  a.waitMs === b.waitMs &&
+  a.deadline === b.deadline &&
+  a.detached === b.detached &&
+  areEqual(a.amounts, b.amounts) &&
+  areEqual(a.requirements, b.requirements) &&
+  areSame(a.minimum, b.minimum) &&
+  areSame(a.labels, b.labels);
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const areSame = (a: Fields | null, b: Fields | null): boolean =>
+  a === b || (a !== null && b !== null && areEqual(a, b));
