@@ -1,3 +1,4 @@
+import { dataBytes } from '../eventstore/event-json.ts';
 import type { StoreTraits } from '../model/event-store.ts';
 import type { NewEvent } from '../model/events.ts';
 
@@ -9,9 +10,6 @@ export interface AppendLimits {
   readonly measured: boolean;
 }
 
-/** What a store adds to an event's JSON: ids, type, stream name and framing. */
-const ENVELOPE_BYTES = 512;
-
 export const appendLimits = ({ maxAppendEvents, maxAppendBytes }: StoreTraits): AppendLimits => ({
   maxEvents: maxAppendEvents,
   maxBytes: maxAppendBytes,
@@ -22,9 +20,7 @@ export const appendLimits = ({ maxAppendEvents, maxAppendBytes }: StoreTraits): 
 export function withinLimits(limits: AppendLimits, events: number, bytes: number, more: readonly NewEvent[]): number {
   if (events + more.length > limits.maxEvents) return -1;
   if (!limits.measured) return 0;
-  const grown = more.reduce((sum, event) => sum + sizeOf(event), bytes);
+  let grown = bytes;
+  for (const event of more) grown += dataBytes(event);
   return grown > limits.maxBytes ? -1 : grown;
 }
-
-const sizeOf = (event: NewEvent): number =>
-  Buffer.byteLength(JSON.stringify(event.data)) + Buffer.byteLength(JSON.stringify(event.metadata)) + ENVELOPE_BYTES;

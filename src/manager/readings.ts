@@ -26,6 +26,15 @@ export class Readings extends PoolReadings {
     for (let next = this.#takeNext(); next !== undefined; next = this.#takeNext()) this.audit.apply(next);
   }
 
+  /** As the store reads them, in order: what is missing before them it does not keep any more. */
+  auditRead(events: readonly RecordedAuditEvent[]): void {
+    for (const event of events) {
+      if (event.revision > this.audit.revision) this.audit.apply(event);
+      this.#audited.delete(event.revision);
+    }
+    this.audited([]);
+  }
+
   snapshot(): Snapshot {
     const { state } = this;
     const saved: SavedReadings = {
@@ -98,5 +107,5 @@ export async function readUp(
 /** The refusals that are recorded since what is known. Their stream may be read late: no decision needs it. */
 export async function readUpAudit(readings: Readings, store: EventStore, poolId: string): Promise<void> {
   for await (const events of readRange<RecordedAuditEvent>(store, auditStream(poolId), readings.audit.revision + 1))
-    readings.audited(events);
+    readings.auditRead(events);
 }

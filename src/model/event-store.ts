@@ -37,6 +37,7 @@ export interface StoreTraits {
   readonly shared: boolean;
   /** Limits of one append; a larger batch is cut by the caller at a command's border. */
   readonly maxAppendEvents: number;
+  /** Of the JSON of the events' data in sum; what else an event carries does not count. */
   readonly maxAppendBytes: number;
   /** The store's URL without credentials. */
   readonly url: string;

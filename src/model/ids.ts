@@ -5,11 +5,11 @@ const ID = new RegExp(ID_PATTERN);
 export const isId = (value: unknown): value is string => typeof value === 'string' && ID.test(value);
 
 /** A pool's id names its streams, so it may not end as the audit stream does. */
-export const isPoolId = (value: unknown): value is string =>
-  isId(value) && value.length <= 64 && !value.endsWith('-audit');
+export const isPoolId = (value: unknown): value is string => isId(value) && value.length <= 64 && !isAuditStream(value);
 
 export const poolStream = (poolId: string): string => `pool-${poolId}`;
 export const auditStream = (poolId: string): string => `pool-${poolId}-audit`;
+export const isAuditStream = (stream: string): boolean => stream.endsWith('-audit');
 
 /** Events that one command can cause at most: the last four hex digits of an event's id count them. */
 export const MAX_EVENTS_PER_COMMAND = 0xffff;

@@ -3,6 +3,7 @@ import { batchRequest, type Encoded, type Expected } from './codec.ts';
 import type { Connection } from './connection.ts';
 import type { BatchAppendCall, BatchAppendResp } from './messages.ts';
 import { type Answer, answerOfBrokenCall, answerOfError } from './outcome.ts';
+import { afterSilence } from './silence.ts';
 
 type Settle = (answer: Answer) => void;
 
@@ -26,14 +27,14 @@ export class Appender {
       let settled = false;
       const settle: Settle = (answer) => {
         settled = true;
-        clearTimeout(timer);
+        answered();
         resolve(answer);
       };
-      const timer = setTimeout(() => {
+      const answered = afterSilence(this.#timeoutMs, () => {
         const cause = new Error(`EventStoreDB has not answered an append within ${this.#timeoutMs} ms`);
         settle(sentOn === undefined ? { kind: 'refused', cause, retryable: true } : { kind: 'unknown', cause });
         sentOn?.giveUp(cause);
-      }, this.#timeoutMs);
+      });
       this.#openLane().then(
         (lane) => {
           if (settled) return; // in time's name it was not sent: it may not be sent now
@@ -73,7 +74,10 @@ class Lane {
     this.#ended = ended;
     call.on('data', (response: BatchAppendResp) => this.#answered(response));
     call.on('error', (error: Error) => this.#end((inFlight) => answerOfBrokenCall(error, inFlight)));
-    call.on('end', () => this.#end(() => ({ kind: 'unknown', cause: new Error('EventStoreDB has ended the call') })));
+    call.on('end', () => {
+      this.#end(() => ({ kind: 'unknown', cause: new Error('EventStoreDB has ended the call') }));
+      call.end(); // else it is open on this side for ever, and `close` waits for it
+    });
   }
 
   send(correlationId: string, request: ReturnType<typeof batchRequest>, settle: Settle): void {

@@ -1,5 +1,6 @@
 import type { NewEvent, RecordedEvent } from '../../model/events.ts';
 import { damagedAt } from '../errors.ts';
+import { takeDataJson } from '../event-json.ts';
 import { BatchAppendReq, Empty, type RecordedMessage, streamIdentifier, UUID } from './messages.ts';
 
 /** `at` and `schemaVersion` have no place in EventStoreDB's own envelope; the names with $ are those that its projections follow. */
@@ -22,10 +23,11 @@ export interface Encoded {
 const FRAME_BYTES = 160;
 
 /** The event must be plain JSON (`refuseBatch`). */
-export function encodeEvent({ id, type, schemaVersion, at, data, metadata }: NewEvent): Encoded {
-  const { correlationId, causationId, actor } = metadata;
+export function encodeEvent(event: NewEvent): Encoded {
+  const { id, type, schemaVersion, at } = event;
+  const { correlationId, causationId, actor } = event.metadata;
   const custom: CustomMetadata = { $correlationId: correlationId, $causationId: causationId, actor, schemaVersion, at };
-  return encode(id, type, 'application/json', Buffer.from(JSON.stringify(data)), Buffer.from(JSON.stringify(custom)));
+  return encode(id, type, 'application/json', takeDataJson(event), Buffer.from(JSON.stringify(custom)));
 }
 
 export type ContentType = 'application/json' | 'application/octet-stream';

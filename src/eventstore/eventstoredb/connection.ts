@@ -15,7 +15,6 @@ interface ClientInside {
     create: (stub: Stub) => C,
   ): () => Promise<C>;
   callArguments(options: { readonly requiresLeader: boolean }, call: { readonly deadline: number }): CallArguments;
-  getChannel(): Promise<{ close(): void }>;
 }
 
 /**
@@ -28,7 +27,8 @@ export class Connection {
   readonly #client: Client;
   readonly #inside: ClientInside;
   readonly #requiresLeader: boolean;
-  #used = false;
+  #stub: Stub | undefined;
+  #closed = false;
 
   /** Connects with the first call. `requiresLeader`: a node that is not the leader sends the calls on to it. */
   constructor(url: StoreUrl, requiresLeader: boolean, logger: Logger) {
@@ -47,13 +47,18 @@ export class Connection {
 
   /** Cancels every call, and lets the socket go: the client's own `dispose` keeps it. */
   async close(): Promise<void> {
+    this.#closed = true;
     await this.#client.dispose();
-    if (this.#used) await this.#inside.getChannel().then((channel) => channel.close(), ignore);
+    this.#stub?.close();
   }
 
   #open<C extends Call>(name: string, create: (stub: Stub) => C): Promise<C> {
-    this.#used = true;
-    return this.#inside.GRPCStreamCreator(StreamsClient, name, create)();
+    const created = (stub: Stub) => {
+      if (this.#closed) throw new Error('the store was closed while it was being connected');
+      this.#stub = stub;
+      return create(stub);
+    };
+    return this.#inside.GRPCStreamCreator(StreamsClient, name, created)();
   }
 
   /** No deadline: it would end a call that many appends share, and a subscription; each has a timer of its own instead. */
@@ -61,8 +66,6 @@ export class Connection {
     return this.#inside.callArguments({ requiresLeader: this.#requiresLeader }, { deadline: Number.POSITIVE_INFINITY });
   }
 }
-
-const ignore = (): void => {};
 
 /** The client warns on the console of a keepalive below 10 s; what it refuses is told without credentials. */
 function createClient({ connection, shown }: StoreUrl, logger: Logger): Client {

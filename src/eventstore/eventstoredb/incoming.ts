@@ -1,4 +1,5 @@
 import type { ReadAnswer, ReadCall } from './messages.ts';
+import { afterSilence } from './silence.ts';
 
 /** A reader that is slower than the server holds at most so much; then the server is told to wait. */
 const MAX_ITEMS = 1_024;
@@ -14,7 +15,7 @@ export interface Item<T> {
  */
 export class Incoming<T> {
   readonly #decode: (answer: ReadAnswer) => Item<T> | undefined;
-  readonly #firstTimer: NodeJS.Timeout;
+  readonly #answered: () => void;
   #call: ReadCall | undefined;
   #items: T[] = [];
   #bytes = 0;
@@ -26,7 +27,7 @@ export class Incoming<T> {
   /** `firstWithinMs`: a server that has said nothing by then is not waited for. */
   constructor(open: Promise<ReadCall>, decode: (answer: ReadAnswer) => Item<T> | undefined, firstWithinMs: number) {
     this.#decode = decode;
-    this.#firstTimer = setTimeout(() => this.fail(new Error(`no answer within ${firstWithinMs} ms`)), firstWithinMs);
+    this.#answered = afterSilence(firstWithinMs, () => this.fail(new Error(`no answer within ${firstWithinMs} ms`)));
     open.then(
       (call) => this.#attach(call),
       (error: unknown) => this.fail(error),
@@ -66,7 +67,7 @@ export class Incoming<T> {
 
   #arrived(answer: ReadAnswer): void {
     if (this.#state !== 'open') return;
-    clearTimeout(this.#firstTimer);
+    this.#answered();
     try {
       const item = this.#decode(answer);
       if (item !== undefined) this.#push(item);
@@ -99,7 +100,7 @@ export class Incoming<T> {
   }
 
   #end(state: 'ended' | { readonly error: unknown }): void {
-    clearTimeout(this.#firstTimer);
+    this.#answered();
     if (this.#state === 'open') this.#state = state;
     this.#wake();
   }

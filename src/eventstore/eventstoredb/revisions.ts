@@ -1,14 +1,15 @@
 import type { RecordedEvent } from '../../model/events.ts';
+import { isAuditStream } from '../../model/ids.ts';
 import { damagedAt } from '../errors.ts';
 
-/** Old events of these streams are dropped by the server, as their metadata tells it; every other stream is whole. */
-export const isTruncatable = (stream: string): boolean => stream.endsWith('-audit');
-
-/** The revision after the page. Throws DamagedLogError for a revision that is missing or doubled from `next` on. */
+/**
+ * The revision after the page. Throws DamagedLogError for a revision that is missing or doubled from `next` on. Of an audit
+ * stream the server drops what is old, as its metadata tells it to.
+ */
 export function mustFollow(stream: string, page: readonly RecordedEvent[], next: number): number {
   let expected = next;
   for (const { revision } of page) {
-    if (revision < expected || (revision > expected && !isTruncatable(stream)))
+    if (revision < expected || (revision > expected && !isAuditStream(stream)))
       throw damagedAt(stream, expected, `revision ${revision} lies there`);
     expected = revision + 1;
   }

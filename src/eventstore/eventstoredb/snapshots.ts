@@ -6,7 +6,7 @@ import type { Logger } from '../../model/interfaces.ts';
 import type { Appender } from './appender.ts';
 import { type Encoded, type Expected, encode } from './codec.ts';
 import type { RecordedMessage } from './messages.ts';
-import { MetadataStreams } from './metadata.ts';
+import type { MetadataStreams } from './metadata.ts';
 import type { Reader } from './reader.ts';
 import { readBackwards } from './requests.ts';
 
@@ -45,10 +45,15 @@ export class EventStoreDbSnapshots implements SnapshotStore {
   readonly #logger: Logger;
   #saved: Promise<unknown> = Promise.resolve();
 
-  constructor(appender: Appender, reader: Reader, readOnly: boolean, logger: Logger) {
+  constructor(
+    appender: Appender,
+    reader: Reader,
+    metadata: MetadataStreams,
+    { readOnly, logger }: { readonly readOnly: boolean; readonly logger: Logger },
+  ) {
     this.#appender = appender;
     this.#reader = reader;
-    this.#metadata = new MetadataStreams(appender, reader);
+    this.#metadata = metadata;
     this.#readOnly = readOnly;
     this.#logger = logger;
   }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { PoolError } from '../../model/errors.ts';
 import type {
   AppendResult,
@@ -17,10 +18,12 @@ import { checkedRange } from '../ranges.ts';
 import { Appender } from './appender.ts';
 import { type Encoded, encodeEvent } from './codec.ts';
 import { Connection } from './connection.ts';
+import { MetadataStreams } from './metadata.ts';
 import type { Answer } from './outcome.ts';
 import { pause } from './pause.ts';
 import { decodeLifted, Reader } from './reader.ts';
 import { readAllOf, readBackwards, readForwards } from './requests.ts';
+import { AUDIT_RETENTION, Retention } from './retention.ts';
 import { mustFollow } from './revisions.ts';
 import { EventStoreDbSnapshots } from './snapshots.ts';
 import { subscribe } from './subscription.ts';
@@ -28,6 +31,8 @@ import { parseStoreUrl } from './url.ts';
 
 /** The server's default limit of one append, counted over the data of its events alone. */
 const MAX_APPEND_BYTES = 1_048_576;
+/** How long the beginning of a read may take: a server that reads from its disk is slower than one that writes to it. */
+const READ_TIMEOUT_MS = 10_000;
 /** What the server takes as one gRPC message. */
 const MAX_MESSAGE_BYTES = 16_767_216;
 
@@ -42,12 +47,14 @@ export class EventStoreDbStore implements EventStore {
   readonly #connection: Connection;
   readonly #appender: Appender;
   readonly #reader: Reader;
+  readonly #retention: Retention;
   readonly #logger: Logger;
   readonly #readOnly: boolean;
   readonly #closing = new AbortController();
 
   /** Connects with the first call. Throws INVALID_CONFIG for a URL that is not allowed. */
-  constructor(url: string, { readOnly = false, logger = SILENT }: OpenStoreOptions = {}) {
+  constructor(url: string, options: OpenStoreOptions = {}) {
+    const { readOnly = false, logger = SILENT, auditRetention = AUDIT_RETENTION } = options;
     const parsed = parseStoreUrl(url);
     const { shown, timeoutMs } = parsed;
     this.traits = { durable: true, shared: true, maxAppendEvents: 4_096, maxAppendBytes: MAX_APPEND_BYTES, url: shown };
@@ -56,8 +63,12 @@ export class EventStoreDbStore implements EventStore {
     const connection = new Connection(parsed, !readOnly, logger);
     this.#connection = connection;
     this.#appender = new Appender(connection, timeoutMs);
-    this.#reader = new Reader({ connection, shown, timeoutMs, closed: this.#closing.signal });
-    this.snapshots = new EventStoreDbSnapshots(this.#appender, this.#reader, readOnly, logger);
+    const { signal: closed } = this.#closing;
+    setMaxListeners(0, closed); // each read is one
+    this.#reader = new Reader({ connection, shown, timeoutMs: Math.max(timeoutMs, READ_TIMEOUT_MS), closed });
+    const metadata = new MetadataStreams(this.#appender, this.#reader);
+    this.#retention = new Retention(metadata, auditRetention, logger);
+    this.snapshots = new EventStoreDbSnapshots(this.#appender, this.#reader, metadata, { readOnly, logger });
   }
 
   async append(stream: string, events: readonly NewEvent[], expectedRevision: number): Promise<AppendResult> {
@@ -70,6 +81,7 @@ export class EventStoreDbStore implements EventStore {
     const tooLarge = refuseSize(encoded);
     if (tooLarge !== undefined) return tooLarge;
     const answer = await this.#appender.append(stream, encoded, expectedRevision);
+    if (answer.kind === 'success') this.#retention.appendedTo(stream);
     return this.#resultOf(answer, stream, events, expectedRevision);
   }
 
