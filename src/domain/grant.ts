@@ -1,9 +1,9 @@
 import { type Amounts, amountIn } from '../model/amounts.ts';
 import type { RequestSpec } from '../model/request.ts';
-import { borrowedPart, fits, nominalLeftIn, roomIn } from './placement.ts';
+import { borrowedPart, nominalLeftIn, roomIn } from './placement.ts';
 import { leastOf } from './plan.ts';
-import { admits, spared, waiterIn, waitersAhead, waitingLenders, waitsElsewhere } from './queue.ts';
-import { quotaLack, quotaRoomIn } from './quota.ts';
+import { spared, waiterIn, waitersAhead, waitingLenders, waitsElsewhere } from './queue.ts';
+import { quotaRoomIn } from './quota.ts';
 import type { LeaseRecord, PoolState, TierState } from './state.ts';
 import type { Turn } from './turn.ts';
 
@@ -21,13 +21,12 @@ export interface Settled {
 type Limit = (dimension: string) => number;
 
 /**
- * What the tier can grant now of a request: all of it, or as much as room, the owner's quota and those who wait leave, down
- * to its minimum; null = nothing.
+ * What the tier grants now of a request of which the least fits and is within its owner's quota: all of it, or as much as room, the
+ * quota and those who wait leave, down to its minimum; null = nothing, for the sake of those who wait.
  */
 export function grantable(state: PoolState, tier: TierState, settled: Settled): Amounts | null {
   const { request } = settled;
   const least = leastOf(request);
-  if (!admits(tier) || !fits(state, tier, least) || quotaLack(state, request.owner, least) !== null) return null;
   if (state.waiting.size > 0) return besideWaiters(state, tier, settled, least);
   return request.minimum === null ? request.amounts : most(request, least, roomOf(state, tier, request.owner));
 }

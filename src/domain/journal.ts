@@ -14,6 +14,9 @@ export class Journal {
   /** How many of the entries count. The array keeps its length: growing it anew with every batch costs more than the fold. */
   #length = 0;
 
+  /** How often anything was undone. */
+  undos = 0;
+
   mark(): number {
     return this.#length;
   }
@@ -31,6 +34,7 @@ export class Journal {
     const entries = this.#entries;
     for (let at = this.#length - 3; at >= mark; at -= 3)
       restore(entries[at] as Target, entries[at + 1], entries[at + 2]);
+    if (this.#length > mark) this.undos += 1;
     this.#length = mark;
   }
 

@@ -18,6 +18,8 @@ export interface Plan {
   readonly tiers: readonly string[];
   /** Set if no tier ever could: the most that the best one could grant. */
   readonly ceiling: Amounts | null;
+  /** The last epoch (epoch.ts) in which no tier that admits had room for the least of it; -1 = none. The plan's one variable. */
+  lackedIn: number;
 }
 
 export const DEFAULT_PRIORITY = 'normal';
@@ -47,6 +49,7 @@ export function compilePlan(state: PoolState, request: RequestSpec): Plan {
     ttlMs,
     tiers: possible.map((tier) => tier.name),
     ceiling: errors.length === 0 && possible.length === 0 ? ceilingOf(state, candidates[0]!, least) : null,
+    lackedIn: -1,
   };
 }
 

@@ -67,11 +67,12 @@ type Folded = Pick<
   | 'quarantine'
   | 'breakers'
   | 'soonestExpiry'
+  | 'freed'
 >;
 
 /** Plain JSON of a state. Maps become entries in the order of their keys (ended leases: of their ends), so that equal states give equal texts. */
 export function serializeState(state: PoolState): unknown {
-  const { numbered, whole, terms, waiting, soonestExpiry, ...kept } = state;
+  const { numbered, whole, terms, waiting, soonestExpiry, freed, ...kept } = state;
   const plain: PlainState = {
     ...kept,
     allocated: state.allocated.toJSON(),

@@ -113,6 +113,8 @@ export interface PoolState {
   /** Who last started, or changed its breaker. */
   lastWriterId: string;
   lastToken: number;
+  /** How often something may have come free. It never goes back, by an undo neither (see epoch.ts). Kept in no snapshot. */
+  freed: number;
   /** When the first of the live leases runs out; null = nobody has asked since it last changed. Kept in no snapshot. */
   soonestExpiry: number | null;
   draining: boolean;
@@ -155,6 +157,7 @@ export function emptyState(): PoolState {
     breakers: new Map(),
     lastWriterId: '',
     lastToken: 0,
+    freed: 0,
     soonestExpiry: null,
     draining: false,
     healthy: true,

@@ -32,8 +32,9 @@ type Fields = Readonly<Record<string, unknown>>;
 
 /**
  * Requests by shape, least recently used out first. A shape keeps what its text comes to (amounts), and its plan for as long as
- * the configuration and the capacity stand. It never holds free amounts, quotas, permits or a "fits": with and without it the
- * same events come of the same commands.
+ * the configuration and the capacity stand; the plan keeps that it does not fit now, for as long as nothing comes free
+ * (domain/epoch.ts). It never holds free amounts, quotas, permits or a "fits": with and without it the same events and
+ * refusals come of the same commands.
  */
 export class ShapeCache {
   readonly #shapes: LRUCache<string, Shape> | undefined;
@@ -54,7 +55,10 @@ export class ShapeCache {
     return { hits: this.#hits, misses: this.#misses, bypasses: this.#bypasses, size: this.#shapes?.size ?? 0 };
   }
 
-  /** Hits that were used, of all valid allocates: stale ones, misses and bypasses count against it. Null before the first. */
+  /**
+   * Hits that were used, of all valid allocates that were decided: stale ones, misses and bypasses count against it. A repeat that
+   * its key answers needs no plan and is not counted; one decided again after a conflict counts again. Null before the first.
+   */
   get hitRatio(): number | null {
     const all = this.#hits + this.#misses + this.#bypasses;
     return all === 0 ? null : this.#hits / all;

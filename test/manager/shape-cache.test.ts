@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { MemoryEventStore } from '../../src/eventstore/memory.ts';
-import { fakeClock } from '../../src/testing/fake-clock.ts';
+import type { NewEvent } from '../../src/model/events.ts';
+import { type FakeClock, fakeClock } from '../../src/testing/fake-clock.ts';
+import { FaultyStore } from '../../src/testing/faulty-store.ts';
 import { history, world } from './fixture.ts';
 import { allUnique, shapesOf, uniform, ZIPF_TRACE, zipf } from './traces.ts';
 
@@ -36,6 +38,9 @@ const STEPS = fc.array(
     { weight: 1, arbitrary: fc.constantFrom(50, 120).map((memory) => ({ kind: 'resize' as const, memory })) },
     { weight: 1, arbitrary: fc.integer({ min: 1, max: 2_000 }).map((ms) => ({ kind: 'pass' as const, ms })) },
     { weight: 1, arbitrary: fc.constantFrom('gold', 'base').map((tier) => ({ kind: 'cordon' as const, tier })) },
+    { weight: 1, arbitrary: fc.constantFrom('gold', 'base').map((tier) => ({ kind: 'uncordon' as const, tier })) },
+    { weight: 2, arbitrary: fc.array(REQUESTS, { maxLength: 4 }).map((all) => ({ kind: 'burst' as const, all })) },
+    { weight: 1, arbitrary: fc.constant({ kind: 'overtaken' as const }) },
   ),
   { maxLength: 60, size: 'max' },
 );
@@ -45,40 +50,73 @@ const TIERS = [
   { name: 'base', nominal: '40%', priorities: ['low', 'normal'] },
 ];
 
-/** What the steps leave in the log, ids left out: they are each manager's own. */
+/** What the steps leave in the log, and what callers are told; ids left out: they are each manager's own. */
 async function run(
   steps: readonly (typeof STEPS extends fc.Arbitrary<infer T> ? T : never)[number][],
   cacheMaxSize: number,
 ) {
-  const store = new MemoryEventStore();
-  const { manager, clock } = world({
+  const inner = new MemoryEventStore();
+  const clock = fakeClock();
+  const store = new FaultyStore(inner, { clock, random: () => 0.5, overtake: async () => [otherWriter(clock.now())] });
+  const { manager } = world({
     store,
-    clock: fakeClock(),
+    clock,
     capacity: { memory: 100, cpu: 100 },
     config: { overload: { pressureRatio: 1 }, cacheMaxSize, tiers: TIERS },
   });
   await manager.ready();
   const leases: { id: string; token: number }[] = [];
-  const refused: string[] = [];
+  const refused: unknown[] = [];
+  const submit = async (request: unknown) => {
+    const asked = manager.submit(request, { detached: true });
+    const answer = await asked.catch((error) => ({ kind: 'error' as const, error }));
+    if (answer.kind === 'granted') leases.push(answer.lease);
+    else if (answer.kind === 'refused') refused.push({ ...answer.refusal, decisionId: null });
+    else if (answer.kind === 'error') refused.push(answer.error.message);
+  };
+  /** One conflict at a time: after several in a row a writer draws how long it waits. */
+  let asked = 0;
+  const overtake = () => {
+    if (store.counts.overtaken < asked) return;
+    asked += 1;
+    store.next('overtaken');
+  };
   for (const step of steps) {
-    if (step.kind === 'allocate') {
-      const asked = manager.submit(step.request, { detached: true });
-      const answer = await asked.catch((error) => ({ kind: 'error' as const, error }));
-      if (answer.kind === 'granted') leases.push(answer.lease);
-      else if (answer.kind === 'refused') refused.push(answer.refusal.code);
-      else if (answer.kind === 'error') refused.push(answer.error.message);
-    } else if (step.kind === 'release') {
+    if (step.kind === 'allocate') await settled(clock, submit(step.request));
+    else if (step.kind === 'burst') await settled(clock, Promise.all(step.all.map(submit)));
+    else if (step.kind === 'overtaken') overtake();
+    else if (step.kind === 'release') {
       const [lease] = leases.splice(step.n % Math.max(1, leases.length), 1);
-      if (lease !== undefined) await manager.release(lease).catch(() => undefined);
+      if (lease !== undefined) await settled(clock, manager.release(lease)).catch(() => undefined);
     } else if (step.kind === 'resize') {
-      await manager.configure({ reserve: { memory: 100 - Math.min(100, step.memory) } });
+      await settled(clock, manager.configure({ reserve: { memory: 100 - Math.min(100, step.memory) } }));
     } else if (step.kind === 'pass') await clock.advanceAsync(step.ms);
-    else await manager.cordon(step.tier);
+    else await settled(clock, step.kind === 'cordon' ? manager.cordon(step.tier) : manager.uncordon(step.tier));
   }
   await manager.dispose();
-  const told = (await history(store)).map(({ type, at, data }) => JSON.stringify([type, at, anonymous(data)]));
-  return { told: told.filter((line) => !line.includes('"hash"')), refused, cache: manager };
+  const told = (await history(inner)).map(({ type, at, data }) => JSON.stringify([type, at, anonymous(data)]));
+  return { told: told.filter((line) => !line.includes('"hash"')), refused };
 }
+
+/** After a conflict the manager may wait a little before it decides again. */
+async function settled<T>(clock: FakeClock, promise: Promise<T>): Promise<T> {
+  let done = false;
+  const ended = promise.finally(() => {
+    done = true;
+  });
+  ended.catch(() => undefined);
+  for (await clock.advanceAsync(0); !done; await clock.advanceAsync(1));
+  return ended;
+}
+
+let others = 0;
+const otherWriter = (at: number): NewEvent => {
+  others += 1;
+  const id = `00000000-0000-4000-8000-${others.toString(16).padStart(12, '0')}`;
+  const metadata = { correlationId: id, causationId: id, actor: 'other' };
+  const data = { writerId: 'other', hostId: 'h', version: '1' };
+  return { id, type: 'WriterStarted', schemaVersion: 1, at, data, metadata };
+};
 
 const anonymous = (data: unknown): unknown =>
   JSON.parse(
@@ -121,6 +159,18 @@ describe('the shape cache', () => {
     await ask();
     await manager.configure({ maxPoolSize: 50 });
     await ask();
+    expect((await manager.getMetrics()).cache).toMatchObject({ hits: 1, misses: 2, bypasses: 0 });
+    await manager.dispose();
+  });
+
+  test('counts allocates alone: waiters that are woken need no plan', async () => {
+    const { manager } = world({ capacity: { memory: 4 } });
+    const full = await manager.allocate({ requirements: { memory: 4 } });
+    const waiting = [manager.allocate({ requirements: { memory: 2 }, waitMs: 1_000 })];
+    waiting.push(manager.allocate({ requirements: { memory: 2 }, waitMs: 1_000 }));
+    await manager.renew(full);
+    await manager.release(full);
+    await Promise.all(waiting);
     expect((await manager.getMetrics()).cache).toMatchObject({ hits: 1, misses: 2, bypasses: 0 });
     await manager.dispose();
   });

@@ -3,12 +3,13 @@ import { canonicalJson } from '../../model/canonical.ts';
 import type { CommandOf } from '../../model/commands.ts';
 import type { RequestSpec } from '../../model/request.ts';
 import type { Answer, DecisionContext } from '../answer.ts';
+import { epochOf } from '../epoch.ts';
 import { soonestExpiry } from '../evolve/expiry.ts';
 import { grant, grantable, type Settled } from '../grant.ts';
-import { shortfallOf } from '../placement.ts';
+import { fits, shortfallOf } from '../placement.ts';
 import type { Plan } from '../plan.ts';
 import { leastOf } from '../plan.ts';
-import { rankOf } from '../queue.ts';
+import { admits, rankOf } from '../queue.ts';
 import { quotaCeiling, quotaLack } from '../quota.ts';
 import { refuse } from '../refuse.ts';
 import { keyOf, leaseNamed, type PoolState, type TierState, tierNamed } from '../state.ts';
@@ -75,7 +76,7 @@ function refusedByBreaker(turn: Turn, { breaker }: DecisionContext): Answer | un
 function closed(turn: Turn, plan: Plan): Answer | undefined {
   const { state } = turn;
   if (state.draining) return refuse(turn, 'DRAINING', 'the pool is draining', { retryAfterMs: 5_000 });
-  if (plan.tiers.some((name) => tierNamed(state, name)!.mode.admission === 'open')) return undefined;
+  if (firstOpen(state, plan) !== undefined) return undefined;
   const tier = tierNamed(state, plan.tiers[0]!)!;
   return refuse(turn, 'TIER_CLOSED', `tier ${tier.name} is ${tier.mode.admission}`, {
     tier: tier.name,
@@ -98,18 +99,32 @@ function place(
     ttlMs: plan.ttlMs,
     rank: rankOf(turn.at, plan.weight, queueOf(state, tier.name).ageingMs),
   });
-  let home: TierState | undefined;
-  for (const name of plan.tiers) {
-    const tier = tierNamed(state, name)!;
-    if (tier.mode.admission !== 'open') continue;
-    home ??= tier;
+  const home = firstOpen(state, plan)!;
+  for (const tier of tiersWithRoom(turn, request, plan)) {
     const settled = settle(tier);
     const amounts = grantable(state, tier, settled);
     if (amounts === null) continue;
     context.breaker.take(turn.journal);
     return { kind: 'granted', lease: grant(turn, tier, settled, amounts, null), replayed: false };
   }
-  return request.waitMs > 0 ? queue(turn, home!, settle(home!), context) : busy(turn, home!, settle(home!));
+  return request.waitMs > 0 ? queue(turn, home, settle(home), context) : busy(turn, home, settle(home));
+}
+
+const firstOpen = (state: PoolState, plan: Plan): TierState | undefined =>
+  state.tiers.find((tier) => tier.mode.admission === 'open' && plan.tiers.includes(tier.name));
+
+/** The plan's tiers that could grant the request now, were nobody waiting. That none has room is kept with the plan for its epoch. */
+function tiersWithRoom({ state, journal }: Turn, request: RequestSpec, plan: Plan): readonly TierState[] {
+  const epoch = epochOf(state, journal);
+  if (plan.lackedIn === epoch) return [];
+  const least = leastOf(request);
+  const tiers: TierState[] = [];
+  for (const name of plan.tiers) {
+    const tier = tierNamed(state, name)!;
+    if (admits(tier) && fits(state, tier, least)) tiers.push(tier);
+  }
+  if (tiers.length === 0) plan.lackedIn = epoch;
+  return quotaLack(state, request.owner, least) === null ? tiers : [];
 }
 
 export const queueOf = (state: PoolState, tier: string) => state.config.tiers.find(({ name }) => name === tier)!.queue;

@@ -81,6 +81,7 @@ function end(
   const lease = leaseOf(state, event);
   hold(state, event, lease.terms, -1, journal);
   dropEntry(journal, state.leases, lease.leaseId, lease);
+  state.freed += 1;
   noLonger(state, lease.expiresAt, journal);
   if (lease.name !== null) dropEntry(journal, state.names, lease.name, lease.leaseId);
   journal?.note(state.ended, 'added', undefined);
@@ -137,4 +138,5 @@ export function foldQuarantineEnded(
   tier.quarantined.add(journal, demand, -1);
   state.quarantined.add(journal, demand, -1);
   dropEntry(journal, state.quarantine, event.data.leaseId);
+  state.freed += 1;
 }

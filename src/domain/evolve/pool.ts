@@ -44,6 +44,7 @@ function resize(
   sized: Sizing,
   journal: Journal | undefined,
 ): void {
+  state.freed += 1;
   put(journal, state, 'allocatable', sized.allocatable);
   put(journal, state, 'whole', state.numbered.dense(sized.allocatable));
   const kept = new Set(config.tiers.map((tier) => tier.name));
@@ -94,6 +95,7 @@ export function foldTierMode(state: PoolState, event: EventOf<'TierModeChanged'>
       `${trigger} does not lead from ${JSON.stringify(tier.mode)} to ${JSON.stringify(to)}`,
     );
   }
+  state.freed += 1;
   put(journal, tier, 'mode', target);
   put(journal, tier, 'deadlineAt', deadlineAt);
   if (from.load !== to.load) put(journal, tier, 'loadChangedAt', event.at);
