@@ -73,6 +73,22 @@ class Ring {
     return this.mask + 1;
   }
 
+  copy(): Ring {
+    const copied = new Ring(this.capacity);
+    copied.ids.set(this.ids);
+    copied.hashes.set(this.hashes);
+    copied.numbers.set(this.numbers);
+    copied.reasons.set(this.reasons);
+    copied.heads.set(this.heads);
+    copied.links.set(this.links);
+    for (let place = 0; place < this.capacity; place++) {
+      copied.terms[place] = this.terms[place]!;
+      copied.names[place] = this.names[place]!;
+      copied.keys[place] = this.keys[place]!;
+    }
+    return copied;
+  }
+
   copyRow(place: number, from: Ring, old: number): void {
     this.ids.set(from.ids.subarray(old * ID_LENGTH, (old + 1) * ID_LENGTH), place * ID_LENGTH);
     this.numbers.set(from.numbers.subarray(old * ROW, (old + 1) * ROW), place * ROW);
@@ -228,6 +244,15 @@ export class EndedLeases {
     [leases.#first, leases.#next, leases.#floor] = [first, first, first];
     for (const { lease, endedAt, reason, revision } of ended) leases.add(lease, endedAt, reason, revision);
     return leases;
+  }
+
+  /** Of its own, with the memory of what is kept copied as it lies. */
+  copy(): EndedLeases {
+    const copied = new EndedLeases();
+    copied.#ring = this.#ring.copy();
+    [copied.#first, copied.#next, copied.#floor] = [this.#first, this.#next, this.#floor];
+    for (const [n, id] of this.#oddIds) copied.#oddIds.set(n, id);
+    return copied;
   }
 
   #link(place: number): void {

@@ -83,7 +83,7 @@ export class Core implements EngineListener, AllocateDesk {
       logger,
       clock,
       every: store.traits.durable ? tuning.snapshotEvery : Number.POSITIVE_INFINITY,
-      take: () => readings.snapshot(),
+      take: (pause) => readings.snapshot(pause),
     });
     this.engine = new Engine({
       store,

@@ -1,4 +1,5 @@
-import { deserializeState, STATE_SCHEMA_VERSION, serializeState } from '../domain/snapshot.ts';
+import { type PackedState, StatePacker, unpackState } from '../domain/pack.ts';
+import { STATE_SCHEMA_VERSION } from '../domain/snapshot.ts';
 import { emptyState } from '../domain/state.ts';
 import type { EventStore, Snapshot } from '../model/event-store.ts';
 import type { RecordedAuditEvent, RecordedPoolEvent } from '../model/events.ts';
@@ -10,10 +11,12 @@ import { readRange } from './log-streams.ts';
 import { VERSION } from './version.ts';
 
 interface SavedReadings {
-  readonly state: unknown;
+  readonly state: PackedState;
   readonly projections: Readonly<Record<string, unknown>>;
   readonly audit: unknown;
 }
+
+const ENDED_AT_ONCE = 2_048;
 
 /** The readings of a pool with what is refused of it beside, and how both outlive a restart. */
 export class Readings extends PoolReadings {
@@ -35,21 +38,21 @@ export class Readings extends PoolReadings {
     this.audited([]);
   }
 
-  snapshot(): Snapshot {
-    const { state } = this;
-    const saved: SavedReadings = {
-      state: serializeState(state),
-      projections: this.runner.save(),
-      audit: this.audit.save(),
-    };
-    return { revision: state.revision, schemaVersion: STATE_SCHEMA_VERSION, codeVersion: VERSION, state: saved };
+  /** Of this very moment; most of it is written down by and by, with `pause` between parts that take about a ms each. */
+  async snapshot(pause: () => Promise<void>): Promise<Snapshot> {
+    const { revision } = this.state;
+    const packer = new StatePacker(this.state);
+    const [projections, audit] = [this.runner.save(), this.audit.save()];
+    while (packer.step(ENDED_AT_ONCE)) await pause();
+    const state: SavedReadings = { state: packer.packed(), projections, audit };
+    return { revision, schemaVersion: STATE_SCHEMA_VERSION, codeVersion: VERSION, state };
   }
 
   /** Goes on from a snapshot. False if it is of another version, or is none of ours. */
   restore(snapshot: Snapshot): boolean {
     if (snapshot.schemaVersion !== STATE_SCHEMA_VERSION || snapshot.codeVersion !== VERSION) return false;
     const saved = snapshot.state as SavedReadings;
-    const state = deserializeState(saved.state);
+    const state = unpackState(saved.state);
     if (state.revision !== snapshot.revision) return false;
     this.runner.load(state, saved.projections);
     this.audit.load(saved.audit as ReturnType<AuditProjection['save']>);

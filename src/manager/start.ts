@@ -1,5 +1,4 @@
 import { observe } from '../detection/hysteresis.ts';
-import { deserializeState, serializeState } from '../domain/snapshot.ts';
 import type { PoolState } from '../domain/state.ts';
 import { openEventStore } from '../eventstore/open.ts';
 import type { Amounts } from '../model/amounts.ts';
@@ -10,6 +9,7 @@ import { isPoolError, PoolError } from '../model/errors.ts';
 import type { EventStore } from '../model/event-store.ts';
 import { poolStream } from '../model/ids.ts';
 import type { Logger, SystemResources } from '../model/interfaces.ts';
+import { copyState } from '../replay/copy-state.ts';
 import { backoffMs, type Jitter, sleep } from './backoff.ts';
 import { AskedCall } from './call.ts';
 import { type Core, configHash } from './core.ts';
@@ -62,7 +62,7 @@ export async function recoverState(
     try {
       await restoreSnapshot(readings, store, poolStream(poolId), logger);
       await readUp(readings, store, poolStream(poolId), signal);
-      return deserializeState(serializeState(readings.state));
+      return copyState(readings.state);
     } catch (error) {
       if (!isAway(error) || signal.aborted) throw error;
       logger.warn({ err: error, attempt }, 'the event store cannot be read yet');

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { decide } from '../../src/domain/decide.ts';
 import { Journal } from '../../src/domain/journal.ts';
-import { deserializeState, serializeState } from '../../src/domain/snapshot.ts';
+import { StatePacker, unpackState } from '../../src/domain/pack.ts';
 import { poolView } from '../../src/domain/views.ts';
 import { config, refusalOf, request, Spec } from './spec.ts';
 
@@ -46,7 +46,7 @@ describe('what can be seen depends on no order of insertion', () => {
     expect(ask()).toBe(1_000);
     journal.undoTo(0);
     expect(ask()).toBe(7_000);
-    expect(ask(deserializeState(serializeState(pool.state)))).toBe(7_000);
+    expect(ask(unpackState(new StatePacker(pool.state).packed()))).toBe(7_000);
   });
 
   it('the breaker of a pool as a log shows it is that of the writer that was heard of last', () => {
@@ -57,7 +57,7 @@ describe('what can be seen depends on no order of insertion', () => {
     pool.when('StartWriter', { writerId: 'w2', hostId: 'h', version: '1' });
     expect(poolView(pool.state).breaker.mode).toBe('closed');
     pool.when('TriggerBreaker', { ...trip, trigger: 'force.open' });
-    expect(poolView(deserializeState(serializeState(pool.state))).breaker.mode).toBe('forcedOpen');
+    expect(poolView(unpackState(new StatePacker(pool.state).packed())).breaker.mode).toBe('forcedOpen');
   });
 });
 
@@ -70,10 +70,10 @@ describe('an owner', () => {
     expect(pool.state.owners.size).toBe(0);
     configure({ ann: { cpu: '4000m' } }, 'x');
     expect(pool.refused('b', { cpu: 2_000 }, { owner: 'ann' }).code).toBe('QUOTA_EXCEEDED');
-    const state = deserializeState(serializeState(pool.state));
+    const state = unpackState(new StatePacker(pool.state).packed());
     expect(state.owners.get('ann')?.toJSON()).toEqual({ cpu: 3_000 });
     pool.release(first);
-    expect(deserializeState(serializeState(pool.state)).owners.get('ann')?.toJSON()).toEqual({});
+    expect(unpackState(new StatePacker(pool.state).packed()).owners.get('ann')?.toJSON()).toEqual({});
     pool.granted('b', { cpu: 4_000 }, { owner: 'ann' });
     expect(pool.refused('c', { cpu: 1 }, { owner: 'ann' }).code).toBe('QUOTA_EXCEEDED');
     configure({}, 'y');

@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { type Decided, decide } from '../../src/domain/decide.ts';
 import { evolve } from '../../src/domain/evolve.ts';
 import { Journal } from '../../src/domain/journal.ts';
-import { canonicalState, deserializeState, serializeState } from '../../src/domain/snapshot.ts';
+import { StatePacker, unpackState } from '../../src/domain/pack.ts';
+import { canonicalState } from '../../src/domain/snapshot.ts';
 import type { PoolState } from '../../src/domain/state.ts';
 import type { Command } from '../../src/model/commands.ts';
 import type { RecordedPoolEvent } from '../../src/model/events.ts';
@@ -29,7 +30,9 @@ function ran(drawn: readonly Choice[]): { pool: Simulation; log: RecordedPoolEve
   return { pool, log };
 }
 
-const copyOf = (state: PoolState): PoolState => deserializeState(serializeState(state));
+const copyOf = (state: PoolState): PoolState => read(new StatePacker(state));
+
+const read = (packer: StatePacker): PoolState => unpackState(JSON.parse(JSON.stringify(packer.packed())));
 
 /** What a decision says, at this moment: a live record may change later. */
 const told = ({ events, answer }: Decided): string => JSON.stringify([events, answer.kind, answer]);
@@ -106,6 +109,21 @@ describe('a snapshot', () => {
         if (command !== undefined) decide(pool.state, command, pool.context);
       }
       expect(canonicalState(copy)).toBe(text);
+    });
+    fc.assert(property, RUNS);
+  });
+
+  it('is of the moment at which it was begun, whatever is folded while it is written down', () => {
+    const property = fc.property(choices, choices, (drawn, more) => {
+      const { pool } = ran(drawn);
+      const text = canonicalState(pool.state);
+      const packer = new StatePacker(pool.state);
+      for (const each of more) {
+        const command = pool.command(each);
+        if (command !== undefined) decide(pool.state, command, pool.context);
+        packer.step(1);
+      }
+      expect(canonicalState(read(packer))).toBe(text);
     });
     fc.assert(property, RUNS);
   });

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { canonicalState, deserializeState, serializeState } from '../../src/domain/snapshot.ts';
+import { StatePacker, unpackState } from '../../src/domain/pack.ts';
+import { canonicalState } from '../../src/domain/snapshot.ts';
 import { emptyState } from '../../src/domain/state.ts';
 import { requestView } from '../../src/domain/views.ts';
 import { canonicalJson } from '../../src/model/canonical.ts';
@@ -72,7 +73,7 @@ describe('projections over random histories', () => {
       const before = readingsOf(log.slice(0, at), [20]);
       const saved = JSON.parse(JSON.stringify(before.runner.save()));
       const after = new PoolReadings();
-      after.runner.load(deserializeState(serializeState(before.state)), saved);
+      after.runner.load(unpackState(new StatePacker(before.state).packed()), saved);
       after.enqueue(log.slice(at));
       expect(answersOf(after)).toBe(answersOf(readingsOf(log, [20])));
     };
