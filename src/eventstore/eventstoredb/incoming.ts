@@ -54,7 +54,7 @@ export class Incoming<T> {
   cancel(): void {
     this.#end('ended');
     this.#items = [];
-    this.#call?.cancel();
+    this.#leave();
   }
 
   #attach(call: ReadCall): void {
@@ -62,7 +62,7 @@ export class Incoming<T> {
     call.on('data', (answer: ReadAnswer) => this.#arrived(answer));
     call.on('error', (error: Error) => this.#end({ error }));
     call.on('end', () => this.#end('ended'));
-    if (this.#state !== 'open') call.cancel();
+    if (this.#state !== 'open') this.#leave();
   }
 
   #arrived(answer: ReadAnswer): void {
@@ -96,7 +96,13 @@ export class Incoming<T> {
 
   fail(error: unknown): void {
     this.#end({ error });
+    this.#leave();
+  }
+
+  /** Resumed as well, because a call that is told to wait does not come to its end. */
+  #leave(): void {
     this.#call?.cancel();
+    this.#call?.resume();
   }
 
   #end(state: 'ended' | { readonly error: unknown }): void {

@@ -1,5 +1,6 @@
 import { convertToCommandError, ErrorType } from '@eventstore/db-client';
 import { PoolError } from '../../model/errors.ts';
+import { DamagedLogError } from '../errors.ts';
 import { type BatchError, WrongExpectedVersion } from './messages.ts';
 
 /** What became of one batch that was to be appended. */
@@ -56,7 +57,7 @@ export function answerOfError(error: BatchError): Answer {
   }
 }
 
-/** Why a read or a subscription failed: LOG_UNAVAILABLE where it may succeed later. */
+/** Why a read or a subscription failed: LOG_UNAVAILABLE where it may succeed later, DamagedLogError for a tombstone. */
 export function readError(shown: string, error: unknown): Error {
   if (!(error instanceof Error)) return new PoolError('LOG_UNAVAILABLE', `${shown} cannot be read: ${error}`);
   const cause = convertToCommandError(error);
@@ -65,5 +66,9 @@ export function readError(shown: string, error: unknown): Error {
     return new PoolError('INVALID_CONFIG', `store: ${shown} denies access; user and password belong into the URL`, {
       cause,
     });
+  if (type === ErrorType.STREAM_DELETED) {
+    const { streamName = '' } = cause as { streamName?: string };
+    return new DamagedLogError(streamName, 'the stream has been tombstoned');
+  }
   return new PoolError('LOG_UNAVAILABLE', `${shown} cannot be read: ${cause.message}`, { cause });
 }

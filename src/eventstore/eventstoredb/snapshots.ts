@@ -3,6 +3,7 @@ import { promisify } from 'node:util';
 import { constants, gunzip, gzip } from 'node:zlib';
 import type { Snapshot, SnapshotStore } from '../../model/event-store.ts';
 import type { Logger } from '../../model/interfaces.ts';
+import { DamagedLogError } from '../errors.ts';
 import type { Appender } from './appender.ts';
 import { type Encoded, type Expected, encode } from './codec.ts';
 import type { RecordedMessage } from './messages.ts';
@@ -76,6 +77,16 @@ export class EventStoreDbSnapshots implements SnapshotStore {
   }
 
   async load(stream: string): Promise<Snapshot | undefined> {
+    try {
+      return await this.#load(stream);
+    } catch (error) {
+      if (!(error instanceof DamagedLogError)) throw error;
+      this.#logger.warn({ err: error, stream }, 'snapshots that cannot be read are ignored');
+      return undefined;
+    }
+  }
+
+  async #load(stream: string): Promise<Snapshot | undefined> {
     let taken: Taken | undefined;
     let parts: Uint8Array[] = [];
     const backwards = readBackwards(snapshotStream(stream), 'end', Number.MAX_SAFE_INTEGER);
