@@ -44,9 +44,11 @@ export class Http {
 
   /**
    * Answers, or throws a PoolError. Every call of this client is safe to repeat (it reads, or has a token, a revision or
-   * a key), so one whose outcome is unknown is repeated; what the service refused is not.
+   * a key), so one whose outcome is unknown is repeated; what the service refused is not. Once in doubt, that a repeat was not
+   * even decided ends no doubt: it says nothing of the try before it.
    */
   async call<T>(call: Call): Promise<Answer<T>> {
+    let doubt: unknown;
     for (let attempt = 0; ; attempt += 1) {
       try {
         const response = await this.open(call);
@@ -57,7 +59,9 @@ export class Http {
           body: (text === '' ? undefined : JSON.parse(text)) as T,
         };
       } catch (error) {
-        if (!isUnknown(error) || call.signal?.aborted === true || attempt >= this.#retries) throw error;
+        if (isUnknown(error)) doubt = error;
+        else if (doubt === undefined || !isUndecided(error)) throw error;
+        if (call.signal?.aborted === true || attempt >= this.#retries) throw doubt;
         await pause(FIRST_PAUSE_MS * 2 ** attempt * (0.5 + Math.random()), call.signal);
       }
     }
@@ -94,6 +98,10 @@ export class Http {
 }
 
 export const isUnknown = (error: unknown): boolean => isPoolError(error) && error.code === 'OUTCOME_UNKNOWN';
+
+/** Answered before the service looked at its state, where a key would have been found. */
+const UNDECIDED: ReadonlySet<ErrorCode> = new Set(['LOG_UNAVAILABLE', 'OVERLOADED', 'DRAINING', 'RATE_LIMITED']);
+const isUndecided = (error: unknown): boolean => isPoolError(error) && UNDECIDED.has(error.code);
 
 /** No answer: whether it was done cannot be said. An abort by the caller is passed on as it is. */
 function lost(call: Call, cause: unknown): never {

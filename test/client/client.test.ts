@@ -92,6 +92,24 @@ describe('calls', () => {
     expect(error).toMatchObject({ code: 'OUTCOME_UNKNOWN', message: expect.stringContaining('ECONNREFUSED') });
   });
 
+  test('a doubt is not ended by a repeat that was not even decided, only by one that was', async () => {
+    const answers: unknown[] = [];
+    const submit = async (): Promise<Submitted> => {
+      const answer = answers.shift();
+      if (answer === undefined) return granted();
+      throw answer;
+    };
+    const { url } = await serve(smallService({ submit }));
+    const client = createClient({ url, retries: 2 });
+    const [unknown, away] = [new PoolError('OUTCOME_UNKNOWN', 'perhaps'), new PoolError('LOG_UNAVAILABLE', 'no')];
+    answers.push(unknown, away, away);
+    expect(codeOf(await client.allocate(asked).catch((thrown: unknown) => thrown))).toBe('OUTCOME_UNKNOWN');
+    answers.push(unknown, away);
+    expect((await client.allocateOnce(asked)).id).toBe(LEASE.id);
+    answers.push(away);
+    expect(codeOf(await client.allocate(asked).catch((thrown: unknown) => thrown))).toBe('LOG_UNAVAILABLE');
+  });
+
   test('every verb reaches its route', async () => {
     const seen: unknown[] = [];
     const note =
