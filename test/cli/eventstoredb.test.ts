@@ -53,7 +53,7 @@ describe('poolctl serve on an EventStoreDB', { timeout: 60_000 }, () => {
     expect([check.code, check.stdout]).toEqual([0, expect.stringMatching(/^ok: \d+ events/)]);
     expect((await poolctl('--server', second.url, 'allocate', '--memory', '900Gi')).code).toBe(4);
     expect((await second.stop()).code).toBe(0);
-    expect((await onLog('kill', 'refusals')).stdout).toContain('NEVER_FITS');
+    expect((await onLog('kill', 'refusals')).stdout).toContain('RequestRefused');
   });
 
   it('refuses honestly while the event store is away, and goes on when it is back', async () => {
