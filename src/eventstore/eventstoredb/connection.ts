@@ -21,7 +21,7 @@ interface ClientInside {
  * One client: the channel with its TLS, credentials, keepalive, discovery of the cluster and the way to its leader. The calls
  * on it are made here and not by the client's `appendToStream` and `readStream`: those share one map of promises among all
  * clients of the process, so that the lost connection of one rejects the appends of another, and the answer that comes after
- * all ends the process (docs/adr/0007).
+ * all ends the process (docs/adr/0010).
  */
 export class Connection {
   readonly #client: Client;
