@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openEventStore } from '../../src/eventstore/open.ts';
 import { NO_STREAM } from '../../src/model/event-store.ts';
-import { damageRun } from '../faults/damage-run.ts';
+import { damageRun } from '../faults/damage/run.ts';
 import { newSeed } from '../faults/launch.ts';
 import { events, readBack } from './fixture.ts';
 

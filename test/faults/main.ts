@@ -10,8 +10,10 @@ import { launch, newSeed, showCounts } from './launch.ts';
 import type { Counts, FaultRun } from './share.ts';
 
 const RUNS: Readonly<Record<string, () => Promise<FaultRun>>> = {
-  damage: async () => (await import('./damage-run.ts')).damageRun,
-  'damage-rows': async () => (await import('./damage-run.ts')).damageRowsRun,
+  damage: async () => (await import('./damage/run.ts')).damageRun,
+  'damage-rows': async () => (await import('./damage/run.ts')).damageRowsRun,
+  kill: async () => (await import('./kill/cycles.ts')).killRun,
+  'kill-serve': async () => (await import('./kill/serve-run.ts')).killServeRun,
 };
 
 const { values, positionals } = parseArgs({

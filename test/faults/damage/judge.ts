@@ -1,9 +1,9 @@
-import { openEventStore } from '../../src/eventstore/open.ts';
-import type { EventStore } from '../../src/model/event-store.ts';
-import { NO_STREAM } from '../../src/model/event-store.ts';
-import type { RecordedEvent } from '../../src/model/events.ts';
-import { type Logger, SILENT } from '../../src/model/interfaces.ts';
-import { collect, event, readBack, recorded } from '../eventstore/fixture.ts';
+import { openEventStore } from '../../../src/eventstore/open.ts';
+import type { EventStore } from '../../../src/model/event-store.ts';
+import { NO_STREAM } from '../../../src/model/event-store.ts';
+import type { RecordedEvent } from '../../../src/model/events.ts';
+import { type Logger, SILENT } from '../../../src/model/interfaces.ts';
+import { collect, event, readBack, recorded } from '../../eventstore/fixture.ts';
 import { layDown, STREAMS, type StoreImage } from './store-image.ts';
 
 /** A flipped bit of a file, or a file cut to a length in bytes. `file` is the end of its name. */

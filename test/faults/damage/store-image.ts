@@ -1,8 +1,8 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { openEventStore } from '../../src/eventstore/open.ts';
-import type { RecordedEvent } from '../../src/model/events.ts';
-import { event, mustAppend, recorded } from '../eventstore/fixture.ts';
+import { openEventStore } from '../../../src/eventstore/open.ts';
+import type { RecordedEvent } from '../../../src/model/events.ts';
+import { event, mustAppend, recorded } from '../../eventstore/fixture.ts';
 
 /** The files of a store by the end of their name (`''` is the file itself), with the events that they hold. */
 export interface StoreImage {

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
-import { randomSource } from '../../src/testing/arbitraries.ts';
-import { type Damage, judge } from './damage.ts';
-import { fastFolder } from './fast-folder.ts';
-import { type Counts, mine, type Share, Tally } from './share.ts';
+import { randomSource } from '../../../src/testing/arbitraries.ts';
+import { fastFolder } from '../fast-folder.ts';
+import { type Counts, mine, type Share, Tally } from '../share.ts';
+import { type Damage, judge } from './judge.ts';
 import { makeImage, type StoreImage } from './store-image.ts';
 
 const SMALL = Array.from({ length: 60 }, (_, i) => 1 + ((i * 7) % 5));
