@@ -43,7 +43,10 @@ export async function askAgain({ pool, note }: LoadOptions, book: Book): Promise
 /** Callers that allocate, renew and release until `going` says no; each waits for its answer before it goes on. */
 export async function runLoad(options: LoadOptions): Promise<void> {
   const { pool, note, random, prefix, callers, going } = options;
-  const held = await pool.live();
+  const held = await pool.live().catch((error: unknown): Held[] => {
+    codeOf(error);
+    return [];
+  });
   let asked = 0;
   const caller = async () => {
     while (going()) {
