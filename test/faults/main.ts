@@ -14,6 +14,7 @@ const RUNS: Readonly<Record<string, () => Promise<FaultRun>>> = {
   'damage-rows': async () => (await import('./damage/run.ts')).damageRowsRun,
   kill: async () => (await import('./kill/cycles.ts')).killRun,
   'kill-serve': async () => (await import('./kill/serve-run.ts')).killServeRun,
+  io: async () => (await import('./io/run.ts')).ioRun,
 };
 
 const { values, positionals } = parseArgs({
