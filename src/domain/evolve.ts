@@ -1,4 +1,5 @@
 import type { EventType, RecordedPoolEvent } from '../model/events.ts';
+import { poolStream } from '../model/ids.ts';
 import {
   foldGranted,
   foldNoticed,
@@ -58,6 +59,7 @@ export function evolve(state: PoolState, event: RecordedPoolEvent, journal?: Jou
   if (event.revision !== state.revision + 1)
     throw new ImpossibleHistory(event, `does not follow revision ${state.revision}`);
   if (event.at < state.at) throw new ImpossibleHistory(event, `is dated ${event.at}, before ${state.at}`);
+  if (event.stream !== state.stream) opens(state, event);
   try {
     fold(state, event, journal);
   } catch (error) {
@@ -70,6 +72,15 @@ export function evolve(state: PoolState, event: RecordedPoolEvent, journal?: Jou
   }
   state.revision = event.revision;
   state.at = event.at;
+}
+
+/** Before a pool is opened there may be a writer's barrier; what opens it is of its own stream, and so is all that follows. */
+function opens(state: PoolState, event: RecordedPoolEvent): void {
+  if (state.stream !== '') throw new ImpossibleHistory(event, `is no event of ${state.stream}`);
+  if (event.type === 'WriterStarted') return;
+  if (event.type !== 'PoolOpened') throw new ImpossibleHistory(event, 'the pool is not open');
+  const stream = poolStream(event.data.poolId);
+  if (event.stream !== stream) throw new ImpossibleHistory(event, `opens a pool whose stream is ${stream}`);
 }
 
 /** Grants and releases are nearly all of a log: they are told by two comparisons, the rest by a look-up. */

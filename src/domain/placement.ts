@@ -5,10 +5,11 @@ const takenOf = (tier: TierState, dimension: number): number =>
   tier.allocated.at(dimension) + tier.quarantined.at(dimension);
 
 /** Whether the pool holds more than is allocatable in a dimension; only a fall of capacity may bring that about. */
-export function isOverIn(state: PoolState, name: string): boolean {
-  const dimension = state.numbered.find(name);
-  return state.allocated.at(dimension) + state.quarantined.at(dimension) > (state.whole[dimension] ?? 0);
-}
+export const isOverAt = (state: PoolState, dimension: number): boolean =>
+  state.allocated.at(dimension) + state.quarantined.at(dimension) > (state.whole[dimension] ?? 0);
+
+/** As `isOverAt`, by the dimension's name. */
+export const isOverIn = (state: PoolState, name: string): boolean => isOverAt(state, state.numbered.find(name));
 
 /** Nearly always a look at all numbers says no, dimensions that the pool no longer has included. */
 export const isOverallocated = (state: PoolState): boolean =>

@@ -103,7 +103,7 @@ const bound = (readings: PoolReadings) => ({
 
 describe('the runner', () => {
   it('folds events when they are read, or when more wait than may', () => {
-    const log = new WrittenLog();
+    const log = new WrittenLog(2);
     for (let more = 0; more < 1_200; more++) log.grant();
     const readings = new PoolReadings();
     readings.enqueue(log.events.slice(0, 50));

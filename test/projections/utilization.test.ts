@@ -34,7 +34,7 @@ function plainSeries(events: readonly RecordedPoolEvent[], stepMs: number): Util
 
 /** Grants and ends one lease after another, with these gaps. */
 function logOf(gapsMs: readonly number[]): WrittenLog {
-  const log = new WrittenLog();
+  const log = new WrittenLog(4);
   gapsMs.forEach((gapMs, place) => {
     log.later(gapMs);
     if (place % 3 === 2) log.release(place - 1 - Math.floor(place / 3));

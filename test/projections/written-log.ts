@@ -31,11 +31,13 @@ export class WrittenLog {
   #at = START;
   #token = 0;
 
-  constructor() {
-    const sized = sizePool(CONFIG, CAPACITY);
+  /** `machines`: so many times 1 000 cores. */
+  constructor(machines = 1) {
+    const capacity = { cpu: CAPACITY.cpu * machines, memory: CAPACITY.memory * machines };
+    const sized = sizePool(CONFIG, capacity);
     this.add('PoolOpened', { poolId: 'p', hostId: 'h' });
     this.add('ConfigChanged', { config: CONFIG, hash: 'first', source: 'start', sized: sizePool(CONFIG, {}) });
-    this.add('CapacityObserved', { hostId: 'h', source: 'declared', capacity: CAPACITY, sized });
+    this.add('CapacityObserved', { hostId: 'h', source: 'declared', capacity, sized });
   }
 
   /** Of the last grant; 0 = none. */

@@ -1,7 +1,10 @@
 import type { ReclaimReason } from '../../model/events.ts';
+import type { Demand } from '../dimensions.ts';
 import { ImpossibleHistory } from '../impossible.ts';
 import { addEntry, dropEntry, type Journal, put, putEntry } from '../journal.ts';
 import type { LeaseTerms } from '../lease-terms.ts';
+import { isOverAt } from '../placement.ts';
+import { admits } from '../queue.ts';
 import { keyOf, LeaseRecord, type PoolState, tierNamed } from '../state.ts';
 import type { EventOf } from './event.ts';
 import { noLonger, sooner } from './expiry.ts';
@@ -15,15 +18,35 @@ export function foldGranted(state: PoolState, event: EventOf<'LeaseGranted'>, jo
     throw new ImpossibleHistory(event, `token ${data.token} does not follow ${state.lastToken}`);
   if (state.leases.has(leaseId)) throw new ImpossibleHistory(event, `lease ${leaseId} is granted twice`);
   const waited = state.waiting.size > 0 && state.waiting.has(leaseId);
-  if (waited) removeWaiting(state, leaseId, journal);
+  if (waited) leaveForGrant(state, event, journal);
   const lease = LeaseRecord.granted(data, state.terms.of(data, state.numbered), event.at, event.revision);
   hold(state, event, lease.terms, 1, journal);
+  if (isTooMuch(state, lease.terms.demand)) throw new ImpossibleHistory(event, 'grants more than there is');
   addEntry(journal, state.leases, leaseId, lease);
   sooner(state, data.expiresAt, journal);
-  if (lease.name !== null) putEntry(journal, state.names, lease.name, leaseId);
+  if (lease.name !== null && !waited) takeName(state, event, lease.name, journal);
   journal?.note(state, 'lastToken', state.lastToken);
   state.lastToken = data.token;
   bindKey(state, data, journal);
+}
+
+/** A waiter has had its name since it queued. That no two leases have one id shows when they are asked for by it (`LiveLeases`). */
+function takeName(state: PoolState, event: EventOf<'LeaseGranted'>, name: string, journal: Journal | undefined): void {
+  if (state.names.has(name)) throw new ImpossibleHistory(event, `${name} is in use`);
+  addEntry(journal, state.names, name, event.data.leaseId);
+}
+
+function leaveForGrant(state: PoolState, event: EventOf<'LeaseGranted'>, journal: Journal | undefined): void {
+  const { request, tier } = state.waiting.get(event.data.leaseId)!;
+  if (request.id !== event.data.request.id || tier !== event.data.tier)
+    throw new ImpossibleHistory(event, `grants what waits as ${request.id} in tier ${tier}`);
+  removeWaiting(state, event.data.leaseId, journal);
+}
+
+/** Once it is held, before it stands among the leases. */
+function isTooMuch(state: PoolState, { dimensions }: Demand): boolean {
+  for (let i = 0; i < dimensions.length; i++) if (isOverAt(state, dimensions[i]!)) return true;
+  return state.leases.size >= state.config.maxPoolSize;
 }
 
 /** Takes amounts from the tier, the pool and the owner (sign 1), or gives them back (-1). */
@@ -36,6 +59,7 @@ function hold(
 ): void {
   const tier = tierNamed(state, name);
   if (tier === undefined) throw new ImpossibleHistory(event, `there is no tier ${name}`);
+  if (sign === 1 && !admits(tier)) throw new ImpossibleHistory(event, `tier ${name} admits nothing`);
   tier.allocated.add(journal, demand, sign);
   state.allocated.add(journal, demand, sign);
   if (state.owners.size > 0) state.owners.get(request.owner)?.add(journal, demand, sign);
@@ -58,6 +82,8 @@ export function foldRenewed(state: PoolState, event: EventOf<'LeasesRenewed'>, j
   for (const renewal of event.data.renewals) {
     const lease = state.leases.get(renewal.leaseId);
     if (lease === undefined) throw new ImpossibleHistory(event, `there is no live lease ${renewal.leaseId}`);
+    if (lease.noticeEndsAt !== null && renewal.expiresAt > lease.noticeEndsAt)
+      throw new ImpossibleHistory(event, `${renewal.leaseId} outlives its notice`);
     put(journal, lease, 'ttlMs', renewal.ttlMs);
     noLonger(state, lease.expiresAt, journal);
     put(journal, lease, 'expiresAt', renewal.expiresAt);
@@ -106,6 +132,8 @@ function unbindKey(state: PoolState, { idempotencyKey, owner }: LeaseRecord, jou
 
 export function foldNoticed(state: PoolState, event: EventOf<'RevocationNoticed'>, journal: Journal | undefined): void {
   const lease = leaseOf(state, event);
+  if (lease.noticeEndsAt !== null && event.data.endsAt >= lease.noticeEndsAt)
+    throw new ImpossibleHistory(event, `${lease.leaseId} is noticed already, to end at ${lease.noticeEndsAt}`);
   put(journal, lease, 'noticeEndsAt', event.data.endsAt);
   put(journal, lease, 'noticeReason', event.data.reason);
   put(journal, lease, 'revision', event.revision);
@@ -132,8 +160,8 @@ export function foldQuarantineEnded(
 ): void {
   const held = state.quarantine.get(event.data.leaseId);
   const tier = held === undefined ? undefined : tierNamed(state, held.tier);
-  if (held === undefined || tier === undefined)
-    throw new ImpossibleHistory(event, `${event.data.leaseId} is not in quarantine`);
+  if (held === undefined || tier === undefined || held.tier !== event.data.tier)
+    throw new ImpossibleHistory(event, `${event.data.leaseId} is not in quarantine in tier ${event.data.tier}`);
   const demand = state.numbered.demand(held.amounts);
   tier.quarantined.add(journal, demand, -1);
   state.quarantined.add(journal, demand, -1);

@@ -2,6 +2,7 @@ import { nextBreakerMode, nextTierMode, tierMode } from '../../machines/transiti
 import type { ResolvedConfig } from '../../model/config.ts';
 import type { Sizing } from '../../model/events.ts';
 import { poolStream } from '../../model/ids.ts';
+import { BREAKER_CLOSED } from '../breaker-change.ts';
 import { ImpossibleHistory } from '../impossible.ts';
 import { type Journal, put, putEntry } from '../journal.ts';
 import { limitsOf, ownersOf } from '../sizing.ts';
@@ -49,7 +50,7 @@ function resize(
   put(journal, state, 'whole', state.numbered.dense(sized.allocatable));
   const kept = new Set(config.tiers.map((tier) => tier.name));
   for (const tier of state.tiers) {
-    if (!kept.has(tier.name) && (tier.leases > 0 || tier.waiting.length > 0))
+    if (!kept.has(tier.name) && (tier.leases > 0 || tier.waiting.length > 0 || !tier.quarantined.isZero))
       throw new ImpossibleHistory(event, `tier ${tier.name} goes, but is not empty`);
   }
   put(
@@ -95,6 +96,10 @@ export function foldTierMode(state: PoolState, event: EventOf<'TierModeChanged'>
       `${trigger} does not lead from ${JSON.stringify(tier.mode)} to ${JSON.stringify(to)}`,
     );
   }
+  if ((target.admission === 'draining') !== (deadlineAt !== null))
+    throw new ImpossibleHistory(event, 'a drain, and nothing else, has a deadline');
+  if (target.admission === 'drained' && tier.leases > 0)
+    throw new ImpossibleHistory(event, `is drained and holds ${tier.leases} leases`);
   state.freed += 1;
   put(journal, tier, 'mode', target);
   put(journal, tier, 'deadlineAt', deadlineAt);
@@ -107,8 +112,13 @@ export function foldBreaker(
   journal: Journal | undefined,
 ): void {
   const { writerId, trigger, from, to, generation, until, reopened } = event.data;
-  if (nextBreakerMode(from, trigger) !== to)
-    throw new ImpossibleHistory(event, `${trigger} does not lead from ${from} to ${to}`);
+  const before = state.breakers.get(writerId) ?? BREAKER_CLOSED;
+  if (before.mode !== from || nextBreakerMode(from, trigger) !== to)
+    throw new ImpossibleHistory(event, `${trigger} does not lead from ${before.mode} to ${to}`);
+  if (generation !== before.generation + 1)
+    throw new ImpossibleHistory(event, `generation ${generation} does not follow ${before.generation}`);
+  if ((to === 'open' || to === 'halfOpen') !== (until !== null))
+    throw new ImpossibleHistory(event, 'a breaker that is open or half-open, and no other, waits until a time');
   putEntry(journal, state.breakers, writerId, { mode: to, generation, until, reopened });
   put(journal, state, 'lastWriterId', writerId);
 }
@@ -127,5 +137,7 @@ export function foldPoolDrain(
   event: EventOf<'PoolDrainStarted' | 'PoolDrainEnded'>,
   journal: Journal | undefined,
 ): void {
-  put(journal, state, 'draining', event.type === 'PoolDrainStarted');
+  const draining = event.type === 'PoolDrainStarted';
+  if (state.draining === draining) throw new ImpossibleHistory(event, draining ? 'drains already' : 'does not drain');
+  put(journal, state, 'draining', draining);
 }

@@ -7,8 +7,9 @@ import { bindKey } from './keys.ts';
 export function foldQueued(state: PoolState, event: EventOf<'RequestQueued'>, journal: Journal | undefined): void {
   const tier = tierNamed(state, event.data.tier);
   if (tier === undefined) throw new ImpossibleHistory(event, `there is no tier ${event.data.tier}`);
-  if (leaseNamed(state, event.data.request.id) !== undefined)
-    throw new ImpossibleHistory(event, `${event.data.request.id} is in use`);
+  const { leaseId } = event.data;
+  if (leaseNamed(state, event.data.request.id) !== undefined || state.leases.has(leaseId) || state.waiting.has(leaseId))
+    throw new ImpossibleHistory(event, `${event.data.request.id} or ${leaseId} is in use`);
   const record: WaitingRecord = { ...event.data, queuedAt: event.at, revision: event.revision };
   const at = placeOf(tier.waiting, record);
   put(journal, tier, 'waiting', tier.waiting.toSpliced(at, 0, record));
@@ -43,7 +44,8 @@ function leave(
   journal: Journal | undefined,
 ): void {
   const record = state.waiting.get(event.data.leaseId);
-  if (record === undefined) throw new ImpossibleHistory(event, `${event.data.leaseId} does not wait`);
+  if (record === undefined || record.request.id !== event.data.requestId)
+    throw new ImpossibleHistory(event, `${event.data.leaseId} does not wait as ${event.data.requestId}`);
   removeWaiting(state, record.leaseId, journal);
   if (record.request.id !== record.leaseId) dropEntry(journal, state.names, record.request.id);
   const { idempotencyKey, owner } = record.request;
