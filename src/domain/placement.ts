@@ -65,7 +65,10 @@ export function shortfallOf(state: PoolState, tier: TierState, amounts: Amounts)
 /** What the tier does not hold yet of its own nominal. */
 export const nominalLeftIn = (tier: TierState, dimension: string): number => Math.max(0, unusedOf(tier, dimension));
 
-/** The part of the amounts that lies above the tier's nominal; null if there is none. */
+/**
+ * The part of the amounts that lies above the tier's nominal; null if there is none. What the tier lost into quarantine is not
+ * free for others, so it counts as held here.
+ */
 export function borrowedPart(tier: TierState, of: Amounts): Amounts | null {
   let part: Record<string, number> | null = null;
   const { names } = tier.allocated.dimensions;
@@ -80,9 +83,12 @@ export function borrowedPart(tier: TierState, of: Amounts): Amounts | null {
   return part;
 }
 
-/** What the tier holds above its nominal, per dimension of the pool. */
-export function borrowedOf(state: PoolState, tier: TierState): Amounts {
-  return perDimension(state, (name) => Math.max(0, -unusedOf(tier, name)));
+/** max(0, allocated - nominal), per dimension of the pool: what is in quarantine is not granted, so it is not borrowed. */
+export function borrowedOf(state: PoolState, { allocated, limits }: TierState): Amounts {
+  return perDimension(state, (name) => {
+    const dimension = state.numbered.find(name);
+    return Math.max(0, allocated.at(dimension) - (limits.nominal[dimension] ?? 0));
+  });
 }
 
 /** What others hold of the tier's nominal: its unused nominal, as far as others' borrowing has used it up. */

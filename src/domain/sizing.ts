@@ -1,5 +1,6 @@
 import type { Amounts } from '../model/amounts.ts';
 import type { ResolvedConfig, Share } from '../model/config.ts';
+import type { FieldError } from '../model/errors.ts';
 import type { Sizing, TierSizing } from '../model/events.ts';
 import { isPercentage, shareOf } from '../model/share.ts';
 import type { Dimensions } from './dimensions.ts';
@@ -8,16 +9,16 @@ import { Tally } from './tally.ts';
 
 /**
  * What a capacity and a configuration come to: allocatable = capacity - reserve, each tier its share of that. Percentages
- * floor; when all nominals are percentages that make 100 %, what the floors leave over goes to the first tier.
+ * floor; when all nominals are percentages that make 100 %, what the floors leave over goes to the first tier. Where the nominals
+ * come to more than there is (amounts, and a capacity that fell), they are kept in the order of the tiers and the later ones cut.
  */
 export function sizePool(config: ResolvedConfig, capacity: Amounts): Sizing {
-  const reserve = shareOf(config.reserve, capacity);
-  const allocatable: Record<string, number> = {};
-  for (const dimension in capacity) allocatable[dimension] = Math.max(0, capacity[dimension]! - reserve[dimension]!);
+  const allocatable = allocatableOf(config, capacity);
   const tiers: Record<string, TierSizing> = {};
+  const left = { ...allocatable };
   for (const tier of config.tiers) {
     tiers[tier.name] = {
-      nominal: shareOf(tier.nominal, allocatable),
+      nominal: takeFrom(left, shareOf(tier.nominal, allocatable)),
       borrowingLimit: limitOf(tier.borrowingLimit, allocatable),
       lendingLimit: limitOf(tier.lendingLimit, allocatable),
     };
@@ -25,6 +26,40 @@ export function sizePool(config: ResolvedConfig, capacity: Amounts): Sizing {
   const first = config.tiers[0]!.name;
   if (makesWhole(config)) tiers[first] = { ...tiers[first]!, nominal: withRest(tiers, first, allocatable) };
   return { allocatable, tiers };
+}
+
+function allocatableOf({ reserve }: ResolvedConfig, capacity: Amounts): Amounts {
+  const kept = shareOf(reserve, capacity);
+  const allocatable: Record<string, number> = {};
+  for (const dimension in capacity) allocatable[dimension] = Math.max(0, capacity[dimension]! - kept[dimension]!);
+  return allocatable;
+}
+
+/** As much of the wanted amounts as there is left; `left` is what remains after it. */
+function takeFrom(left: Record<string, number>, wanted: Amounts): Amounts {
+  const taken: Record<string, number> = {};
+  for (const dimension in wanted) {
+    taken[dimension] = Math.min(wanted[dimension]!, left[dimension]!);
+    left[dimension]! -= taken[dimension];
+  }
+  return taken;
+}
+
+/** The nominals that `sizePool` would have to cut, each with what could stand there. */
+export function nominalErrors(config: ResolvedConfig, capacity: Amounts): FieldError[] {
+  const errors: FieldError[] = [];
+  const allocatable = allocatableOf(config, capacity);
+  const left = { ...allocatable };
+  for (const [i, { nominal }] of config.tiers.entries()) {
+    const wanted = shareOf(nominal, allocatable);
+    const got = takeFrom(left, wanted);
+    for (const dimension in wanted) {
+      if (got[dimension] === wanted[dimension]) continue;
+      const allowed = `at most ${got[dimension]} base units, which the tiers before it leave of the ${allocatable[dimension]} that are allocatable`;
+      errors.push({ path: `tiers.${i}.nominal.${dimension}`, value: wanted[dimension], allowed });
+    }
+  }
+  return errors;
 }
 
 const limitOf = (limit: Share | 0 | null, allocatable: Amounts): Amounts | null =>

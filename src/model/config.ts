@@ -7,7 +7,10 @@ export interface TierConfig {
   readonly name: string;
   /** The priority classes that this tier serves. */
   readonly priorities: readonly string[];
-  /** What is the tier's own. Percentages floor; what remains goes to the first tier. */
+  /**
+   * What is the tier's own. Percentages floor; what remains goes to the first tier. Where the nominals of all come to more than is
+   * allocatable, as when the capacity falls, they are kept in the order of the tiers and the later ones cut.
+   */
   readonly nominal: Share;
   /** The most it may hold above nominal; null = unlimited, 0 = none. */
   readonly borrowingLimit: Share | 0 | null;

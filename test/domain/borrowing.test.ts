@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { lentOf } from '../../src/domain/placement.ts';
+import { borrowedOf, lentOf } from '../../src/domain/placement.ts';
 import { type LeaseRecord, tierNamed } from '../../src/domain/state.ts';
 import { Spec } from './spec.ts';
 
@@ -18,6 +18,16 @@ describe('borrowing', () => {
     expect(pool.granted('x', { cpu: 3_000 }, IN_B).borrowed).toBeNull();
     expect(pool.granted('y', { cpu: 7_000 }, IN_B).borrowed).toEqual({ cpu: 6_000 });
     expect(lentOf(pool.state, tierNamed(pool.state, 'a')!)).toEqual({ cpu: 6_000 });
+  });
+
+  it("counts what is granted: what is in quarantine is nobody's", () => {
+    const pool = new Spec({ ...two(), leases: { quarantineMs: 1_000 } });
+    const lost = pool.granted('x', { cpu: 5_000 }, IN_B);
+    const borrowed = () => borrowedOf(pool.state, tierNamed(pool.state, 'b')!);
+    expect(borrowed()).toEqual({ cpu: 1_000 });
+    pool.when('ReclaimExpired', { leases: [lost] });
+    expect(borrowed()).toEqual({ cpu: 0 });
+    expect(pool.granted('y', { cpu: 100 }, IN_B).borrowed).toEqual({ cpu: 100 });
   });
 
   it('goes up to the borrowing limit; more can never be granted', () => {

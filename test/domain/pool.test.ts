@@ -39,6 +39,29 @@ describe('a configuration', () => {
     expect(pool.granted('b', { cpu: 1 }).tier).toBe('other');
   });
 
+  it('may ask by a patch for no larger nominals than there is, and is told which field and what is left for it', () => {
+    const pool = new Spec();
+    const tier = (name: string, nominal: object | string) => ({ name, nominal });
+    const patch = (...tiers: object[]) => configure('x', 'patch', { tiers });
+    const refusal = refusalOf(pool.when('Configure', patch(tier('a', '60%'), tier('b', { cpu: '4001m' }))).answer);
+    expect(refusal.code).toBe('INVALID_CONFIG');
+    expect(refusal.errors).toMatchObject([{ path: 'tiers.1.nominal.cpu', value: 4_001 }]);
+    expect(refusal.message).toContain('at most 4000 base units');
+    expect(pool.events('Configure', patch(tier('a', '60%'), tier('b', { cpu: '4000m' })))).toEqual(['ConfigChanged']);
+  });
+
+  it('whose nominals come to more than there is, since the capacity fell, keeps the first tiers whole and cuts the later', () => {
+    const tiers = ['a', 'b', 'c'].map((name) => ({ name, nominal: { cpu: '4000m' }, priorities: [] }));
+    const pool = new Spec({ tiers });
+    const nominals = () => pool.state.tiers.map(({ sizing }) => sizing.nominal['cpu']);
+    expect(nominals()).toEqual([4_000, 4_000, 2_000]);
+    pool.when('ObserveCapacity', { hostId: 'h', source: 'declared', capacity: { cpu: 7_000 } });
+    expect(nominals()).toEqual([4_000, 3_000, 0]);
+    expect(pool.events('Configure', configure('x', 'patch', { tiers, maxPoolSize: 5 }))).toEqual(['ConfigChanged']);
+    pool.when('ObserveCapacity', { hostId: 'h', source: 'declared', capacity: { cpu: 12_000 } });
+    expect(nominals()).toEqual([4_000, 4_000, 4_000]);
+  });
+
   it('that gives more room serves those who wait', () => {
     const pool = new Spec({ reserve: '50%' });
     pool.granted('a', { cpu: 5_000 });

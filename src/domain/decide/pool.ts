@@ -1,10 +1,12 @@
 import { canonicalJson } from '../../model/canonical.ts';
 import type { CommandOf } from '../../model/commands.ts';
+import type { ResolvedConfig } from '../../model/config.ts';
+import type { FieldError } from '../../model/errors.ts';
 import { type Answer, DONE } from '../answer.ts';
 import { BREAKER_CLOSED, breakerChange } from '../breaker-change.ts';
 import { refuse } from '../refuse.ts';
-import { sizePool } from '../sizing.ts';
-import { waitersInOrder } from '../state.ts';
+import { nominalErrors, sizePool } from '../sizing.ts';
+import { type PoolState, waitersInOrder } from '../state.ts';
 import type { Turn } from '../turn.ts';
 
 export function openPool(turn: Turn, { data }: CommandOf<'OpenPool'>): Answer {
@@ -34,20 +36,34 @@ export function configure(turn: Turn, { data }: CommandOf<'Configure'>): Answer 
     );
   }
   if (hash === (source === 'start' ? state.startConfigHash : state.configHash)) return DONE;
-  const kept = new Set(config.tiers.map((tier) => tier.name));
-  const busy = state.tiers.filter(
-    (tier) => !kept.has(tier.name) && (tier.leases > 0 || tier.waiting.length > 0 || !tier.quarantined.isZero),
-  );
-  if (busy.length > 0) {
-    const errors = busy.map(({ name }) => ({
-      path: 'tiers',
-      value: name,
-      allowed: `tier ${name} must stay until it is empty`,
-    }));
-    return refuse(turn, 'INVALID_CONFIG', errors.map((error) => error.allowed).join('\n'), { errors });
+  const errors = [...tiersInUse(state, config), ...(source === 'patch' ? nominalsBeyond(state, config) : [])];
+  if (errors.length > 0) {
+    const lines = errors.map(({ path, value, allowed }) => `${path}: ${value} is not allowed; allowed: ${allowed}`);
+    return refuse(turn, 'INVALID_CONFIG', lines.join('\n'), { errors });
   }
   turn.emit('ConfigChanged', { config, hash, source, sized: sizePool(config, state.capacity) });
   return DONE;
+}
+
+/** A tier stays until it is empty. */
+function tiersInUse(state: PoolState, config: ResolvedConfig): FieldError[] {
+  const kept = new Set(config.tiers.map((tier) => tier.name));
+  return state.tiers
+    .filter(({ name, leases, waiting, quarantined }) => {
+      return !kept.has(name) && (leases > 0 || waiting.length > 0 || !quarantined.isZero);
+    })
+    .map(({ name }) => ({ path: 'tiers', value: name, allowed: `tier ${name} must stay until it is empty` }));
+}
+
+/**
+ * Who changes the nominals of a pool asks for no more than there is. What stands may come to more: a configuration at the start,
+ * as the machine is looked at after it, and any when the capacity falls; then the later tiers are cut (`sizePool`).
+ */
+function nominalsBeyond(state: PoolState, config: ResolvedConfig): FieldError[] {
+  const nominals = ({ tiers }: ResolvedConfig) => canonicalJson(tiers.map(({ name, nominal }) => [name, nominal]));
+  const declared = ({ detection }: ResolvedConfig) => canonicalJson(detection.capacity);
+  const isJudged = state.capacityRevision >= 0 && declared(config) === declared(state.config);
+  return isJudged && nominals(config) !== nominals(state.config) ? nominalErrors(config, state.capacity) : [];
 }
 
 export function observeCapacity(turn: Turn, { data }: CommandOf<'ObserveCapacity'>): Answer {
