@@ -12,7 +12,7 @@ export type Answer =
   | { readonly kind: 'lease'; readonly lease: LeaseRecord | EndedLease; readonly replayed: boolean }
   | { readonly kind: 'cancelled'; readonly request: WaitingRecord }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
-  | { readonly kind: 'done' };
+  | { readonly kind: 'done'; readonly replayed: boolean };
 
 export interface Decided {
   readonly events: readonly RecordedPoolEvent[];
@@ -26,4 +26,4 @@ export interface DecisionContext {
   planFor(state: PoolState, request: RequestSpec): Plan;
 }
 
-export const DONE: Answer = { kind: 'done' };
+export const DONE: Answer = { kind: 'done', replayed: false };

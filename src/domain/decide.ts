@@ -12,6 +12,7 @@ import {
   startWriter,
   triggerBreaker,
 } from './decide/pool.ts';
+import { repeated } from './decide/repeat.ts';
 import { cancel, expireRequests } from './decide/requests.ts';
 import { cordonTier, drainTier, endTierDrain, uncordonTier } from './decide/tiers.ts';
 import type { Journal } from './journal.ts';
@@ -27,7 +28,8 @@ export type { Answer, Decided, DecisionContext } from './answer.ts';
  */
 export function decide(state: PoolState, command: Command, context: DecisionContext, journal?: Journal): Decided {
   const turn = new Turn(state, command, journal);
-  const answer = answerTo(turn, command, context);
+  const answer = repeated(turn, command) ?? answerTo(turn, command, context);
+  turn.key = undefined; // what follows of itself is not what was asked for
   if (answer.kind !== 'refused') react(turn);
   return { events: turn.events, answer };
 }

@@ -1,5 +1,6 @@
 import type { EventType, RecordedPoolEvent } from '../model/events.ts';
 import { poolStream } from '../model/ids.ts';
+import { bindKey } from './evolve/keys.ts';
 import {
   foldGranted,
   foldNoticed,
@@ -62,6 +63,7 @@ export function evolve(state: PoolState, event: RecordedPoolEvent, journal?: Jou
   if (event.stream !== state.stream) opens(state, event);
   try {
     fold(state, event, journal);
+    if (event.metadata.key !== undefined) bindKey(state, event, event.metadata.key, journal);
   } catch (error) {
     if (error instanceof RangeError) throw new ImpossibleHistory(event, error.message, error);
     throw error;

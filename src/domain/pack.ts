@@ -76,6 +76,7 @@ export function unpackState({ rest, live, ended }: PackedState): PoolState {
     allocated: Tally.from(numbered, kept.allocated),
     quarantined: Tally.from(numbered, kept.quarantined),
     keys: new Map(kept.keys),
+    keysInOrder: new Map(kept.keys.filter(([, { n }]) => n >= 0).map(([scope, { n }]) => [n, scope])),
     quarantine: new Map(kept.quarantine),
     breakers: new Map(kept.breakers),
     ended: EndedLeases.from(endedOf(ended, numbered), endedFirst),

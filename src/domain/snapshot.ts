@@ -59,6 +59,7 @@ type Folded = Pick<
   | 'breakers'
   | 'soonestExpiry'
   | 'freed'
+  | 'keysInOrder'
 >;
 
 /** Plain JSON of a state. Maps become entries in the order of their keys (ended leases: of their ends), so that equal states give equal texts. */
@@ -74,7 +75,8 @@ function serializeState(state: PoolState): PlainState {
 
 /** All but the leases and what follows from them. Later folds change nothing of it. */
 export function serializeRest(state: PoolState): PlainRest {
-  const { numbered, whole, terms, waiting, soonestExpiry, freed, leases, ended, names, owners, ...kept } = state;
+  const { numbered, whole, terms, waiting, soonestExpiry, freed, keysInOrder, leases, ended, names, owners, ...kept } =
+    state;
   return {
     ...kept,
     allocated: state.allocated.toJSON(),

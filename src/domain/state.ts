@@ -70,7 +70,14 @@ export interface Quarantine {
 
 /** What an idempotency key is bound to. */
 export interface KeyRecord {
-  readonly leaseId: string;
+  /** null = what was done is about no lease. */
+  readonly leaseId: string | null;
+  /** Digest of what was asked for. */
+  readonly body: string;
+  /** The number of its binding among the keys that are kept for a time; -1 = it goes with its lease. */
+  readonly n: number;
+  /** When it was bound, Unix ms. */
+  readonly at: number;
 }
 
 /** The fold of a pool's events. `evolve` alone writes it. */
@@ -105,7 +112,12 @@ export interface PoolState {
   readonly waiting: Map<string, WaitingRecord>;
   /** The caller's name -> lease id, of live leases and waiting requests whose name is not that id (see `leaseNamed`). */
   readonly names: Map<string, string>;
+  /** By scope (evolve/keys.ts). */
   readonly keys: Map<string, KeyRecord>;
+  /** Scopes of the keys that are kept for a time by the number of their binding, from `keysFirst` to below `keysNext`. */
+  readonly keysInOrder: Map<number, string>;
+  keysFirst: number;
+  keysNext: number;
   /** What each owner with a quota holds; the others are not counted. */
   owners: Map<string, Tally>;
   readonly quarantine: Map<string, Quarantine>;
@@ -152,6 +164,9 @@ export function emptyState(): PoolState {
     waiting: new Map(),
     names: new Map(),
     keys: new Map(),
+    keysInOrder: new Map(),
+    keysFirst: 0,
+    keysNext: 0,
     owners: new Map(),
     quarantine: new Map(),
     breakers: new Map(),
@@ -170,9 +185,6 @@ export function tierNamed(state: PoolState, name: string): TierState | undefined
   for (const tier of state.tiers) if (tier.name === name) return tier;
   return undefined;
 }
-
-/** An idempotency key is scoped by owner and verb. */
-export const keyOf = (owner: string, verb: string, key: string): string => `${owner} ${verb} ${key}`;
 
 /** Live leases in the order of their grants. An undo and a snapshot change the order of a map, and events may not show it. */
 export const leasesInOrder = (state: PoolState): LeaseRecord[] =>

@@ -1,5 +1,12 @@
 import type { Command } from '../model/commands.ts';
-import { type EventData, type EventType, type RecordedPoolEvent, SCHEMA_VERSIONS } from '../model/events.ts';
+import {
+  type EventData,
+  type EventMetadata,
+  type EventType,
+  type RecordedPoolEvent,
+  SCHEMA_VERSIONS,
+} from '../model/events.ts';
+import type { BoundKey } from '../model/idempotency.ts';
 import { eventId, poolStream } from '../model/ids.ts';
 import { evolve } from './evolve.ts';
 import type { Journal } from './journal.ts';
@@ -16,12 +23,15 @@ export class Turn {
   readonly at: number;
   readonly events: RecordedPoolEvent[] = [];
   readonly journal: Journal | undefined;
+  /** The command's key: the first event binds it. */
+  key: BoundKey | undefined;
 
   constructor(state: PoolState, command: Command, journal: Journal | undefined) {
     this.state = state;
     this.command = command;
     this.at = Math.max(command.at, state.at);
     this.journal = journal;
+    this.key = undefined;
   }
 
   /** `correlationId`: the command that began it all, where that is another one. */
@@ -33,11 +43,17 @@ export class Turn {
       schemaVersion: SCHEMA_VERSIONS[type],
       at: this.at,
       data,
-      metadata: { correlationId, causationId: command.commandId, actor: command.actor },
+      metadata: this.#metadata(correlationId),
       stream: state.stream === '' ? poolStream((data as { poolId: string }).poolId) : state.stream,
       revision: state.revision + 1,
     } as unknown as RecordedPoolEvent;
     evolve(state, event, this.journal);
     this.events.push(event);
+  }
+
+  #metadata(correlationId: string): EventMetadata {
+    const { commandId: causationId, actor } = this.command;
+    if (this.key === undefined || this.events.length > 0) return { correlationId, causationId, actor };
+    return { correlationId, causationId, actor, key: this.key };
   }
 }

@@ -4,6 +4,7 @@ import { type BreakerChange, breakerChange } from '../domain/breaker-change.ts';
 import type { PoolState } from '../domain/state.ts';
 import type { Clock } from '../model/clock.ts';
 import type { CommandData } from '../model/commands.ts';
+import type { CommandKey } from '../model/idempotency.ts';
 import type { BreakerTrigger } from '../model/modes.ts';
 import type { Jitter } from './backoff.ts';
 import type { Batch } from './batch.ts';
@@ -18,7 +19,13 @@ export interface BreakerKeeperOptions {
   /** The change is in force; its event is on its way. */
   readonly changed: (change: BreakerChange) => void;
   /** Records the change, before anything that waits, as soon as the log accepts. */
-  readonly record: (data: CommandData['TriggerBreaker'], at: number) => void;
+  readonly record: (data: CommandData['TriggerBreaker'], at: number, by: Hand | undefined) => void;
+}
+
+/** Who set a mode by hand, and by which key. */
+export interface Hand {
+  readonly actor: string;
+  readonly key: CommandKey | undefined;
 }
 
 const isProbe = (call: Call, answer: Answer): boolean =>
@@ -70,7 +77,7 @@ export class BreakerKeeper {
   }
 
   /** `generation`: of the breaker that the trigger was seen by; null for a hand. True if it changes the mode. */
-  trigger(trigger: BreakerTrigger, generation: number | null): boolean {
+  trigger(trigger: BreakerTrigger, generation: number | null, by?: Hand): boolean {
     const { gate, state, clock, jitter, changed, record } = this.#options;
     const data = { trigger, generation, draw: jitter() };
     const at = Math.max(clock.now(), state.at);
@@ -79,7 +86,7 @@ export class BreakerKeeper {
     const { to, until, reopened } = change;
     gate.apply({ mode: to, generation: change.generation, until, reopened }, at);
     changed(change);
-    record(data, at);
+    record(data, at, by);
     return true;
   }
 }

@@ -134,7 +134,10 @@ export class Core implements EngineListener, AllocateDesk {
       clock,
       jitter,
       changed: (change) => this.live.breakerChanged({ writerId, ...change }),
-      record: (data, at) => this.engine.passFirst(new OwnCall(stamp.command('TriggerBreaker', data, SYSTEM, at))),
+      record: (data, at, by) => {
+        const command = stamp.command('TriggerBreaker', data, by?.actor ?? SYSTEM, at, by?.key);
+        this.engine.passFirst(new OwnCall(command));
+      },
     });
   }
 

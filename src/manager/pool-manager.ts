@@ -207,8 +207,8 @@ export class ResourcePoolManager implements PoolService, LeaseHome, AsyncDisposa
     return (await this.#enter()).drainTier(tier, deadlineMs, options);
   }
 
-  async setBreaker(mode: BreakerMode): Promise<PoolView['breaker']> {
-    return (await this.#enter()).setBreaker(mode);
+  async setBreaker(mode: BreakerMode, options: CallOptions = {}): Promise<PoolView['breaker']> {
+    return (await this.#enter()).setBreaker(mode, options);
   }
 
   async getConfig(): Promise<ConfigView> {

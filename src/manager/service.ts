@@ -19,8 +19,10 @@ export type {
 /** Who asks, and how. `actor` is recorded in the events' metadata. */
 export interface CallOptions {
   readonly actor?: string;
-  /** Scoped by owner and verb; a repeat answers as the first call did. */
+  /** Scoped by owner and verb; a repeat with the same body does nothing again and answers what there is now. */
   readonly idempotencyKey?: string;
+  /** Told before the answer if it is that to a repeat. */
+  readonly onReplayed?: () => void;
   /** Aborting a waiting allocate cancels it (one without a key). */
   readonly signal?: AbortSignal;
 }

@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../model/clock.ts';
 import type { Command, CommandData, CommandOf, CommandType } from '../model/commands.ts';
+import type { CommandKey } from '../model/idempotency.ts';
 import { commandIdSource } from '../model/ids.ts';
-import type { RequestSpec } from '../model/request.ts';
+import { type RequestSpec, requestBody } from '../model/request.ts';
+import { commandKey } from './command-key.ts';
 
 /** Who acts when nobody asked: deadlines, sensors, the start. */
 export const SYSTEM = 'system';
@@ -22,13 +24,16 @@ export class Stamp {
     data: CommandData[T],
     actor: string = SYSTEM,
     at = this.#clock.now(),
+    key?: CommandKey,
   ): CommandOf<T> {
     const command = { type, commandId: this.nextId(), at, actor, data } as unknown as Command;
-    return command as CommandOf<T>;
+    return (key === undefined ? command : { ...command, key }) as CommandOf<T>;
   }
 
   /** With an id that was taken before: it names a request that has no name of its own. */
   allocate(commandId: string, request: RequestSpec, actor: string): CommandOf<'Allocate'> {
-    return { type: 'Allocate', commandId, at: this.#clock.now(), actor, data: { request } };
+    const command = { type: 'Allocate', commandId, at: this.#clock.now(), actor, data: { request } } as const;
+    if (request.idempotencyKey === null) return command;
+    return { ...command, key: commandKey(request.idempotencyKey, requestBody(request, commandId))! };
   }
 }

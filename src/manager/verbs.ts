@@ -1,14 +1,17 @@
 import type { Answer } from '../domain/answer.ts';
+import { boundTo } from '../domain/decide/repeat.ts';
 import type { LeaseRecord, PoolState } from '../domain/state.ts';
 import { leaseView, poolView, requestView, tierView } from '../domain/views.ts';
 import type { CommandData, CommandType } from '../model/commands.ts';
 import { type ErrorCode, type FieldError, invalid, isPoolError, PoolError } from '../model/errors.ts';
+import type { CommandKey } from '../model/idempotency.ts';
 import type { BreakerMode, BreakerTrigger } from '../model/modes.ts';
 import { type Refusal, refusalError } from '../model/refusals.ts';
 import { mergeConfig } from '../model/resolve-config.ts';
 import type { PoolView, RequestView, TierView } from '../model/views.ts';
 import { AllocateCall, type Presenter } from './allocate-call.ts';
 import { AskedCall } from './call.ts';
+import { commandKey } from './command-key.ts';
 import { type Core, configHash } from './core.ts';
 import { Lease, type LeaseHome } from './lease.ts';
 import { type SpecOptions, specify } from './request-spec.ts';
@@ -90,75 +93,77 @@ export class Verbs {
     }
   }
 
-  release(leaseId: string, token: number, actor: string = CALLER): Promise<void> {
-    return this.#ask('Release', { leaseId, token, cause: 'holder' }, actor, nothing);
+  release(leaseId: string, token: number): Promise<void> {
+    return this.#ask('Release', { leaseId, token, cause: 'holder' }, NO_OPTIONS, nothing);
   }
 
-  releaseLease(leaseId: string, token: number, { actor = CALLER }: CallOptions): Promise<LeaseAnswer> {
-    return this.#ask('Release', { leaseId, token, cause: 'holder' }, actor, leaseAnswer);
+  releaseLease(leaseId: string, token: number, options: CallOptions): Promise<LeaseAnswer> {
+    return this.#ask('Release', { leaseId, token, cause: 'holder' }, options, leaseAnswer);
   }
 
-  renewLease(
-    leaseId: string,
-    token: number,
-    ttlMs: number | undefined,
-    { actor = CALLER }: CallOptions,
-  ): Promise<LeaseAnswer> {
+  renewLease(leaseId: string, token: number, ttlMs: number | undefined, options: CallOptions): Promise<LeaseAnswer> {
     if (ttlMs !== undefined) checkMs('ttlMs', ttlMs, 1);
-    return this.#ask('Renew', { leaseId, token, ttlMs: ttlMs ?? null }, actor, leaseAnswer);
+    return this.#ask('Renew', { leaseId, token, ttlMs: ttlMs ?? null }, options, leaseAnswer);
   }
 
   revokeLease(
     leaseId: string,
     reason: string | undefined,
     graceMs: number | undefined,
-    { actor = CALLER }: CallOptions,
+    options: CallOptions,
   ): Promise<LeaseAnswer> {
     if (graceMs !== undefined) checkMs('graceMs', graceMs, 0);
-    return this.#ask('Revoke', { leaseId, reason: reason ?? null, graceMs: graceMs ?? null }, actor, leaseAnswer);
+    return this.#ask('Revoke', { leaseId, reason: reason ?? null, graceMs: graceMs ?? null }, options, leaseAnswer);
   }
 
   /** The request as it stood when it was cancelled. */
-  cancelRequest(requestId: string, { actor = CALLER }: CallOptions): Promise<RequestView> {
+  cancelRequest(requestId: string, options: CallOptions): Promise<RequestView> {
     const { state } = this.#core;
-    return this.#ask('Cancel', { requestId, reason: 'asked' }, actor, (answer) => {
+    return this.#ask('Cancel', { requestId, reason: 'asked' }, options, (answer) => {
       if (answer.kind !== 'cancelled') throw unexpected(answer);
       return requestView(state, answer.request);
     });
   }
 
-  cordonTier(tier: string, { actor = CALLER }: CallOptions): Promise<TierView> {
-    return this.#ask('CordonTier', { tier }, actor, () => this.#tierNow(tier));
+  cordonTier(tier: string, options: CallOptions): Promise<TierView> {
+    return this.#ask('CordonTier', { tier }, options, () => this.#tierNow(tier));
   }
 
-  uncordonTier(tier: string, { actor = CALLER }: CallOptions): Promise<TierView> {
-    return this.#ask('UncordonTier', { tier }, actor, () => this.#tierNow(tier));
+  uncordonTier(tier: string, options: CallOptions): Promise<TierView> {
+    return this.#ask('UncordonTier', { tier }, options, () => this.#tierNow(tier));
   }
 
-  drainTier(tier: string, deadlineMs: number, { actor = CALLER }: CallOptions): Promise<TierView> {
+  drainTier(tier: string, deadlineMs: number, options: CallOptions): Promise<TierView> {
     checkMs('deadlineMs', deadlineMs, 0);
-    return this.#ask('DrainTier', { tier, deadlineMs }, actor, () => this.#tierNow(tier));
+    return this.#ask('DrainTier', { tier, deadlineMs }, options, () => this.#tierNow(tier));
   }
 
   drainPool(deadlineMs: number | null): Promise<void> {
     if (deadlineMs !== null) checkMs('deadlineMs', deadlineMs, 0);
-    return this.#ask('DrainPool', { deadlineMs }, CALLER, nothing);
+    return this.#ask('DrainPool', { deadlineMs }, NO_OPTIONS, nothing);
   }
 
   /** In force at once; recorded as soon as the log accepts. */
-  setBreaker(mode: BreakerMode): PoolView['breaker'] {
+  setBreaker(mode: BreakerMode, { actor = CALLER, idempotencyKey, onReplayed }: CallOptions): PoolView['breaker'] {
     const trigger = Object.hasOwn(FORCED, mode) ? FORCED[mode] : undefined;
     if (trigger === undefined) throw invalid([{ path: 'mode', value: mode, allowed: Object.keys(FORCED).join(', ') }]);
-    this.#core.breaker.trigger(trigger, null);
+    const key = commandKey(idempotencyKey, { mode });
+    if (key !== undefined && this.#hasSetBreaker(actor, key)) onReplayed?.();
+    else this.#core.breaker.trigger(trigger, null, { actor, key });
     const { mode: now, until } = this.#core.gate.record;
     return { mode: now, until };
   }
 
-  patchConfig(
-    patch: unknown,
-    expectedRevision: number | undefined,
-    { actor = CALLER }: CallOptions,
-  ): Promise<ConfigView> {
+  /** What is in force before it is decided is looked up before it, too. */
+  #hasSetBreaker(actor: string, key: CommandKey): boolean {
+    const { state, options } = this.#core;
+    const bound = boundTo(state, { ...key, owner: actor, verb: 'TriggerBreaker' }, options.clock.now());
+    if (bound !== undefined && bound.body !== key.body)
+      throw new PoolError('IDEMPOTENCY_KEY_REUSED', `the key ${key.key} was used with another body`);
+    return bound !== undefined;
+  }
+
+  patchConfig(patch: unknown, expectedRevision: number | undefined, options: CallOptions): Promise<ConfigView> {
     const { state } = this.#core;
     const config = mergeConfig(state.config, patch);
     const data = {
@@ -167,20 +172,25 @@ export class Verbs {
       source: 'patch',
       expectedRevision: expectedRevision ?? null,
     } as const;
-    return this.#ask('Configure', data, actor, () => configView(state));
+    const body = { patch, expectedRevision: expectedRevision ?? null };
+    return this.#ask('Configure', data, options, () => configView(state), body);
   }
 
   poolNow(): PoolView {
     return poolView(this.#core.state, this.#core.gate.record);
   }
 
+  /** `body`: what two calls with one key must have in common, where that is not the command's data. */
   #ask<T extends CommandType, R>(
     type: T,
     data: CommandData[T],
-    actor: string,
+    { actor = CALLER, idempotencyKey, onReplayed }: CallOptions,
     present: (answer: Told) => R,
+    body: unknown = data,
   ): Promise<R> {
-    const call = new AskedCall(this.#core.options.stamp.command(type, data, actor), present);
+    const key = commandKey(idempotencyKey, body);
+    const command = this.#core.options.stamp.command(type, data, actor, undefined, key);
+    const call = new AskedCall(command, onReplayed === undefined ? present : telling(present, onReplayed));
     this.#core.engine.pass(call);
     return call.promise;
   }
@@ -202,7 +212,15 @@ export const configView = (state: PoolState): ConfigView => ({
   revision: state.configRevision,
 });
 
+const NO_OPTIONS: CallOptions = {};
 const nothing = (): void => undefined;
+
+const telling =
+  <R>(present: (answer: Told) => R, onReplayed: () => void) =>
+  (answer: Told): R => {
+    if ('replayed' in answer && answer.replayed) onReplayed();
+    return present(answer);
+  };
 
 function leaseAnswer(answer: Told): LeaseAnswer {
   if (answer.kind !== 'lease') throw unexpected(answer);

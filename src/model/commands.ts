@@ -1,5 +1,6 @@
 import type { Amounts } from './amounts.ts';
 import type { ResolvedConfig } from './config.ts';
+import type { CommandKey } from './idempotency.ts';
 import type { BreakerTrigger } from './modes.ts';
 import type { RequestSpec } from './request.ts';
 
@@ -55,6 +56,8 @@ interface Stamped<Type extends string, Data> {
   /** Wall time of the stamp, Unix ms. */
   readonly at: number;
   readonly actor: string;
+  /** Given by callers who may repeat themselves. */
+  readonly key?: CommandKey;
   readonly data: Data;
 }
 

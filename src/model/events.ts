@@ -1,5 +1,6 @@
 import type { Amounts } from './amounts.ts';
 import type { ResolvedConfig } from './config.ts';
+import type { BoundKey } from './idempotency.ts';
 import type { BreakerMode, BreakerTrigger, TierMode, TierTrigger } from './modes.ts';
 import type { Refusal } from './refusals.ts';
 import type { RequestSpec } from './request.ts';
@@ -122,6 +123,8 @@ export interface EventMetadata {
   /** The command that this event came of. */
   readonly causationId: string;
   readonly actor: string;
+  /** In the first event of a command that came with a key. */
+  readonly key?: BoundKey;
 }
 
 interface Envelope<Type extends string, Data> {

@@ -49,6 +49,12 @@ export interface RequestSpec {
   readonly detached: boolean;
 }
 
+/** What two requests with one key must have in common: neither how they wait, nor a name that the manager made. */
+export function requestBody(request: RequestSpec, madeId: string): object {
+  const { requirements, idempotencyKey, detached, waitMs, id, ...body } = request;
+  return { ...body, id: id === madeId ? null : id };
+}
+
 export const DEFAULT_OWNER = 'anonymous';
 const MAX_MS = 366 * 86_400_000;
 const MAX_LABELS = 64;

@@ -17,6 +17,8 @@ export function copyPresent(state: PoolState): PoolState {
     waiting: new Map(state.waiting),
     names: new Map(),
     keys: new Map(),
+    keysInOrder: new Map(),
+    keysFirst: state.keysNext,
     owners: copyValues(state.owners, (held) => held.copy()),
     quarantine: new Map(state.quarantine),
     breakers: new Map(state.breakers),
@@ -29,6 +31,8 @@ export const copyState = (state: PoolState): PoolState => ({
   ended: state.ended.copy(),
   names: new Map(state.names),
   keys: new Map(state.keys),
+  keysInOrder: new Map(state.keysInOrder),
+  keysFirst: state.keysFirst,
 });
 
 /** About how many records the copy holds: what bounds how many copies are kept. */

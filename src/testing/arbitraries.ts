@@ -1,8 +1,10 @@
 import type { PoolState } from '../domain/state.ts';
+import { canonicalJson } from '../model/canonical.ts';
 import type { Command, CommandData, CommandType } from '../model/commands.ts';
 import type { ResolvedConfig } from '../model/config.ts';
+import type { CommandKey } from '../model/idempotency.ts';
 import type { BreakerTrigger } from '../model/modes.ts';
-import type { RequestSpec } from '../model/request.ts';
+import { type RequestSpec, requestBody } from '../model/request.ts';
 
 /** Five whole numbers from 0 that a command is made of: what a property test draws, and shrinks. */
 export type Choice = readonly [kind: number, a: number, b: number, c: number, d: number];
@@ -159,8 +161,30 @@ export function commandFor(
     return left < 0;
   })!;
   const made = make(state, choice);
-  return made && ({ ...stamp, actor: 'test', type: made[0], data: made[1] } as Command);
+  if (made === undefined) return undefined;
+  const [type, data] = made;
+  const key = keyFor(type, data, choice, stamp.commandId);
+  return { ...stamp, actor: 'test', type, data, ...(key !== undefined && { key }) } as Command;
 }
+
+/** An allocate has the key that is in its request; of other commands a few have one of a few keys. */
+function keyFor(type: CommandType, data: object, [, , , c, d]: Choice, commandId: string): CommandKey | undefined {
+  if ('request' in data) {
+    const { idempotencyKey } = data.request as RequestSpec;
+    const body = canonicalJson(requestBody(data.request as RequestSpec, commandId));
+    return idempotencyKey === null ? undefined : { key: idempotencyKey, body };
+  }
+  return KEYED.has(type) && d % 5 === 0 ? { key: `k${c % 33}`, body: canonicalJson(data) } : undefined;
+}
+
+const KEYED: ReadonlySet<CommandType> = new Set<CommandType>([
+  'Release',
+  'Renew',
+  'Revoke',
+  'CordonTier',
+  'UncordonTier',
+  'DrainTier',
+]);
 
 /** Numbers in [0, 2^32) that a seed settles (Mulberry32, Tommy Ettinger). */
 export function randomSource(seed: number): () => number {

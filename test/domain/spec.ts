@@ -4,12 +4,13 @@ import { checkInvariants } from '../../src/domain/invariants.ts';
 import type { Journal } from '../../src/domain/journal.ts';
 import { compilePlan } from '../../src/domain/plan.ts';
 import { emptyState, type LeaseRecord, type PoolState, type WaitingRecord } from '../../src/domain/state.ts';
-import type { CommandData, CommandOf, CommandType } from '../../src/model/commands.ts';
+import { canonicalJson } from '../../src/model/canonical.ts';
+import type { Command, CommandData, CommandOf, CommandType } from '../../src/model/commands.ts';
 import type { ResolvedConfig } from '../../src/model/config.ts';
 import type { RecordedPoolEvent } from '../../src/model/events.ts';
 import { commandIdSource } from '../../src/model/ids.ts';
 import type { Refusal } from '../../src/model/refusals.ts';
-import type { RequestSpec } from '../../src/model/request.ts';
+import { type RequestSpec, requestBody } from '../../src/model/request.ts';
 import { parseConfig } from '../../src/model/resolve-config.ts';
 
 export const START = Date.UTC(2026, 0, 1);
@@ -50,6 +51,9 @@ export const request = (id: string, fields: Partial<RequestSpec>): RequestSpec =
   ...fields,
 });
 
+const keyIn = (data: object): string | null =>
+  'request' in data ? (data.request as RequestSpec).idempotencyKey : null;
+
 /** A pool to which commands are given in turn; every event's state is checked against the invariants. */
 export class Spec {
   readonly state: PoolState = emptyState();
@@ -68,15 +72,33 @@ export class Spec {
     this.when('ObserveCapacity', { hostId: 'h', source: 'declared', capacity });
   }
 
-  command<T extends CommandType>(type: T, data: CommandData[T]): CommandOf<T> {
-    return { type, commandId: this.#nextId(), at: this.now, actor: 'test', data } as unknown as CommandOf<T>;
+  /** The pool as it is after a restart, recovered to this state. */
+  restartedAt(state: PoolState): Spec {
+    return Object.assign(new Spec(), { state, now: this.now });
+  }
+
+  /** With a key if one is given; that of an allocate is in its request. */
+  command<T extends CommandType>(type: T, data: CommandData[T], key: string | null = keyIn(data)): CommandOf<T> {
+    const stamped = { type, commandId: this.#nextId(), at: this.now, actor: 'test', data };
+    const body = 'request' in data ? requestBody(data.request, stamped.commandId) : data;
+    const command = key === null ? stamped : { ...stamped, key: { key, body: canonicalJson(body) } };
+    return command as unknown as CommandOf<T>;
   }
 
   when<T extends CommandType>(type: T, data: CommandData[T], journal?: Journal): Decided {
-    const decided = decide(this.state, this.command(type, data), this.context, journal);
+    return this.decide(this.command(type, data), journal);
+  }
+
+  /** As `when`, with an idempotency key. */
+  keyed<T extends CommandType>(key: string, type: T, data: CommandData[T]): Decided {
+    return this.decide(this.command(type, data, key));
+  }
+
+  decide(command: Command, journal?: Journal): Decided {
+    const decided = decide(this.state, command, this.context, journal);
     this.log.push(...decided.events);
     const wrong = checkInvariants(this.state);
-    if (wrong.length > 0) throw new Error(`after ${type}: ${wrong.join('; ')}`);
+    if (wrong.length > 0) throw new Error(`after ${command.type}: ${wrong.join('; ')}`);
     return decided;
   }
 

@@ -1,5 +1,4 @@
 import { type Amounts, isZero } from '../../model/amounts.ts';
-import { canonicalJson } from '../../model/canonical.ts';
 import type { CommandOf } from '../../model/commands.ts';
 import type { RequestSpec } from '../../model/request.ts';
 import type { Answer, DecisionContext } from '../answer.ts';
@@ -12,19 +11,16 @@ import { leastOf } from '../plan.ts';
 import { admits, rankOf } from '../queue.ts';
 import { quotaCeiling, quotaLack } from '../quota.ts';
 import { refuse } from '../refuse.ts';
-import { keyOf, leaseNamed, type PoolState, type TierState, tierNamed } from '../state.ts';
+import { leaseNamed, type PoolState, type TierState, tierNamed } from '../state.ts';
 import type { Turn } from '../turn.ts';
-import { fenced } from './lease.ts';
 
 /**
- * idempotency -> validity -> never-fits -> breaker -> tier modes -> quota -> capacity and borrowing -> queue. The form was judged at
- * the door; what depends on the configuration is judged after the key, so that a repeat finds its lease though that has changed.
+ * validity -> never-fits -> breaker -> tier modes -> quota -> capacity and borrowing -> queue. The form was judged at the door, and
+ * the key before all this (`repeated`): a repeat finds its lease though the configuration has changed.
  */
 export function allocate(turn: Turn, command: CommandOf<'Allocate'>, context: DecisionContext): Answer {
   const { state } = turn;
   const { request } = command.data;
-  const replay = request.idempotencyKey === null ? undefined : replayed(turn, request);
-  if (replay !== undefined) return replay;
   const plan = context.planFor(state, request);
   if (plan.errors !== null) {
     const lines = plan.errors.map((error) => `${error.path}: ${error.value} is not allowed; allowed: ${error.allowed}`);
@@ -38,29 +34,6 @@ export function allocate(turn: Turn, command: CommandOf<'Allocate'>, context: De
   if (request.deadline !== null && request.deadline <= turn.at)
     return refuse(turn, 'WAIT_EXPIRED', `the deadline ${request.deadline} has passed`);
   return refusedByBreaker(turn, context) ?? closed(turn, plan) ?? place(turn, command, plan, context);
-}
-
-/** The answer to a key that is bound already. */
-function replayed(turn: Turn, request: RequestSpec): Answer | undefined {
-  const { state } = turn;
-  const bound = state.keys.get(keyOf(request.owner, 'allocate', request.idempotencyKey!));
-  if (bound === undefined) return undefined;
-  const lease = state.leases.get(bound.leaseId);
-  const waiting = state.waiting.get(bound.leaseId);
-  const ended = state.ended.get(bound.leaseId);
-  const first = lease?.request ?? waiting?.request ?? ended?.lease.request;
-  if (first === undefined) return undefined;
-  if (bodyOf(first, bound.leaseId) !== bodyOf(request, turn.command.commandId)) {
-    return refuse(turn, 'IDEMPOTENCY_KEY_REUSED', `the key ${request.idempotencyKey} was used with another body`);
-  }
-  if (lease !== undefined) return { kind: 'granted', lease, replayed: true };
-  return waiting !== undefined ? { kind: 'queued', request: waiting, replayed: true } : fenced(turn, ended!);
-}
-
-/** What two requests with one key must have in common; a name that the manager made is no part of it. */
-function bodyOf(request: RequestSpec, madeId: string): string {
-  const { requirements, idempotencyKey, detached, waitMs, id, ...body } = request;
-  return canonicalJson({ ...body, id: id === madeId ? null : id });
 }
 
 /** What keeps every request out now, whatever it asks for. */

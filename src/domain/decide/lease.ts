@@ -18,7 +18,7 @@ const wrongToken = (turn: Turn, lease: LeaseRecord, token: number): Answer =>
     revision: lease.revision,
   });
 
-const unknown = (turn: Turn, leaseId: string): Answer =>
+export const unknown = (turn: Turn, leaseId: string): Answer =>
   refuse(turn, 'NOT_FOUND', `there is no lease ${leaseId}, or it ended too long ago`);
 
 /** A lease that is held under this token, or the answer that says why not. */

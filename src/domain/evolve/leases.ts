@@ -5,10 +5,10 @@ import { addEntry, dropEntry, type Journal, put, putEntry } from '../journal.ts'
 import type { LeaseTerms } from '../lease-terms.ts';
 import { isOverAt } from '../placement.ts';
 import { admits } from '../queue.ts';
-import { keyOf, LeaseRecord, type PoolState, tierNamed } from '../state.ts';
+import { LeaseRecord, type PoolState, tierNamed } from '../state.ts';
 import type { EventOf } from './event.ts';
 import { noLonger, sooner } from './expiry.ts';
-import { bindKey } from './keys.ts';
+import { forgetGrant } from './keys.ts';
 import { removeWaiting } from './requests.ts';
 
 export function foldGranted(state: PoolState, event: EventOf<'LeaseGranted'>, journal: Journal | undefined): void {
@@ -27,7 +27,6 @@ export function foldGranted(state: PoolState, event: EventOf<'LeaseGranted'>, jo
   if (lease.name !== null && !waited) takeName(state, event, lease.name, journal);
   journal?.note(state, 'lastToken', state.lastToken);
   state.lastToken = data.token;
-  bindKey(state, data, journal);
 }
 
 /** A waiter has had its name since it queued. That no two leases have one id shows when they are asked for by it (`LiveLeases`). */
@@ -120,15 +119,14 @@ function forget(state: PoolState, at: number, journal: Journal | undefined): voi
   const { ended } = state;
   const { retentionMs, maxEntries } = state.config.idempotency;
   while (ended.size > 0 && (ended.size > maxEntries || at - ended.oldestEndedAt > retentionMs)) {
-    if (state.keys.size > 0) unbindKey(state, ended.nth(ended.first).lease, journal);
+    if (state.keys.size > 0) forgetKey(state, ended.nth(ended.first).lease, journal);
     journal?.note(ended, 'forgotten', undefined);
     ended.forgetFirst(journal !== undefined);
   }
 }
 
-function unbindKey(state: PoolState, { idempotencyKey, owner }: LeaseRecord, journal: Journal | undefined): void {
-  if (idempotencyKey !== null) dropEntry(journal, state.keys, keyOf(owner, 'allocate', idempotencyKey));
-}
+const forgetKey = (state: PoolState, lease: LeaseRecord, journal: Journal | undefined): void =>
+  forgetGrant(state, lease.owner, lease.idempotencyKey, lease.leaseId, journal);
 
 export function foldNoticed(state: PoolState, event: EventOf<'RevocationNoticed'>, journal: Journal | undefined): void {
   const lease = leaseOf(state, event);

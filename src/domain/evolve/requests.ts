@@ -1,8 +1,8 @@
 import { ImpossibleHistory } from '../impossible.ts';
 import { dropEntry, type Journal, put, putEntry } from '../journal.ts';
-import { keyOf, leaseNamed, type PoolState, tierNamed, type WaitingRecord } from '../state.ts';
+import { leaseNamed, type PoolState, tierNamed, type WaitingRecord } from '../state.ts';
 import type { EventOf } from './event.ts';
-import { bindKey } from './keys.ts';
+import { forgetGrant } from './keys.ts';
 
 export function foldQueued(state: PoolState, event: EventOf<'RequestQueued'>, journal: Journal | undefined): void {
   const tier = tierNamed(state, event.data.tier);
@@ -15,7 +15,6 @@ export function foldQueued(state: PoolState, event: EventOf<'RequestQueued'>, jo
   put(journal, tier, 'waiting', tier.waiting.toSpliced(at, 0, record));
   putEntry(journal, state.waiting, record.leaseId, record);
   if (record.request.id !== record.leaseId) putEntry(journal, state.names, record.request.id, record.leaseId);
-  bindKey(state, event.data, journal);
 }
 
 /** Binary search for where a rank stands; equal ranks in the order of their lease ids, which ascend with time. */
@@ -48,8 +47,7 @@ function leave(
     throw new ImpossibleHistory(event, `${event.data.leaseId} does not wait as ${event.data.requestId}`);
   removeWaiting(state, record.leaseId, journal);
   if (record.request.id !== record.leaseId) dropEntry(journal, state.names, record.request.id);
-  const { idempotencyKey, owner } = record.request;
-  if (idempotencyKey !== null) dropEntry(journal, state.keys, keyOf(owner, 'allocate', idempotencyKey));
+  forgetGrant(state, record.request.owner, record.request.idempotencyKey, record.leaseId, journal);
 }
 
 export const foldCancelled = (

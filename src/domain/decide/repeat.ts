@@ -1,0 +1,51 @@
+import type { Command } from '../../model/commands.ts';
+import type { BoundKey } from '../../model/idempotency.ts';
+import type { Answer } from '../answer.ts';
+import { isKept, scopeOf } from '../evolve/keys.ts';
+import { refuse } from '../refuse.ts';
+import type { KeyRecord, PoolState } from '../state.ts';
+import type { Turn } from '../turn.ts';
+import { fenced, unknown } from './lease.ts';
+
+/**
+ * The answer to a command whose key is bound already: nothing is done again, whatever the verb. Undefined = it has no key or is the first
+ * with it; then the first event that it causes binds the key.
+ */
+export function repeated(turn: Turn, command: Command): Answer | undefined {
+  const { key } = command;
+  if (key === undefined) return undefined;
+  const whole = { ...key, owner: ownerOf(turn.state, command), verb: command.type };
+  // A breaker's change is in force before it is decided: the door has looked.
+  const bound = command.type === 'TriggerBreaker' ? undefined : boundTo(turn.state, whole, turn.at);
+  if (bound === undefined) {
+    turn.key = whole;
+    return undefined;
+  }
+  if (bound.body === key.body) return asBefore(turn, command.type, bound);
+  return refuse(turn, 'IDEMPOTENCY_KEY_REUSED', `the key ${key.key} was used with another body`);
+}
+
+/** What the key is bound to, if it still answers at `now`, Unix ms. */
+export function boundTo(state: PoolState, key: BoundKey, now: number): KeyRecord | undefined {
+  const bound = state.keys.get(scopeOf(key));
+  return bound !== undefined && isKept(state, bound, now) ? bound : undefined;
+}
+
+function ownerOf(state: PoolState, { type, data, actor }: Command): string {
+  if (type === 'Allocate') return data.request.owner;
+  if (!('leaseId' in data)) return actor;
+  return state.leases.get(data.leaseId)?.owner ?? state.ended.get(data.leaseId)?.lease.owner ?? actor;
+}
+
+/** What the command was about, as it stands now. Who holds or wants a lease that has ended is told so; who ended it has his answer. */
+function asBefore(turn: Turn, verb: Command['type'], { leaseId }: KeyRecord): Answer {
+  if (leaseId === null) return { kind: 'done', replayed: true };
+  const { leases, waiting, ended } = turn.state;
+  const lease = leases.get(leaseId);
+  if (lease !== undefined) return { kind: verb === 'Allocate' ? 'granted' : 'lease', lease, replayed: true };
+  const request = waiting.get(leaseId);
+  if (request !== undefined) return { kind: 'queued', request, replayed: true };
+  const last = ended.get(leaseId);
+  if (last === undefined) return unknown(turn, leaseId);
+  return verb === 'Allocate' || verb === 'Renew' ? fenced(turn, last) : { kind: 'lease', lease: last, replayed: true };
+}
