@@ -6,7 +6,7 @@ import { type LeaseRecord, type PoolState, waitersInOrder } from '../domain/stat
 import type { LiveActors } from '../machines/live/actors.ts';
 import { canonicalJson } from '../model/canonical.ts';
 import type { Clock } from '../model/clock.ts';
-import type { CommandData, CommandType } from '../model/commands.ts';
+import type { CommandData, CommandOf, CommandType } from '../model/commands.ts';
 import type { ResolvedConfig } from '../model/config.ts';
 import type { EventStore } from '../model/event-store.ts';
 import { type NewEvent, type RecordedPoolEvent, SCHEMA_VERSIONS } from '../model/events.ts';
@@ -14,7 +14,7 @@ import { eventId, poolStream } from '../model/ids.ts';
 import type { Logger, ResourceIssue } from '../model/interfaces.ts';
 import type { Refusal } from '../model/refusals.ts';
 import type { Committed } from '../rx/committed.ts';
-import { issueOf } from './alerts.ts';
+import { cameBack, issueOf } from './alerts.ts';
 import type { AllocateCall, AllocateDesk } from './allocate-call.ts';
 import { AuditLog } from './audit-log.ts';
 import type { Jitter } from './backoff.ts';
@@ -204,6 +204,7 @@ export class Core implements EngineListener, AllocateDesk {
   }
 
   refused({ command }: Call, refusal: Refusal): void {
+    if (command.type === 'Release') this.#releasedLate(command);
     if (command.type !== 'Allocate') return;
     this.audit.refused({ request: command.data.request, refusal, breaker: this.gate.mode }, command.at, command.actor);
   }
@@ -241,11 +242,17 @@ export class Core implements EngineListener, AllocateDesk {
     this.submit('Cancel', { requestId, reason: 'callerGone' });
   }
 
+  #releasedLate({ data, at }: CommandOf<'Release'>): void {
+    const ended = this.state.ended.get(data.leaseId);
+    if (ended !== undefined && ended.reason !== null && ended.lease.token === data.token)
+      this.options.alert(cameBack(ended, at));
+  }
+
   #follow(event: RecordedPoolEvent, own: boolean, nowMs: number): void {
     this.deadlines.follow(event, own, nowMs);
     this.waiters.follow(event);
     this.watches.follow(event);
-    const issue = issueOf(event);
+    const issue = issueOf(event, (leaseId) => this.state.ended.get(leaseId));
     if (issue !== undefined) this.options.alert(issue);
     if (event.type !== 'ConfigChanged') return;
     this.gate.configure(event.data.config);
