@@ -9,19 +9,38 @@ export interface Case {
 
 export type Step = Readonly<Record<string, unknown>>;
 
+/** A call of the runner, at the level of the raw messages. */
+export interface RawCall {
+  readonly messages: unknown[];
+  readonly end: unknown;
+  readonly streamsRequests: boolean;
+  send(json: unknown): void;
+  halfClose(): void;
+  cancel(): void;
+  /** Waits for `count` messages, or the end, and takes up to that many. */
+  take(count: number): Promise<unknown[]>;
+  /** Waits for the end and takes everything before it. */
+  takeAll(): Promise<unknown[]>;
+}
+
 interface Runner {
+  readonly Call: new (client: unknown, name: string, options: object) => RawCall;
   connect(target: string): { close(): void };
   runCase(client: unknown, target: string, testCase: Case): Promise<{ problems: string[] }>;
 }
 
 const RUNNER = fileURLToPath(new URL('../support/eventstoredb/recorded/run.mjs', import.meta.url));
 
+/** The recorded cases' own runner. */
+export const runner = async (): Promise<Runner> =>
+  (await import(/* @vite-ignore */ pathToFileURL(RUNNER).href)) as Runner;
+
 /** Runs a case with the recorded cases' own runner; the differences it finds, as lines. */
 export async function problemsOf(target: string, testCase: Case): Promise<readonly string[]> {
-  const runner = (await import(/* @vite-ignore */ pathToFileURL(RUNNER).href)) as Runner;
-  const client = runner.connect(target);
+  const { connect, runCase } = await runner();
+  const client = connect(target);
   try {
-    return (await runner.runCase(client, target, testCase)).problems;
+    return (await runCase(client, target, testCase)).problems;
   } finally {
     client.close();
   }

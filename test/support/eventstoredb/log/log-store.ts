@@ -49,7 +49,7 @@ export class LogStore implements EventLog {
     const entry = this.#streams.get(name);
     return {
       last: this.#committedLast(name),
-      metadata: this.#metadataOf(name, (metastream) => this.#committedLast(metastream)),
+      metadata: this.#readerMetadata(name),
       recordAt: (revision) => (revision < (entry?.committedCount ?? 0) ? entry?.records[revision] : undefined),
     };
   }
@@ -64,7 +64,7 @@ export class LogStore implements EventLog {
     const entry = this.#streams.get(name);
     return {
       last: this.#stagedLast(name),
-      metadata: this.#metadataOf(name, (metastream) => this.#stagedMetadataLast(name, metastream)),
+      metadata: this.#writerMetadata(name),
       recordAt: (revision) => entry?.records[revision],
     };
   }
@@ -148,16 +148,23 @@ export class LogStore implements EventLog {
     return isMetastream(name) ? this.#committedLast(name) : NO_STREAM;
   }
 
-  /** A tombstone takes the metadata with it, although its stream may still be written. */
-  #stagedMetadataLast(name: string, metastream: string): number {
-    return this.#stagedLast(name) === TOMBSTONE_REVISION ? TOMBSTONE_REVISION : this.#stagedLast(metastream);
+  /** What readers go by: JSON only, and a metadata stream keeps its last event, whatever its own metadata says. */
+  #readerMetadata(name: string): StreamMetadata {
+    if (isMetastream(name)) return METASTREAM_METADATA;
+    const metastream = metastreamOf(name);
+    const record = this.#streams.get(metastream)?.records[this.#committedLast(metastream)];
+    return record === undefined || !record.isJson ? NO_METADATA : this.#parsed(metastream, record);
   }
 
-  #metadataOf(name: string, lastOf: (metastream: string) => number): StreamMetadata {
-    if (isMetastream(name)) return METASTREAM_METADATA;
-    const entry = this.#streams.get(metastreamOf(name));
-    const record = entry?.records[lastOf(metastreamOf(name))];
-    if (entry === undefined || record === undefined || !record.isJson) return NO_METADATA;
+  /** What the writer goes by: any last event, of metadata streams too, whatever it says it is. */
+  #writerMetadata(name: string): StreamMetadata {
+    const metastream = metastreamOf(name);
+    const record = this.#streams.get(metastream)?.records[this.#stagedLast(metastream)];
+    return record === undefined ? NO_METADATA : this.#parsed(metastream, record);
+  }
+
+  #parsed(metastream: string, record: LogRecord): StreamMetadata {
+    const entry = this.#entryOf(metastream);
     if (entry.parsed?.record !== record) entry.parsed = { record, metadata: parseStreamMetadata(record.data) };
     return entry.parsed.metadata;
   }

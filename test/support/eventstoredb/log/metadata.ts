@@ -1,3 +1,4 @@
+import { type Json, type JsonObject, type ParsedJson, parseLenient, stringifyLenient } from './lenient-json.ts';
 import { TOMBSTONE_REVISION } from './record.ts';
 
 /** What of a stream's metadata decides which events a reader sees. */
@@ -16,20 +17,23 @@ export const METASTREAM_METADATA: StreamMetadata = { maxCount: 1 };
 export const SOFT_DELETED_JSON = '{"$tb":9223372036854775807}';
 
 const LONG_MAX = 2n ** 63n - 1n;
-const LONGEST_AGE_SECONDS = 922_337_203_685;
+/** The longest time span that the server can hold. */
+const LONGEST_SECONDS = 922_337_203_685n;
 
 export const isSoftDeleted = (metadata: StreamMetadata): boolean => metadata.truncateBefore === TOMBSTONE_REVISION;
 
 /**
  * The metadata in the data of a metadata event. All of it counts as absent if one key that the server knows has a
- * value of the wrong kind, or if it is no JSON object; values out of range count as absent alone.
+ * value of the wrong kind, or if it is no JSON object; values out of range count as absent alone. What follows the
+ * object is not looked at.
  */
 export function parseStreamMetadata(data: Uint8Array): StreamMetadata {
-  const json = parseObject(data);
+  const text = new TextDecoder().decode(data); // which leaves out a byte order mark, as the server does here
+  const json = objectIn(text, ({ hasComments }) => !hasComments);
   if (json === undefined || !hasValidKeys(json)) return NO_METADATA;
-  const maxCount = numberAbove(json['$maxCount'], 0n);
-  const maxAgeSeconds = numberAbove(json['$maxAge'], 0n);
-  const truncateBefore = numberAbove(json['$tb'], -1n);
+  const maxCount = numberAbove(json.get('$maxCount'), 0n);
+  const maxAgeSeconds = numberAbove(json.get('$maxAge'), 0n);
+  const truncateBefore = numberAbove(json.get('$tb'), -1n);
   return {
     ...(maxCount === undefined ? {} : { maxCount }),
     ...(maxAgeSeconds === undefined ? {} : { maxAgeMs: maxAgeSeconds * 1_000 }),
@@ -39,67 +43,45 @@ export function parseStreamMetadata(data: Uint8Array): StreamMetadata {
 
 /** The same JSON with `$tb` set, other keys kept; undefined for what is no JSON object. */
 export function withTruncateBefore(data: Uint8Array, revision: number): string | undefined {
-  const json = parseObject(data);
-  if (json === undefined) return undefined;
-  return stringifyExactly({ ...json, $tb: BigInt(revision) });
+  const json = objectIn(Buffer.from(data).toString('utf8'), ({ isWhole }) => isWhole);
+  return json && stringifyLenient(new Map(json).set('$tb', BigInt(revision)));
 }
 
-type JsonObject = Readonly<Record<string, unknown>>;
-
-/** A number as it was written, so that 64-bit integers and forms such as 1.0 survive. */
-class WrittenNumber {
-  readonly text: string;
-  constructor(text: string) {
-    this.text = text;
-  }
-}
-
-type SourceReviver = (key: string, value: unknown, context: { source?: string }) => unknown;
-const parseWithSource = JSON.parse as (text: string, reviver: SourceReviver) => unknown;
-const rawJson = (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON;
-
-function parseObject(data: Uint8Array): JsonObject | undefined {
+function objectIn(text: string, isAllowed: (parsed: ParsedJson) => boolean): JsonObject | undefined {
   try {
-    const json = parseWithSource(Buffer.from(data).toString('utf8'), (_key, value, { source }) =>
-      typeof value === 'number' ? new WrittenNumber(source ?? String(value)) : value,
-    );
-    const isObject = typeof json === 'object' && json !== null && !Array.isArray(json);
-    return isObject && !(json instanceof WrittenNumber) ? (json as JsonObject) : undefined;
+    const parsed = parseLenient(text);
+    return parsed.value instanceof Map && isAllowed(parsed) ? parsed.value : undefined;
   } catch {
     return undefined;
   }
 }
 
-function stringifyExactly(json: JsonObject): string {
-  return JSON.stringify(json, (_key, value: unknown) => {
-    if (value instanceof WrittenNumber) return rawJson(value.text);
-    return typeof value === 'bigint' ? rawJson(String(value)) : value;
-  });
-}
+const DURATIONS = ['$maxAge', '$cacheControl'];
+const INTEGERS = ['$maxCount', '$tb', ...DURATIONS];
 
 function hasValidKeys(json: JsonObject): boolean {
-  const integers = ['$maxCount', '$maxAge', '$tb', '$cacheControl'];
-  if (integers.some((key) => key in json && integerOf(json[key]) === undefined)) return false;
-  if ((integerOf(json['$maxAge']) ?? 0n) > LONGEST_AGE_SECONDS) return false;
-  if ('$tmp' in json && typeof json['$tmp'] !== 'boolean') return false;
-  return !('$acl' in json) || isAcl(json['$acl']);
+  if (INTEGERS.some((key) => json.has(key) && integerOf(json.get(key)) === undefined)) return false;
+  if (DURATIONS.some((key) => isOverlong(integerOf(json.get(key)) ?? 0n))) return false;
+  if (json.has('$tmp') && typeof json.get('$tmp') !== 'boolean') return false;
+  return !json.has('$acl') || isAcl(json.get('$acl'));
 }
+
+const isOverlong = (seconds: bigint): boolean => seconds > LONGEST_SECONDS || seconds < -LONGEST_SECONDS;
+
+const ACL_KEYS = new Set(['$r', '$w', '$d', '$mr', '$mw']);
 
 /** Only that it is well formed matters: without security nobody is refused by it. */
-function isAcl(acl: unknown): boolean {
-  if (typeof acl !== 'object' || acl === null || acl instanceof WrittenNumber || Array.isArray(acl)) return false;
-  return Object.values(acl).every((roles) =>
-    Array.isArray(roles) ? roles.every((role) => typeof role === 'string') : typeof roles === 'string',
-  );
+function isAcl(acl: Json | undefined): boolean {
+  const isText = (value: Json): boolean => typeof value === 'string';
+  const areRoles = (roles: Json): boolean => isText(roles) || (Array.isArray(roles) && roles.every(isText));
+  return acl instanceof Map && [...acl].every(([key, roles]) => ACL_KEYS.has(key) && areRoles(roles));
 }
 
-function integerOf(value: unknown): bigint | undefined {
-  if (!(value instanceof WrittenNumber) || !/^-?\d+$/.test(value.text)) return undefined;
-  const integer = BigInt(value.text);
-  return integer <= LONG_MAX && integer >= -LONG_MAX - 1n ? integer : undefined;
+function integerOf(value: Json | undefined): bigint | undefined {
+  return typeof value === 'bigint' && BigInt.asIntN(64, value) === value ? value : undefined;
 }
 
-function numberAbove(value: unknown, floor: bigint): number | undefined {
+function numberAbove(value: Json | undefined, floor: bigint): number | undefined {
   const integer = integerOf(value);
   if (integer === undefined || integer <= floor) return undefined;
   return integer === LONG_MAX ? TOMBSTONE_REVISION : Number(integer);

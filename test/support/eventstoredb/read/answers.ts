@@ -26,11 +26,15 @@ export const eventAnswer = (log: EventLog, record: LogRecord, resolveLinks: bool
   resolved: resolveLinks && record.type === '$>' ? resolveLink(log, record) : { event: record },
 });
 
-/** A link's data is `REVISION@STREAM`. What does not begin with a number is no link. */
+/** What .NET takes for a whole number: white space around it, and a sign. */
+const INTEGER = /^[\t-\r ]*([+-]?\d+)[\t-\r ]*\0*$/;
+
+/** A link's data is `REVISION@STREAM`. What does not begin with a 64-bit number is no link. */
 function resolveLink(log: EventLog, link: LogRecord): ResolvedEvent {
   const [revision = '', ...rest] = Buffer.from(link.data).toString().split('@');
-  if (!/^\s*[+-]?\d+\s*$/.test(revision)) return { event: link };
-  const event = rest.length === 0 ? undefined : readTarget(log, Number(revision), rest.join('@'));
+  const digits = INTEGER.exec(revision)?.[1];
+  if (digits === undefined || BigInt.asIntN(64, BigInt(digits)) !== BigInt(digits)) return { event: link };
+  const event = rest.length === 0 ? undefined : readTarget(log, Number(digits), rest.join('@'));
   return event === undefined ? { link } : { event, link };
 }
 

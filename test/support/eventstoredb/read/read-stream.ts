@@ -23,13 +23,13 @@ export function* readStream(log: EventLog, read: StreamRead): Generator<ReadAnsw
   const pageOf = isForwards ? pageForward : pageBackward;
   let from = read.from;
   let left = read.count;
-  for (let isFirst = true; ; isFirst = false) {
+  for (;;) {
     const stream = log.stream(read.stream);
     const state = stateOf(stream);
     if (state === 'tombstoned') throw streamDeleted(read.stream);
     if (state === 'missing') return yield { kind: 'streamNotFound', stream: read.stream };
     const page = pageOf(stream, from, pageCount, Date.now());
-    if (isFirst && isForwards && read.tellsPositions) yield* firstPosition(page, from);
+    if (left === read.count && isForwards && read.tellsPositions) yield* firstPosition(page, from);
     for (const record of page.records.slice(0, left)) yield eventAnswer(log, record, read.resolveLinks);
     left -= page.records.length;
     from = page.next;
@@ -37,6 +37,7 @@ export function* readStream(log: EventLog, read: StreamRead): Generator<ReadAnsw
   }
 }
 
+/** Told for each empty page before the first event, so twice where $tb lies beyond the end. */
 function* firstPosition(page: StreamPage, from: number): Generator<ReadAnswer> {
   if (page.records.length === 0 && page.next !== from) yield { kind: 'firstStreamPosition', revision: page.next };
 }
