@@ -24,7 +24,7 @@ import { StoredPoolReader } from './pool-reader.ts';
 import { Readings, readUpAudit } from './readings.ts';
 import type { ReadyStatus } from './service.ts';
 import { ShapeCache } from './shape-cache.ts';
-import { Stamp } from './stamp.ts';
+import { randomIdPrefix, Stamp } from './stamp.ts';
 import { type OpenedStore, openStore, recordStart, recoverState, stopped, writerIdOf } from './start.ts';
 import { UNKNOWN_LIMITS } from './unknown-outcome.ts';
 
@@ -35,6 +35,7 @@ const TUNING: Tuning = {
   metricsIntervalMs: 10_000,
   snapshotEvery: 50_000,
   refusalsPerSecond: 200,
+  idPrefix: randomIdPrefix,
   liveActors: createLiveActors,
 };
 
@@ -139,7 +140,7 @@ export class Lifecycle {
       jitter,
       logger,
       tuning: this.#tuning,
-      stamp: new Stamp(clock),
+      stamp: new Stamp(clock, this.#tuning.idPrefix()),
       cache: new ShapeCache(this.#config.cacheMaxSize),
       readings,
       state,

@@ -38,6 +38,8 @@ export interface Tuning {
   /** A snapshot is written once so many events came since the last. */
   readonly snapshotEvery: number;
   readonly refusalsPerSecond: number;
+  /** 15 hex digits that no other manager draws: what its commands' ids begin with. */
+  readonly idPrefix: () => string;
   /** The actors that own all waiting; tests show by another one what happens without them. */
   readonly liveActors: LiveActorsFactory;
 }

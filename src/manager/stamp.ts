@@ -9,14 +9,18 @@ import { commandKey } from './command-key.ts';
 /** Who acts when nobody asked: deadlines, sensors, the start. */
 export const SYSTEM = 'system';
 
+/** Random, so that two processes never draw the same. */
+export const randomIdPrefix = (): string => randomBytes(8).toString('hex').slice(0, 15);
+
 /** Puts time and id on commands, once and for all: deciding one again gives the same events. */
 export class Stamp {
   readonly nextId: () => string;
   readonly #clock: Clock;
 
-  constructor(clock: Clock) {
+  /** `prefix`: 15 hex digits by which this process's ids are told from all others'. */
+  constructor(clock: Clock, prefix: string) {
     this.#clock = clock;
-    this.nextId = commandIdSource(randomBytes(8).toString('hex').slice(0, 15));
+    this.nextId = commandIdSource(prefix);
   }
 
   command<T extends CommandType>(

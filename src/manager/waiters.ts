@@ -1,4 +1,5 @@
-import type { PoolState } from '../domain/state.ts';
+import { leaseOfGrant } from '../domain/evolve/leases.ts';
+import type { LeaseRecord, PoolState } from '../domain/state.ts';
 import type { RecordedPoolEvent } from '../model/events.ts';
 import { type AllocateCall, cancelledRefusal, waitExpiredRefusal } from './allocate-call.ts';
 
@@ -25,8 +26,8 @@ export class Waiters {
   follow(event: RecordedPoolEvent): void {
     if (this.#waiting.size === 0) return;
     if (event.type === 'LeaseGranted') {
-      const lease = this.#state.leases.get(event.data.leaseId) ?? this.#state.ended.get(event.data.leaseId)?.lease;
-      if (lease !== undefined) this.#end(event.data.leaseId, (call, first) => call.granted(lease, !first));
+      const { leaseId } = event.data;
+      this.#end(leaseId, (call, first) => call.granted(this.#leaseOf(event), !first));
     } else if (event.type === 'RequestCancelled') {
       const { leaseId, reason } = event.data;
       this.#end(leaseId, (call) => call.ended(cancelledRefusal(reason, leaseId, event.revision)));
@@ -41,6 +42,13 @@ export class Waiters {
     const all = [...this.#waiting.values()].flat();
     this.#waiting.clear();
     for (const call of all) call.failed(error);
+  }
+
+  /** As it stands now; one that has ended meanwhile, and is forgotten, as it was granted. */
+  #leaseOf(event: Extract<RecordedPoolEvent, { type: 'LeaseGranted' }>): LeaseRecord {
+    const { leases, ended } = this.#state;
+    const { leaseId } = event.data;
+    return leases.get(leaseId) ?? ended.get(leaseId)?.lease ?? leaseOfGrant(event);
   }
 
   #end(leaseId: string, tell: (call: Waiter, first: boolean) => void): void {
