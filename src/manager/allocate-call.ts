@@ -94,6 +94,12 @@ export class AllocateCall<T> implements Call {
     this.#reject(error);
   }
 
+  /** The caller waits no more: it is told why, and its request goes unless it stands for itself. */
+  leave(why: unknown): void {
+    this.failed(why);
+    if (this.#waiting && this.dropped) this.#desk.cancelOrphan(this.command.data.request.id);
+  }
+
   #queued(request: WaitingRecord, replayed: boolean): void {
     const { detached, id } = this.command.data.request;
     const queued = this.#presenter.queued;
@@ -122,10 +128,7 @@ export class AllocateCall<T> implements Call {
   }
 
   #listen(signal: AbortSignal): void {
-    const onAbort = () => {
-      this.failed(signal.reason);
-      if (this.#waiting && this.dropped) this.#desk.cancelOrphan(this.command.data.request.id);
-    };
+    const onAbort = () => this.leave(signal.reason);
     if (signal.aborted) onAbort();
     else {
       signal.addEventListener('abort', onAbort, { once: true });

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { DecisionContext } from '../domain/answer.ts';
 import { BreakerGate } from '../domain/breaker.ts';
 import { Journal } from '../domain/journal.ts';
-import { type LeaseRecord, type PoolState, waitersInOrder } from '../domain/state.ts';
+import type { LeaseRecord, PoolState } from '../domain/state.ts';
 import type { LiveActors } from '../machines/live/actors.ts';
 import { canonicalJson } from '../model/canonical.ts';
 import type { Clock } from '../model/clock.ts';
@@ -139,6 +139,7 @@ export class Core implements EngineListener, AllocateDesk {
         this.engine.passFirst(new OwnCall(command));
       },
     });
+    this.breaker.resume(); // the appends of the start are samples, too
   }
 
   get state(): PoolState {
@@ -153,7 +154,6 @@ export class Core implements EngineListener, AllocateDesk {
   /** Everything that waits goes on from the state as it is; the modes' timers too. */
   resume(): void {
     const { state } = this;
-    this.breaker.resume();
     const { mode, until, generation } = this.gate.record;
     const tiers = state.tiers.map(({ name, mode, deadlineAt }) => ({ name, mode, deadlineAt }));
     this.live.start({ config: state.config, tiers, breaker: { mode, until, generation } });
@@ -163,11 +163,7 @@ export class Core implements EngineListener, AllocateDesk {
 
   /** Whoever waits here is told so; their requests go, but for those that a key or `respond-async` keeps for a later caller. */
   abandonWaiters(why: unknown): void {
-    this.waiters.failAll(why);
-    for (const { writerId, request } of waitersInOrder(this.state)) {
-      const kept = request.idempotencyKey !== null || request.detached;
-      if (!kept && writerId === this.options.writerId) this.cancelOrphan(request.id);
-    }
+    this.waiters.close(why);
   }
 
   /** Settles when no lease is left, or after `deadlineMs`. */

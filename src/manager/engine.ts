@@ -245,7 +245,7 @@ export class Engine {
     );
     const again = retryable && this.#failuresInRow <= MAX_FAILURES;
     const kept = again ? batch.calls : this.#refuseAll(batch.calls, 'the event store failed', cause);
-    if (!this.#closing.signal.aborted) this.#intake.putBack(kept);
+    if (again || !this.#closing.signal.aborted) this.#intake.putBack(kept);
     this.#setAccepts(again);
     this.#away(() => this.#rest());
   }

@@ -1,5 +1,4 @@
-import { leaseOfGrant } from '../domain/evolve/leases.ts';
-import type { LeaseRecord, PoolState } from '../domain/state.ts';
+import { LeaseRecord, type PoolState } from '../domain/state.ts';
 import type { RecordedPoolEvent } from '../model/events.ts';
 import { type AllocateCall, cancelledRefusal, waitExpiredRefusal } from './allocate-call.ts';
 
@@ -9,6 +8,7 @@ type Waiter = AllocateCall<unknown>;
 export class Waiters {
   readonly #state: PoolState;
   readonly #waiting = new Map<string, readonly Waiter[]>();
+  #closed: { readonly why: unknown } | undefined;
 
   constructor(state: PoolState) {
     this.#state = state;
@@ -21,6 +21,7 @@ export class Waiters {
   /** Several may wait for one request: those that repeated it with its key. */
   wait(leaseId: string, call: Waiter): void {
     this.#waiting.set(leaseId, [...(this.#waiting.get(leaseId) ?? []), call]);
+    if (this.#closed !== undefined) call.leave(this.#closed.why);
   }
 
   follow(event: RecordedPoolEvent): void {
@@ -37,18 +38,20 @@ export class Waiters {
     }
   }
 
-  /** The manager stops: a request with a key, or a detached one, waits on without its caller. */
-  failAll(error: unknown): void {
-    const all = [...this.#waiting.values()].flat();
-    this.#waiting.clear();
-    for (const call of all) call.failed(error);
+  /**
+   * The manager stops: whoever waits is told so, and whoever would from here on. They stay listed, so that a grant that was on
+   * its way to one of them is given back. A request with a key, or a detached one, waits on without its caller.
+   */
+  close(why: unknown): void {
+    this.#closed = { why };
+    for (const calls of [...this.#waiting.values()]) for (const call of calls) call.leave(why);
   }
 
   /** As it stands now; one that has ended meanwhile, and is forgotten, as it was granted. */
-  #leaseOf(event: Extract<RecordedPoolEvent, { type: 'LeaseGranted' }>): LeaseRecord {
-    const { leases, ended } = this.#state;
-    const { leaseId } = event.data;
-    return leases.get(leaseId) ?? ended.get(leaseId)?.lease ?? leaseOfGrant(event);
+  #leaseOf({ data, at, revision }: Extract<RecordedPoolEvent, { type: 'LeaseGranted' }>): LeaseRecord {
+    const { leases, ended, terms, numbered } = this.#state;
+    const known = leases.get(data.leaseId) ?? ended.get(data.leaseId)?.lease;
+    return known ?? LeaseRecord.granted(data, terms.of(data, numbered), at, revision);
   }
 
   #end(leaseId: string, tell: (call: Waiter, first: boolean) => void): void {

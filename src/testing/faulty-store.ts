@@ -43,6 +43,8 @@ export interface FaultyStoreOptions {
   readonly overtake?: (stream: string, lastRevision: number) => Promise<readonly NewEvent[] | undefined>;
   /** Which streams suffer; default all. */
   readonly suffers?: (stream: string) => boolean;
+  /** Events that a page of a read holds at most; default as the store beneath gives them. */
+  readonly pageEvents?: number;
   /** Over what the store beneath says of itself. */
   readonly traits?: Partial<StoreTraits>;
   /** Events are handed on as the objects they are instead of copies; only for a store in memory, and quicker. */
@@ -129,7 +131,7 @@ export class FaultyStore implements EventStore {
     const suffers = this.#suffers(stream);
     if (suffers && this.#happens('readFails')) throw away('the read failed');
     let pages = 0;
-    for await (const page of this.#inner.read(stream, options)) {
+    for await (const page of cut(this.#inner.read(stream, options), this.#options.pageEvents)) {
       if (pages > 0 && suffers && this.#happens('readBreaks')) throw away('the read broke off');
       if (this.#blocked) await this.#passOrTimeOut();
       pages += 1;
@@ -268,6 +270,13 @@ export class FaultyStore implements EventStore {
     const passed = await Promise.race([this.#passed().then(() => true), later(clock, timeoutMs, () => false)]);
     if (this.#dead) await never();
     if (!passed) throw away(`no answer in ${timeoutMs} ms`);
+  }
+}
+
+async function* cut(pages: AsyncIterable<readonly RecordedEvent[]>, size = Number.POSITIVE_INFINITY) {
+  for await (const page of pages) {
+    if (page.length <= size) yield page;
+    else for (let at = 0; at < page.length; at += size) yield page.slice(at, at + size);
   }
 }
 

@@ -139,6 +139,38 @@ describe('an append whose outcome is unknown', () => {
   });
 });
 
+describe('a manager that is disposed while an append is in flight', () => {
+  test('tells those that would wait from then on, and takes their requests back', async () => {
+    const { manager, store, clock } = await started({ capacity: { memory: 10 } });
+    const lease = await manager.allocate({ requirements: { memory: 10 } });
+    store.next('held');
+    const renewal = manager.renew(lease);
+    await clock.advanceAsync(0);
+    const waiting = rejection(manager.allocate({ requirements: { memory: 5 }, waitMs: 60_000 }));
+    const disposed = manager.dispose();
+    await clock.advanceAsync(0);
+    store.go();
+    await clock.advanceAsync(100);
+    expect((await waiting).code).toBe('DRAINING');
+    await Promise.all([disposed, renewal]);
+    expect(checkLog(await history(store)).waiting.size).toBe(0);
+  });
+
+  test('answers its callers though the append fails and may be tried again', async () => {
+    const { manager, store, clock } = await started();
+    store.next('held', 'failedRetryable');
+    const first = manager.allocate({ requirements: { memory: 1 } });
+    await clock.advanceAsync(0);
+    const second = manager.allocate({ requirements: { memory: 1 } });
+    const disposed = manager.dispose();
+    await clock.advanceAsync(0);
+    store.go();
+    await clock.advanceAsync(5_000);
+    expect([(await first).token, (await second).token]).toEqual([1, 2]);
+    await disposed;
+  });
+});
+
 describe('an append that fails for certain', () => {
   test('is tried again if the store says that it may pass', async () => {
     const { manager, store, clock } = await started();

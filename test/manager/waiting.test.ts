@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { MemoryEventStore } from '../../src/eventstore/memory.ts';
+import { FaultyStore, fakeClock } from '../../src/testing/index.ts';
 import { history, rejection, typesOf, world } from './fixture.ts';
 
 describe('a caller that waits', () => {
@@ -29,6 +31,29 @@ describe('a caller that waits', () => {
     expect((await waiting).code).toBe('CANCELLED');
     expect((await rejection(manager.cancel('w'))).code).toBe('NOT_FOUND');
     await manager.dispose();
+  });
+
+  test('gets its lease though it has ended, and is forgotten, by the time the grant is heard of', async () => {
+    const store = new MemoryEventStore();
+    const config = { idempotency: { maxEntries: 1 }, overload: { pressureRatio: 1 } };
+    const clock = fakeClock();
+    const deaf = new FaultyStore(store, { clock, random: () => 0.5 });
+    const { manager } = world({ store: deaf, clock, config });
+    await manager.ready();
+    const other = world({ store, clock, config, options: { writerId: 'writer-2' } }).manager;
+    await other.ready();
+    const first = await other.allocate({ requirements: { memory: 80 } });
+    await clock.advanceAsync(10);
+    const waiting = manager.allocate({ id: 'late', requirements: { memory: 50 }, waitMs: 10_000 });
+    await clock.advanceAsync(10);
+    deaf.setRates({ subscriptionCut: 1 });
+    await other.release(first);
+    const late = (await other.listLeases({ state: 'active' })).items[0]!;
+    await other.release(late);
+    await other.release(await other.allocate({ requirements: { memory: 1 } }));
+    await manager.cordon('all'); // a conflict: all of the tail is folded at once
+    expect(await waiting).toMatchObject({ requestId: 'late', state: 'reclaimed' });
+    await Promise.all([manager.dispose(), other.dispose(), clock.advanceAsync(100)]);
   });
 
   test('that aborts leaves the queue and nothing behind', async () => {

@@ -22,7 +22,7 @@ const presenter = {
 };
 
 /** How many leases callers remember; older ones are forgotten, and expire. */
-const REMEMBERED = 64;
+const REMEMBERED = 24;
 
 /** Random callers: each call goes to a member that can be reached, and is noted with how it ends. */
 export class Callers {
@@ -56,9 +56,9 @@ export class Callers {
       [4, 'revoke'],
       [4, 'cancel'],
       [3, 'abort'],
-      [2, 'tier'],
+      [1, 'tier'],
       [0.5, 'configure'],
-      [0.02, 'drain'],
+      [0.005, 'drain'],
     ]);
     if (kind === 'abort') this.#abort();
     else this.#call(member, kind);
@@ -90,7 +90,7 @@ export class Callers {
   /** Small names, so that they collide; amounts from a fraction of the pool to more than all of it. */
   #request(): Record<string, unknown> {
     const { random, cpu } = this.#world;
-    const asked = Math.ceil((cpu / 10) * (random.chance(0.05) ? 1.2 : random.next() ** 2 * 0.6));
+    const asked = Math.ceil((cpu / 10) * (random.chance(0.05) ? 1.2 : random.next() ** 2 * 0.4));
     return {
       id: random.chance(0.5) ? `t${random.below(60)}` : `u${this.#calls}`,
       requirements: { cpu: Math.max(1, asked), memory: random.below(20) * 500 },
@@ -140,7 +140,7 @@ export class Callers {
     const { random, profile } = this.#world;
     const tier = random.pick(profile.config.tiers).name;
     this.#do(member, { kind: 'tier' }, (verbs, actor) => {
-      const what = random.below(5);
+      const what = random.below(8);
       if (what === 0) return verbs.cordonTier(tier, { actor });
       return what === 1 ? verbs.drainTier(tier, random.below(4_000), { actor }) : verbs.uncordonTier(tier, { actor });
     });
@@ -190,6 +190,11 @@ export class Callers {
     );
   }
 
+  #forget(leaseId: string): void {
+    const place = this.#held.findIndex((held) => held.leaseId === leaseId);
+    if (place >= 0) this.#held.splice(place, 1);
+  }
+
   #end(call: Call, ending: Ending): void {
     call.ending = ending;
     this.#open.delete(call.actor);
@@ -198,9 +203,15 @@ export class Callers {
     const name = 'code' in ending ? ending.code : ending.kind;
     this.endings.set(name, (this.endings.get(name) ?? 0) + 1);
     if (ending.kind === 'granted') remember(this.#held, ending);
+    else if (call.leaseId !== undefined && hasEnded(call, ending) && this.#world.random.chance(0.9))
+      this.#forget(call.leaseId);
     if (ending.kind === 'queued') remember(this.#queued, call.requestId!);
   }
 }
+
+const hasEnded = ({ kind }: Call, ending: Ending): boolean =>
+  (kind === 'release' && ending.kind === 'done') ||
+  (ending.kind === 'refused' && (ending.code === 'FENCED' || ending.code === 'NOT_FOUND'));
 
 function remember<T>(list: T[], item: T): void {
   list.push(item);

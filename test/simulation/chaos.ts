@@ -36,7 +36,7 @@ const ACTS: Readonly<Record<Chaos, Act>> = {
     return true;
   },
   connectionStalls: (_, member) => {
-    if (member.state === 'ended' || member.cutOff) return false;
+    if (member.ended || member.cutOff) return false;
     member.cutOffStore();
     return true;
   },
@@ -46,7 +46,7 @@ const ACTS: Readonly<Record<Chaos, Act>> = {
     return true;
   },
   crashed: (_, member) => {
-    if (member.state === 'ended') return false;
+    if (member.ended) return false;
     member.crash();
     return true;
   },
@@ -56,7 +56,7 @@ const ACTS: Readonly<Record<Chaos, Act>> = {
     return true;
   },
   restarted: (world, member, slot) => {
-    if (member.state !== 'ended') return false;
+    if (!member.ended) return false;
     world.restart(slot);
     return true;
   },

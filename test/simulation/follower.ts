@@ -1,4 +1,6 @@
-import { canonicalState } from '../../src/domain/snapshot.ts';
+import { isDeepStrictEqual } from 'node:util';
+import { serializeState } from '../../src/domain/snapshot.ts';
+import type { PoolState } from '../../src/domain/state.ts';
 import type { RecordedPoolEvent } from '../../src/model/events.ts';
 import type { Member } from './member.ts';
 
@@ -39,17 +41,29 @@ export class Follower {
       world.violate(`${name}: the breaker's actor is ${live.breaker}, its gate ${core.gate.mode}`);
   }
 
-  /** What it would answer readers is the fold of the log, if it has come to its end. */
-  checkFold(): void {
+  /** What it would answer readers is the fold of the log, if it has come to its end; `whole` = every field of it. */
+  checkFold(whole: boolean): void {
     const { life, world, name } = this.#member;
     const core = life.core;
     if (core === undefined || core.engine.poison !== undefined) return;
-    const { readings } = core.options;
     const folded = world.log.checker.state;
-    if (readings.state.revision !== folded.revision) return;
-    if (canonicalState(readings.state) !== canonicalState(folded))
+    const same = whole ? sameState : sameCounts;
+    const differs = (state: PoolState) => state.revision === folded.revision && !same(state, folded);
+    if (differs(core.options.readings.state))
       world.violate(`${name}: the projections differ from the fold of the log at ${folded.revision}`);
-    if (core.engine.state.revision === folded.revision && canonicalState(core.engine.state) !== canonicalState(folded))
+    const { state, committedRevision } = core.engine;
+    if (committedRevision === state.revision && differs(state))
       world.violate(`${name}: the working state differs from the fold of the log at ${folded.revision}`);
   }
 }
+
+const sameState = (one: PoolState, other: PoolState): boolean =>
+  isDeepStrictEqual(serializeState(one), serializeState(other));
+
+const sameCounts = (one: PoolState, other: PoolState): boolean =>
+  one.lastToken === other.lastToken &&
+  one.leases.size === other.leases.size &&
+  one.waiting.size === other.waiting.size &&
+  one.keys.size === other.keys.size &&
+  one.ended.size === other.ended.size &&
+  one.dimensions.every((name) => one.allocated.of(name) === other.allocated.of(name));

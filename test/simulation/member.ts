@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { Lifecycle } from '../../src/manager/lifecycle.ts';
 import { Verbs } from '../../src/manager/verbs.ts';
 import type { HealthMonitor, ResourceDetector } from '../../src/model/interfaces.ts';
@@ -27,8 +28,7 @@ export class Member {
   frozen = false;
   /** The connection is stalled. */
   cutOff = false;
-  state: 'starting' | 'serving' | 'stopping' | 'ended' = 'starting';
-  stopped: Promise<void> | undefined;
+  state: 'starting' | 'serving' | 'stopping' | 'stopped' | 'crashed' = 'starting';
 
   constructor(world: World, name: string, wallOffsetMs: number) {
     const { random, profile } = world;
@@ -43,6 +43,7 @@ export class Member {
       rates: profile.rates,
       latencyMs: () => (profile.latencyMs === 0 || random.chance(0.3) ? 0 : random.next() * profile.latencyMs),
       slowMs: 600,
+      pageEvents: 8,
       overtake: async (stream, last) => world.intrude(stream, last),
       traits: { durable: profile.durable },
       sharesEvents: profile.sharesEvents,
@@ -55,6 +56,10 @@ export class Member {
     );
   }
 
+  get ended(): boolean {
+    return this.state === 'stopped' || this.state === 'crashed';
+  }
+
   /** Callers may turn to it: it is alive, and not told to stop. */
   get reachable(): boolean {
     return this.state === 'serving' && !this.frozen;
@@ -62,14 +67,15 @@ export class Member {
 
   stop(): void {
     this.state = 'stopping';
-    this.stopped = this.life.dispose().then(() => {
-      this.state = 'ended';
+    void this.life.dispose().then(() => {
+      if (this.state === 'crashed') return;
+      this.state = 'stopped';
       this.clock.kill();
     });
   }
 
   crash(): void {
-    this.state = 'ended';
+    this.state = 'crashed';
     this.clock.kill();
     this.store.kill();
   }
@@ -117,7 +123,7 @@ export class Member {
   }
 
   #failed(error: unknown): void {
-    if (this.state === 'starting') this.world.violate(`${this.name} did not start: ${String(error)}`);
+    if (this.state === 'starting') this.world.violate(`${this.name} did not start: ${inspect(error)}`);
   }
 
   #detector(): ResourceDetector {

@@ -43,7 +43,7 @@ const TIERS = [
 const ALL = { name: 'all', nominal: '100%', queue: { maxLength: 8 } };
 
 export function drawProfile(random: Random): Profile {
-  const stormy = random.next() * 0.06;
+  const stormy = random.next() * 0.12;
   const rates: Partial<Record<Fault, number>> = {};
   for (const fault of [...APPEND_FAULTS, ...READ_FAULTS]) if (random.chance(0.6)) rates[fault] = random.next() * stormy;
   return {
@@ -53,14 +53,14 @@ export function drawProfile(random: Random): Profile {
     durable: random.chance(0.25),
     stableNames: random.chance(0.5),
     sharesEvents: random.chance(0.8),
-    chaos: random.next() * 0.1,
+    chaos: random.next() * 0.3,
     config: drawConfig(random),
   };
 }
 
 const drawConfig = (random: Random): Profile['config'] => ({
   ...DEFAULT_POOL_CONFIG,
-  maxPoolSize: random.between(4, 16),
+  maxPoolSize: random.between(4, 30),
   minPoolSize: 1,
   cleanupIntervalMs: random.between(1_000, 30_000),
   resourceTimeoutMs: 5_000,

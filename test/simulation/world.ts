@@ -11,6 +11,8 @@ import { drawProfile, type Profile } from './profile.ts';
 import { Random } from './random.ts';
 
 const CALLS_PER_STEP = 8;
+/** Steps between two comparisons of every field of every state. */
+const WHOLE_EVERY = 64;
 /** Everything is healed; by then every lease, wait and doubt of a world has run out. */
 const QUIET_MS = 300_000;
 
@@ -94,7 +96,7 @@ export class World {
     await this.#quiet();
     await this.#close();
     for (const call of this.callers.past) this.#judge(call);
-    for (const call of this.callers.open) if (call.member.state === 'ended') this.#judge(call);
+    for (const call of this.callers.open) this.#judge(call);
     this.#raise();
   }
 
@@ -128,9 +130,17 @@ export class World {
   #check(step: number): void {
     for (const { follower } of this.members) {
       follower.checkModes();
-      if (step % 16 === 0) follower.checkFold();
+      follower.checkFold(step % WHOLE_EVERY === 0);
     }
+    this.#checkAnswered((member) => member.state === 'stopped');
     this.#raise();
+  }
+
+  /** A manager that has closed, or has had all the time it needs, has answered every call that it took in. */
+  #checkAnswered(concerns: (member: Member) => boolean): void {
+    for (const { kind, actor, member } of this.callers.open)
+      if (member.state !== 'crashed' && concerns(member))
+        this.violate(`${kind} ${actor} at ${member.name} (${member.state}) was never answered`);
   }
 
   #raise(): void {
@@ -144,15 +154,13 @@ export class World {
     for (const [slot, member] of this.members.entries()) {
       member.heal();
       member.store.setRates({});
-      if (member.state === 'ended') this.restart(slot);
+      if (member.ended) this.restart(slot);
     }
     for (const member of this.members) member.store.setRates({});
     await this.clock.advanceAsync(QUIET_MS);
     this.#check(0);
     await this.#probe();
-    for (const { kind, actor, member } of this.callers.open)
-      if (member.state !== 'ended')
-        this.violate(`${kind} ${actor} at ${member.name} (${member.state}) was never answered`);
+    this.#checkAnswered(() => true);
     this.#raise();
   }
 
@@ -166,7 +174,7 @@ export class World {
   async #close(): Promise<void> {
     for (const member of this.members) if (member.state === 'serving' || member.state === 'starting') member.stop();
     await this.clock.advanceAsync(60_000);
-    for (const member of this.members) if (member.state !== 'ended') this.violate(`${member.name} did not close`);
+    for (const member of this.members) if (!member.ended) this.violate(`${member.name} did not close`);
     this.#raise();
   }
 

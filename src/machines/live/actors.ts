@@ -36,7 +36,10 @@ export interface LiveModes {
 export interface LiveActors {
   /** Resumes from the fold and follows the committed events from here on. */
   start(fold: LiveFold): void;
-  /** A change of this writer's breaker that is in force and not appended yet; when it commits it is known already. */
+  /**
+   * A change of this writer's breaker that is in force and not appended yet; when it commits it is known already. Before
+   * `start` it is part of what is resumed from.
+   */
   breakerChanged(change: EventData['BreakerModeChanged']): void;
   /** The modes that the actors are in. Throws before `start`. */
   modes(): LiveModes;
@@ -70,7 +73,7 @@ class Actors implements LiveActors {
   }
 
   breakerChanged(change: EventData['BreakerModeChanged']): void {
-    this.#get().followBreaker(change);
+    this.#running?.followBreaker(change);
   }
 
   modes(): LiveModes {
