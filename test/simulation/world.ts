@@ -15,6 +15,8 @@ const CALLS_PER_STEP = 8;
 const WHOLE_EVERY = 64;
 /** Everything is healed; by then every lease, wait and doubt of a world has run out. */
 const QUIET_MS = 300_000;
+/** By then a manager has closed. */
+const CLOSE_MS = 60_000;
 
 export class Violation extends Error {
   override name = 'Violation';
@@ -151,11 +153,9 @@ export class World {
   /** Faults end, and nobody asks any more: what is still open must come to an end by itself. */
   async #quiet(): Promise<void> {
     this.ill = false;
-    for (const [slot, member] of this.members.entries()) {
-      member.heal();
-      member.store.setRates({});
-      if (member.ended) this.restart(slot);
-    }
+    for (const member of this.members) member.heal();
+    await this.clock.advanceAsync(CLOSE_MS);
+    for (const [slot, member] of this.members.entries()) if (member.ended) this.restart(slot);
     for (const member of this.members) member.store.setRates({});
     await this.clock.advanceAsync(QUIET_MS);
     this.#check(0);
@@ -173,7 +173,7 @@ export class World {
 
   async #close(): Promise<void> {
     for (const member of this.members) if (member.state === 'serving' || member.state === 'starting') member.stop();
-    await this.clock.advanceAsync(60_000);
+    await this.clock.advanceAsync(CLOSE_MS);
     for (const member of this.members) if (!member.ended) this.violate(`${member.name} did not close`);
     this.#raise();
   }
