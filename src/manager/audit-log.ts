@@ -131,9 +131,9 @@ export class AuditLog {
       const result = await this.#append(batch);
       if (result.outcome === 'appended') return this.#recorded(batch, result.revision);
       if (result.outcome === 'conflict') {
-        const found = doubtful ? await this.#find(batch) : undefined;
-        if (found !== undefined) return this.#recorded(batch, found);
-        this.#revision = undefined;
+        const found = doubtful ? await this.#find(batch) : 'others';
+        if (typeof found === 'number') return this.#recorded(batch, found);
+        if (found === 'others') this.#revision = undefined;
       } else {
         doubtful ||= result.outcome === 'unknown';
         logger.warn({ err: result.cause, attempt }, 'refusals could not be recorded');
@@ -160,16 +160,16 @@ export class AuditLog {
     return NO_STREAM;
   }
 
-  /** The revision of the batch's last event if it did land at its own place. */
-  async #find(batch: readonly AuditEvent[]): Promise<number | undefined> {
+  /** What stands where the batch would: itself (the revision of its last event), others' events, or nobody can say now. */
+  async #find(batch: readonly AuditEvent[]): Promise<number | 'others' | 'unknown'> {
     const from = this.#revision! + 1;
     try {
       for await (const events of this.#options.store.read(this.#stream, { from, limit: 1 }))
-        if (events[0]?.id === batch[0]!.id) return from + batch.length - 1;
+        if (events[0] !== undefined) return events[0].id === batch[0]!.id ? from + batch.length - 1 : 'others';
     } catch (error) {
       this.#options.logger.warn({ err: error }, 'the refusals could not be read');
     }
-    return undefined;
+    return 'unknown';
   }
 
   /** `revision` of its last event; undefined = it never can be recorded, and is left out. */

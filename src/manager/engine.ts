@@ -14,6 +14,7 @@ import { settleUnknown } from './unknown-outcome.ts';
 
 const MAX_CONFLICTS = 100;
 const RETRY_AFTER_MS = 1_000;
+const NO_ANSWER = 'the event store does not answer';
 /** A definite failure is tried again so often, if the store says that it may pass. */
 const MAX_FAILURES = 3;
 
@@ -37,6 +38,8 @@ export class Engine {
   #conflictsInRow = 0;
   #failuresInRow = 0;
   #behindTo = -1;
+  /** The log has been away for longer than callers are kept waiting. */
+  #patienceOver = false;
   #closing: AbortController = new AbortController();
   #idle: (() => void)[] = [];
   #poison: unknown;
@@ -73,15 +76,16 @@ export class Engine {
   /** An allocate: refused at once when too many wait, or when the log does not accept. */
   admit(call: Call): void {
     if (this.#poison !== undefined) call.failed(this.#poisoned());
-    else if (!this.#accepts)
+    else if (!this.#accepts || this.#patienceOver)
       call.failed(outage('LOG_UNAVAILABLE', 'the event store does not accept events', RETRY_AFTER_MS));
     else if (!this.#intake.push(call))
       call.failed(outage('OVERLOADED', `${this.#intake.size} commands wait already`, RETRY_AFTER_MS));
   }
 
-  /** Release, renew, cancel and the manager's own commands always pass. */
+  /** Release, renew, cancel and the manager's own commands always pass, unless the log has been away for too long. */
   pass(call: Call): void {
     if (this.#poison !== undefined) call.failed(this.#poisoned());
+    else if (this.#patienceOver && call.asked) call.failed(outage('LOG_UNAVAILABLE', NO_ANSWER, RETRY_AFTER_MS));
     else if (!this.#intake.pass(call)) call.failed(outage('DRAINING', 'the manager is closed', RETRY_AFTER_MS));
   }
 
@@ -93,7 +97,7 @@ export class Engine {
   /** Another writer's events, as a subscription delivers them. Own ones, and ones that are known, are passed over. */
   learn(events: readonly RecordedPoolEvent[]): void {
     const last = events.at(-1);
-    if (last === undefined || last.revision <= this.state.revision) return;
+    if (last === undefined || last.revision <= this.state.revision || this.#poison !== undefined) return;
     if (this.#intake.held || this.#draining) this.#behindTo = Math.max(this.#behindTo, last.revision);
     else if (events[0]!.revision > this.state.revision + 1) this.#catchUp();
     else this.#foldForeign(events.filter((event) => event.revision > this.state.revision));
@@ -198,7 +202,7 @@ export class Engine {
       case 'unknown':
         this.counters.unknown += 1;
         this.#options.logger.warn({ err: result.cause, revision: batch.expectedRevision }, 'an append ended unknown');
-        this.#away(() => this.#unknown(batch));
+        this.#away(() => this.#unknown(batch), batch);
     }
   }
 
@@ -228,11 +232,11 @@ export class Engine {
   async #lost(batch: Batch): Promise<void> {
     this.#options.journal.undoTo(0);
     this.#conflictsInRow += 1;
+    const hopeless = this.#conflictsInRow > MAX_CONFLICTS;
+    this.#intake.putBack(hopeless ? this.#refuseAll(batch.calls, 'other writers were always first') : batch.calls);
     if (this.#conflictsInRow > 2)
       await sleep(this.#options.clock, backoffMs(this.#conflictsInRow, 1, 50, this.#options.jitter));
     await this.#foldTail();
-    const hopeless = this.#conflictsInRow > MAX_CONFLICTS;
-    this.#intake.putBack(hopeless ? this.#refuseAll(batch.calls, 'other writers were always first') : batch.calls);
   }
 
   #failed(batch: Batch, { cause, retryable }: { cause: unknown; retryable: boolean }): void {
@@ -269,7 +273,6 @@ export class Engine {
       barrier,
       limits: unknown,
       closing: this.#closing.signal,
-      patienceEnded: () => this.#patienceEnded(batch),
       appendEnded: (ok, durationMs) => this.#options.listener.appendEnded(ok, durationMs),
     });
     if (outcome === 'abandoned') this.#abandon(batch);
@@ -285,13 +288,14 @@ export class Engine {
     this.#poison = new PoolError('OUTCOME_UNKNOWN', 'closed while the outcome of an append was unknown');
   }
 
-  /** Callers have waited long enough: those in the batch learn that nobody knows, those behind it that nothing was done. */
-  #patienceEnded(batch: Batch): void {
+  /** Callers have waited long enough: those in doubt learn that nobody knows, those behind them that nothing was done. */
+  #patienceEnded(doubtful: Batch | undefined): void {
     const unknown = new PoolError('OUTCOME_UNKNOWN', 'the event store did not say whether it was done', {
       details: { retryAfterMs: RETRY_AFTER_MS },
     });
-    for (const call of batch.calls) if (call.asked) call.failed(unknown);
-    this.#intake.putBack(this.#refuseAll(this.#intake.takeAll(), 'the event store does not answer'));
+    for (const call of doubtful?.calls ?? []) if (call.asked) call.failed(unknown);
+    this.#intake.putBack(this.#refuseAll(this.#intake.takeAll(), NO_ANSWER));
+    this.#patienceOver = true;
   }
 
   /** Tells the callers, and gives back the manager's own commands, which are tried again. */
@@ -300,12 +304,16 @@ export class Engine {
     return calls.filter((call) => !call.asked);
   }
 
-  /** Nothing is decided until `work` has ended. */
-  #away(work: () => Promise<void>): void {
+  /** Nothing is decided until `work` has ended. Callers wait for it only so long; what became of `doubtful` nobody can tell them. */
+  #away(work: () => Promise<void>, doubtful?: Batch): void {
+    const { clock, unknown } = this.#options;
     this.#intake.hold();
+    const cancelPatience = clock.schedule(unknown.patienceMs, () => this.#patienceEnded(doubtful));
     work()
       .catch((error: unknown) => this.#crash(error))
       .then(() => {
+        cancelPatience();
+        this.#patienceOver = false;
         this.#intake.release();
         this.#drain();
       });

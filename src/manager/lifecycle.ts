@@ -3,7 +3,8 @@ import { createLiveActors } from '../machines/live/actors.ts';
 import type { Clock } from '../model/clock.ts';
 import type { ResolvedConfig } from '../model/config.ts';
 import { PoolError } from '../model/errors.ts';
-import { poolStream } from '../model/ids.ts';
+import type { RecordedAuditEvent, RecordedPoolEvent } from '../model/events.ts';
+import { auditStream, poolStream } from '../model/ids.ts';
 import {
   type HealthMonitor,
   type Logger,
@@ -21,7 +22,7 @@ import { HealthFeed } from './health-feed.ts';
 import { metricsOf } from './metrics.ts';
 import type { ManagerOptions, Tuning } from './options.ts';
 import { StoredPoolReader } from './pool-reader.ts';
-import { Readings, readUpAudit } from './readings.ts';
+import { Readings } from './readings.ts';
 import type { ReadyStatus } from './service.ts';
 import { ShapeCache } from './shape-cache.ts';
 import { randomIdPrefix, Stamp } from './stamp.ts';
@@ -63,7 +64,7 @@ export class Lifecycle {
   #phase: 'recovering' | 'standby' | 'serving' | 'draining' | 'closed' = 'recovering';
   #store: OpenedStore | undefined;
   #core: Core | undefined;
-  #following: Promise<void> = Promise.resolve();
+  #following: Promise<unknown> = Promise.resolve();
   #disposed: Promise<void> | undefined;
 
   constructor(detector: ResourceDetector, config: ResolvedConfig, options: ManagerOptions) {
@@ -163,13 +164,24 @@ export class Lifecycle {
     const [clock, jitter, logger] = [this.#clock, this.#jitter, this.#logger];
     this.#capacity.start();
     this.#health.start();
-    readUpAudit(core.options.readings, store, this.poolId).catch((error: unknown) =>
-      logger.warn({ err: error }, 'the refusals could not be read'),
-    );
-    if (!store.traits.shared && owned) return;
-    const { signal } = this.#stop;
-    const { engine } = core;
-    this.#following = followLog({ store, stream: poolStream(this.poolId), engine, clock, jitter, logger, signal });
+    const alone = owned && !store.traits.shared;
+    const parts = { store, clock, jitter, logger, signal: this.#stop.signal, once: alone };
+    const { readings } = core.options;
+    const audit = followLog({
+      ...parts,
+      stream: auditStream(this.poolId),
+      from: () => readings.audit.revision + 1,
+      take: (events) => readings.auditRead(events as readonly RecordedAuditEvent[]),
+    });
+    this.#following = audit;
+    if (alone) return;
+    const pool = followLog({
+      ...parts,
+      stream: poolStream(this.poolId),
+      from: () => core.engine.committedRevision + 1,
+      take: (events) => core.engine.learn(events as readonly RecordedPoolEvent[]),
+    });
+    this.#following = Promise.all([audit, pool]);
   }
 
   async #dispose(): Promise<void> {

@@ -3,7 +3,6 @@ import { STATE_SCHEMA_VERSION } from '../domain/snapshot.ts';
 import { emptyState } from '../domain/state.ts';
 import type { EventStore, Snapshot } from '../model/event-store.ts';
 import type { RecordedAuditEvent, RecordedPoolEvent } from '../model/events.ts';
-import { auditStream } from '../model/ids.ts';
 import type { Logger } from '../model/interfaces.ts';
 import { AuditProjection } from '../projections/audit.ts';
 import { PoolReadings } from '../projections/readings.ts';
@@ -105,10 +104,4 @@ export async function readUp(
     readings.enqueue(events);
     readings.runner.catchUp();
   }
-}
-
-/** The refusals that are recorded since what is known. Their stream may be read late: no decision needs it. */
-export async function readUpAudit(readings: Readings, store: EventStore, poolId: string): Promise<void> {
-  for await (const events of readRange<RecordedAuditEvent>(store, auditStream(poolId), readings.audit.revision + 1))
-    readings.auditRead(events);
 }

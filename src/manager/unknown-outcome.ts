@@ -5,7 +5,7 @@ import type { Logger } from '../model/interfaces.ts';
 import { backoffMs, type Jitter, sleep } from './backoff.ts';
 
 export interface UnknownLimits {
-  /** How long callers wait for certainty before they are told OUTCOME_UNKNOWN. */
+  /** How long callers wait for a log that is away; then they are told OUTCOME_UNKNOWN, or LOG_UNAVAILABLE if nothing was sent. */
   readonly patienceMs: number;
   /** After this the identical batch is given up: a barrier takes its place. */
   readonly giveUpMs: number;
@@ -24,7 +24,6 @@ export interface UnknownOptions {
   readonly barrier: () => NewEvent;
   readonly limits: UnknownLimits;
   readonly closing: AbortSignal;
-  readonly patienceEnded: () => void;
   readonly appendEnded: (ok: boolean, durationMs: number) => void;
 }
 
@@ -47,17 +46,12 @@ export type Certainty = 'applied' | 'never' | 'abandoned';
 export async function settleUnknown(batch: Doubtful, options: UnknownOptions): Promise<Certainty> {
   const { clock, limits, closing, jitter } = options;
   const sinceMs = clock.monotonic();
-  const cancelPatience = clock.schedule(limits.patienceMs, options.patienceEnded);
-  try {
-    for (let attempt = 1; ; attempt++) {
-      await sleep(clock, backoffMs(attempt, 5, 1_000, jitter), closing);
-      const giveUp = closing.aborted || clock.monotonic() - sinceMs >= limits.giveUpMs;
-      const certainty = await tryAgain(batch, giveUp ? [options.barrier()] : batch.events, options);
-      if (certainty !== undefined) return certainty;
-      if (closing.aborted && (await outOfTime(options, attempt))) return 'abandoned';
-    }
-  } finally {
-    cancelPatience();
+  for (let attempt = 1; ; attempt++) {
+    await sleep(clock, backoffMs(attempt, 5, 1_000, jitter), closing);
+    const giveUp = closing.aborted || clock.monotonic() - sinceMs >= limits.giveUpMs;
+    const certainty = await tryAgain(batch, giveUp ? [options.barrier()] : batch.events, options);
+    if (certainty !== undefined) return certainty;
+    if (closing.aborted && (await outOfTime(options, attempt))) return 'abandoned';
   }
 }
 

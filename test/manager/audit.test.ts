@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { MemoryEventStore } from '../../src/eventstore/memory.ts';
 import type { AppendResult } from '../../src/model/event-store.ts';
 import type { NewEvent, RecordedAuditEvent } from '../../src/model/events.ts';
+import { FaultyStore, fakeClock } from '../../src/testing/index.ts';
 import { history, typesOf, world } from './fixture.ts';
 
 const AUDIT = 'pool-default-audit';
@@ -64,6 +65,8 @@ test('two writers of one audit stream lose nothing to each other', async () => {
     await Promise.all([one, other].map(({ manager }) => manager.tryAllocate({ requirements: { memory: 200 } })));
     await Promise.all([one.clock.advanceAsync(300), other.clock.advanceAsync(300)]);
   }
+  expect(await one.manager.getMetrics()).toMatchObject({ refusedTotal: 10 });
+  expect(await other.manager.getMetrics()).toMatchObject({ refusedTotal: 10 });
   await Promise.all([one.manager.dispose(), other.manager.dispose()]);
   const events = await refusals(store);
   expect(events.length).toBe(10);
@@ -88,6 +91,30 @@ test('what an audit append may or may not have written stands there once', async
   await manager.tryAllocate({ requirements: { memory: 400 } });
   await clock.advanceAsync(1_000);
   expect((await refusals(store)).length).toBe(3);
+  await manager.dispose();
+});
+
+test('what stands there is not written again because it cannot be read for a while', async () => {
+  const inner = new MemoryEventStore();
+  class Denying extends FaultyStore {
+    tries = 0;
+    override append(stream: string, events: readonly NewEvent[], expected: number) {
+      if (stream !== AUDIT) return super.append(stream, events, expected);
+      this.tries += 1;
+      if (this.tries === 1) this.next('timeoutApplied');
+      this.setRates({ readFails: this.tries < 4 ? 1 : 0 });
+      if (this.tries > 1 && this.tries < 5 && expected === -1) return { outcome: 'conflict', revision: 0 } as const; // a server that has forgotten the first try
+      return super.append(stream, events, expected);
+    }
+  }
+  const clock = fakeClock();
+  const store = new Denying(inner, { clock, random: () => 0.5, timeoutMs: 0, suffers: (stream) => stream === AUDIT });
+  const { manager } = world({ store, clock });
+  await manager.ready();
+  await manager.tryAllocate({ requirements: { memory: 200 } });
+  await clock.advanceAsync(5_000);
+  expect(store.tries).toBeGreaterThan(2);
+  expect((await refusals(inner)).length).toBe(1);
   await manager.dispose();
 });
 
