@@ -6,6 +6,7 @@ import {
   configure,
   drainPool,
   endPoolDrain,
+  markWriter,
   observeCapacity,
   observeHealth,
   openPool,
@@ -13,7 +14,7 @@ import {
   triggerBreaker,
 } from './decide/pool.ts';
 import { repeated } from './decide/repeat.ts';
-import { cancel, expireRequests } from './decide/requests.ts';
+import { cancel, cancelOrphans, expireRequests } from './decide/requests.ts';
 import { cordonTier, drainTier, endTierDrain, uncordonTier } from './decide/tiers.ts';
 import type { Journal } from './journal.ts';
 import { react } from './react.ts';
@@ -44,6 +45,8 @@ function answerTo(turn: Turn, command: Command, context: DecisionContext): Answe
       return renew(turn, command);
     case 'Revoke':
       return revoke(turn, command);
+    case 'CancelOrphans':
+      return cancelOrphans(turn, command);
     case 'Cancel':
       return cancel(turn, command);
     case 'ReclaimExpired':
@@ -58,6 +61,8 @@ function answerTo(turn: Turn, command: Command, context: DecisionContext): Answe
       return observeClockGap(turn, command, context.writerId);
     case 'OpenPool':
       return openPool(turn, command);
+    case 'MarkWriter':
+      return markWriter(turn, command);
     case 'StartWriter':
       return startWriter(turn, command);
     case 'Configure':

@@ -34,6 +34,7 @@ const FOLDS: Readonly<Record<EventType, Fold>> = {
   ConfigChanged: foldConfig,
   CapacityObserved: foldCapacity,
   WriterStarted: foldWriter,
+  WriterSeen: nothing,
   LeaseGranted: foldGranted,
   LeasesRenewed: foldRenewed,
   LeaseReleased: foldReleased,

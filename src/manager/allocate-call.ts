@@ -4,6 +4,7 @@ import type { CommandOf } from '../model/commands.ts';
 import { PoolError } from '../model/errors.ts';
 import type { EventData } from '../model/events.ts';
 import type { Refusal } from '../model/refusals.ts';
+import { standsAlone } from '../model/request.ts';
 import type { Call } from './call.ts';
 import type { Shape } from './shape-cache.ts';
 
@@ -22,7 +23,7 @@ export interface AllocateDesk {
   /** The caller is gone: gives a lease back that nobody holds. */
   releaseOrphan(lease: LeaseRecord): void;
   /** The caller is gone: takes its request out of the queue. */
-  cancelOrphan(requestId: string): void;
+  cancelOrphan(leaseId: string): void;
 }
 
 /** An allocate, from the door to the lease. A caller that goes away leaves nothing behind, unless a key keeps its request. */
@@ -59,7 +60,7 @@ export class AllocateCall<T> implements Call {
 
   /** A request with a key, or a detached one, stands for itself: it is decided though its caller has gone. */
   get dropped(): boolean {
-    return this.#gone && !this.#stands();
+    return this.#gone && !standsAlone(this.command.data.request);
   }
 
   answered(answer: Answer): void {
@@ -97,13 +98,13 @@ export class AllocateCall<T> implements Call {
   /** The caller waits no more: it is told why, and its request goes unless it stands for itself. */
   leave(why: unknown): void {
     this.failed(why);
-    if (this.#waiting && this.dropped) this.#desk.cancelOrphan(this.command.data.request.id);
+    if (this.#waiting && this.dropped) this.#desk.cancelOrphan(this.command.commandId);
   }
 
   #queued(request: WaitingRecord, replayed: boolean): void {
-    const { detached, id } = this.command.data.request;
+    const { detached } = this.command.data.request;
     const queued = this.#presenter.queued;
-    if (this.dropped) this.#desk.cancelOrphan(id);
+    if (this.dropped) this.#desk.cancelOrphan(request.leaseId);
     else if (detached && queued !== undefined) this.#settle(() => queued(request, replayed));
     else this.#wait(request.leaseId);
   }
@@ -120,11 +121,6 @@ export class AllocateCall<T> implements Call {
     } catch (error) {
       this.#reject(error);
     }
-  }
-
-  #stands(): boolean {
-    const { idempotencyKey, detached } = this.command.data.request;
-    return detached || idempotencyKey !== null;
   }
 
   #listen(signal: AbortSignal): void {

@@ -2,7 +2,7 @@ import type { Answer } from '../domain/answer.ts';
 import type { Command } from '../model/commands.ts';
 import type { ErrorCode } from '../model/errors.ts';
 import { PoolError } from '../model/errors.ts';
-import { type Refusal, refusalError } from '../model/refusals.ts';
+import { refusalError } from '../model/refusals.ts';
 import type { Shape } from './shape-cache.ts';
 
 /**
@@ -63,22 +63,23 @@ export class OwnCall implements Call {
   readonly command: Command;
   readonly shape = undefined;
   readonly asked = false;
-  readonly dropped = false;
-  readonly #refused: (refusal: Refusal) => void;
+  readonly #stale: () => boolean;
 
-  constructor(command: Command, refused: (refusal: Refusal) => void = ignore) {
+  /** `stale`: asked just before it is decided; true = there is nothing to do any more. */
+  constructor(command: Command, stale: () => boolean = never) {
     this.command = command;
-    this.#refused = refused;
+    this.#stale = stale;
   }
 
-  answered(answer: Answer): void {
-    if (answer.kind === 'refused') this.#refused(answer.refusal);
+  get dropped(): boolean {
+    return this.#stale();
   }
 
+  answered(): void {}
   failed(): void {}
 }
 
-const ignore = (): void => undefined;
+const never = (): boolean => false;
 
 /** An outage as callers see it: nothing was done. */
 export const outage = (code: ErrorCode, message: string, retryAfterMs: number, cause?: unknown): PoolError =>

@@ -32,12 +32,15 @@ import { SnapshotWriter } from './snapshots.ts';
 import { type Stamp, SYSTEM } from './stamp.ts';
 import { VERSION } from './version.ts';
 import { Waiters } from './waiters.ts';
+import { WriterWatch } from './writer-watch.ts';
 
 export interface CoreOptions {
   readonly store: EventStore;
   readonly poolId: string;
   readonly hostId: string;
   readonly writerId: string;
+  /** Nobody else appends to this log. */
+  readonly alone: boolean;
   readonly clock: Clock;
   readonly jitter: Jitter;
   readonly logger: Logger;
@@ -65,6 +68,8 @@ export class Core implements EngineListener, AllocateDesk {
   readonly audit: AuditLog;
   readonly live: LiveActors;
   readonly snapshots: SnapshotWriter;
+  /** Of a log that others may append to. */
+  readonly writers: WriterWatch | undefined;
   /** Second releases of one lease: they change nothing, so no event counts them. */
   duplicateReleases = 0;
   #cancelSweep: () => void = () => undefined;
@@ -117,6 +122,7 @@ export class Core implements EngineListener, AllocateDesk {
       jitter,
       submit: (type, data) => this.submit(type, data),
     });
+    this.writers = options.alone ? undefined : this.#writerWatch();
     this.live = tuning.liveActors({
       clock,
       writerId,
@@ -147,8 +153,8 @@ export class Core implements EngineListener, AllocateDesk {
   }
 
   /** A command of the manager's own. */
-  submit<T extends CommandType>(type: T, data: CommandData[T], refused?: (refusal: Refusal) => void): void {
-    this.engine.pass(new OwnCall(this.options.stamp.command(type, data), refused));
+  submit<T extends CommandType>(type: T, data: CommandData[T], stale?: () => boolean): void {
+    this.engine.pass(new OwnCall(this.options.stamp.command(type, data), stale));
   }
 
   /** Everything that waits goes on from the state as it is; the modes' timers too. */
@@ -158,6 +164,7 @@ export class Core implements EngineListener, AllocateDesk {
     const tiers = state.tiers.map(({ name, mode, deadlineAt }) => ({ name, mode, deadlineAt }));
     this.live.start({ config: state.config, tiers, breaker: { mode, until, generation } });
     this.deadlines.resume();
+    this.writers?.start();
     this.#sweepAfter();
   }
 
@@ -188,6 +195,7 @@ export class Core implements EngineListener, AllocateDesk {
     this.#cancelSweep();
     this.live.stop();
     this.deadlines.stop();
+    this.writers?.stop();
     this.watches.stop();
   }
 
@@ -234,8 +242,8 @@ export class Core implements EngineListener, AllocateDesk {
     this.submit('Release', { leaseId, token, cause: 'callerGone' });
   }
 
-  cancelOrphan(requestId: string): void {
-    this.submit('Cancel', { requestId, reason: 'callerGone' });
+  cancelOrphan(leaseId: string): void {
+    this.submit('CancelOrphans', { leaseIds: [leaseId], reason: 'callerGone' });
   }
 
   #releasedLate({ data, at }: CommandOf<'Release'>): void {
@@ -247,12 +255,26 @@ export class Core implements EngineListener, AllocateDesk {
   #follow(event: RecordedPoolEvent, own: boolean, nowMs: number): void {
     this.deadlines.follow(event, own, nowMs);
     this.waiters.follow(event);
+    this.writers?.follow(event, nowMs);
     this.watches.follow(event);
     const issue = issueOf(event, (leaseId) => this.state.ended.get(leaseId));
     if (issue !== undefined) this.options.alert(issue);
     if (event.type !== 'ConfigChanged') return;
     this.gate.configure(event.data.config);
     this.options.reconfigured();
+  }
+
+  #writerWatch(): WriterWatch {
+    const { writerId, clock, jitter, state, tuning } = this.options;
+    return new WriterWatch({
+      writerId,
+      clock,
+      jitter,
+      state,
+      limits: tuning.writers,
+      mark: (data) => this.submit('MarkWriter', data),
+      cancel: (data, stale) => this.submit('CancelOrphans', data, stale),
+    });
   }
 
   #sweepAfter(): void {

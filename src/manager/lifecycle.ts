@@ -28,9 +28,11 @@ import { ShapeCache } from './shape-cache.ts';
 import { randomIdPrefix, Stamp } from './stamp.ts';
 import { type OpenedStore, openStore, recordStart, recoverState, stopped, writerIdOf } from './start.ts';
 import { UNKNOWN_LIMITS } from './unknown-outcome.ts';
+import { WRITER_LIMITS } from './writer-watch.ts';
 
 const TUNING: Tuning = {
   unknown: UNKNOWN_LIMITS,
+  writers: WRITER_LIMITS,
   healthIntervalMs: 5_000,
   healthTimeoutMs: 2_000,
   metricsIntervalMs: 10_000,
@@ -137,6 +139,7 @@ export class Lifecycle {
       poolId,
       hostId,
       writerId,
+      alone: this.#store.alone,
       clock,
       jitter,
       logger,
@@ -160,11 +163,10 @@ export class Lifecycle {
   }
 
   #watch(core: Core): void {
-    const { store, owned } = this.#store!;
+    const { store, alone } = this.#store!;
     const [clock, jitter, logger] = [this.#clock, this.#jitter, this.#logger];
     this.#capacity.start();
     this.#health.start();
-    const alone = owned && !store.traits.shared;
     const parts = { store, clock, jitter, logger, signal: this.#stop.signal, once: alone };
     const { readings } = core.options;
     const audit = followLog({

@@ -6,6 +6,7 @@ import { ID_PATTERN, isId, isPoolId } from '../model/ids.ts';
 import type { HealthMonitor, Logger, ResourceDetector, TaskRouter } from '../model/interfaces.ts';
 import type { Jitter } from './backoff.ts';
 import type { UnknownLimits } from './unknown-outcome.ts';
+import type { WriterLimits } from './writer-watch.ts';
 
 export interface ManagerOptions {
   /** A URL (`memory:`, `sqlite:<file>`, `esdb://...`, `esdb+discover://...`) or a store; default `memory:`. A store that is given stays open. */
@@ -30,6 +31,7 @@ export interface ManagerOptions {
 /** What tests turn, and operators hardly ever. Durations in ms. */
 export interface Tuning {
   readonly unknown: UnknownLimits;
+  readonly writers: WriterLimits;
   /** How often the health monitor is asked; 0 = never. */
   readonly healthIntervalMs: number;
   readonly healthTimeoutMs: number;

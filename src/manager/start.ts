@@ -17,11 +17,14 @@ import type { ManagerOptions } from './options.ts';
 import { type Readings, readUp, restoreSnapshot } from './readings.ts';
 import { SYSTEM } from './stamp.ts';
 import { VERSION } from './version.ts';
+import { orphansOf } from './writer-watch.ts';
 
 export interface OpenedStore {
   readonly store: EventStore;
   /** The store was made here, and is closed here. */
   readonly owned: boolean;
+  /** Nobody else appends to it. */
+  readonly alone: boolean;
 }
 
 export async function openStore(
@@ -31,20 +34,16 @@ export async function openStore(
   signal: AbortSignal,
 ): Promise<OpenedStore> {
   const { eventStore = 'memory:', standby = false } = options;
-  if (typeof eventStore !== 'string') return { store: eventStore, owned: false };
-  return { store: await openEventStore(eventStore, { standby, signal, logger, clock }), owned: true };
+  if (typeof eventStore !== 'string') return { store: eventStore, owned: false, alone: false };
+  const store = await openEventStore(eventStore, { standby, signal, logger, clock });
+  return { store, owned: true, alone: !store.traits.shared };
 }
 
 /** Names this writer in the log, the same after a restart. Where others may write too, the process tells writers apart. */
-export function writerIdOf(
-  options: ManagerOptions,
-  { store, owned }: OpenedStore,
-  hostId: string,
-  poolId: string,
-): string {
+export function writerIdOf(options: ManagerOptions, { alone }: OpenedStore, hostId: string, poolId: string): string {
   if (options.writerId !== undefined) return options.writerId;
   const name = `${hostId.slice(0, 48)}:${poolId}`;
-  if (owned && !store.traits.shared) return name;
+  if (alone) return name;
   instances += 1;
   return `${name}:${process.pid}:${instances}`;
 }
@@ -89,6 +88,9 @@ export async function recordStart(
       await Promise.all([
         ask(core, 'OpenPool', { poolId, hostId }),
         ask(core, 'StartWriter', { writerId, hostId, version: VERSION }),
+        ...orphansOf(core.state, writerId).map((leaseIds) =>
+          ask(core, 'CancelOrphans', { leaseIds, reason: 'writerGone' }),
+        ),
         ask(core, 'Configure', { config, hash: configHash(config), source: 'start', expectedRevision: null }),
         ask(core, 'ObserveCapacity', { hostId, ...settled(core.state, config, found) }),
         ask(core, 'EndPoolDrain', {}),

@@ -11,6 +11,8 @@ import type { RequestSpec } from './request.ts';
 export interface CommandData {
   OpenPool: { poolId: string; hostId: string };
   StartWriter: { writerId: string; hostId: string; version: string };
+  /** Callers wait at this writer, and it has recorded nothing for a while. */
+  MarkWriter: { writerId: string };
   /** Recorded only if the hash differs from the last one recorded from the same source. `expectedRevision`: If-Match. */
   Configure: { config: ResolvedConfig; hash: string; source: 'start' | 'patch'; expectedRevision: number | null };
   ObserveCapacity: { hostId: string; source: 'detected' | 'declared'; capacity: Amounts };
@@ -19,7 +21,9 @@ export interface CommandData {
   Release: { leaseId: string; token: number; cause: 'holder' | 'callerGone' };
   Renew: { leaseId: string; token: number; ttlMs: number | null };
   Revoke: { leaseId: string; reason: string | null; graceMs: number | null };
-  Cancel: { requestId: string; reason: 'asked' | 'callerGone' };
+  Cancel: { requestId: string };
+  /** Requests that nobody waits for any more; those that a key or `respond-async` lets a caller come back for stay. */
+  CancelOrphans: { leaseIds: readonly string[]; reason: 'callerGone' | 'writerGone' };
 
   /** The deadlines of these leases have passed on the writer's clock; `expiresAt` tells a deadline that was renewed meanwhile. */
   ReclaimExpired: { leases: readonly { leaseId: string; expiresAt: number }[] };

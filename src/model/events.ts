@@ -16,6 +16,8 @@ export interface EventData {
   ConfigChanged: { config: ResolvedConfig; hash: string; source: 'start' | 'patch'; sized: Sizing };
   CapacityObserved: { hostId: string; source: 'detected' | 'declared'; capacity: Amounts; sized: Sizing };
   WriterStarted: { writerId: string; hostId: string; version: string };
+  /** A writer at which callers wait is still there: recorded when nothing else has told so for a while. */
+  WriterSeen: { writerId: string };
 
   LeaseGranted: {
     /** Also the id of the decision, and of the request's command. */
@@ -159,6 +161,7 @@ export const SCHEMA_VERSIONS: Readonly<Record<EventType | AuditEventType, number
   ConfigChanged: 1,
   CapacityObserved: 1,
   WriterStarted: 1,
+  WriterSeen: 1,
   LeaseGranted: 1,
   LeasesRenewed: 1,
   LeaseReleased: 1,

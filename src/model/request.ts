@@ -55,6 +55,9 @@ export function requestBody(request: RequestSpec, madeId: string): object {
   return { ...body, id: id === madeId ? null : id };
 }
 
+/** A key, or `respond-async`, lets a caller come back for it: it outlives its caller and its writer. */
+export const standsAlone = ({ idempotencyKey, detached }: RequestSpec): boolean => detached || idempotencyKey !== null;
+
 export const DEFAULT_OWNER = 'anonymous';
 const MAX_MS = 366 * 86_400_000;
 const MAX_LABELS = 64;

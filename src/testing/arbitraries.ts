@@ -76,7 +76,7 @@ const revoke: Maker = (state, [, a, b]) => {
 };
 const cancel: Maker = (state, [, a]) => {
   const waiter = at(state.waiting.values(), a);
-  return waiter && ['Cancel', { requestId: waiter.request.id, reason: 'asked' }];
+  return waiter && ['Cancel', { requestId: waiter.request.id }];
 };
 
 const endDrain: Maker = (state, [, a]) => {
@@ -109,6 +109,14 @@ const MAKERS: readonly (readonly [number, Maker])[] = [
   [80, expire],
   [20, revoke],
   [20, cancel],
+  [
+    3,
+    (state, [, a]) => {
+      const waiter = at(state.waiting.values(), a);
+      return waiter && ['CancelOrphans', { leaseIds: [waiter.leaseId], reason: 'writerGone' }];
+    },
+  ],
+  [2, () => ['MarkWriter', { writerId: 'w1' }]],
   [
     30,
     (state) => [

@@ -40,7 +40,7 @@ describe('the key of an allocate', () => {
     const first = pool.granted('full', { cpu: 10_000 });
     pool.queued('a', { cpu: 1 }, keyed);
     expect(pool.ask('a', { cpu: 1 }, { ...keyed, waitMs: 5 })).toMatchObject({ kind: 'queued', replayed: true });
-    pool.when('Cancel', { requestId: 'a', reason: 'asked' });
+    pool.when('Cancel', { requestId: 'a' });
     pool.release(first);
     expect(pool.granted('a', { cpu: 2 }, keyed).token).toBe(2);
   });

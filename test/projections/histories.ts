@@ -108,8 +108,7 @@ class ScriptedPool {
     else if (kind === 'tier') this.#operate(tier, pick);
     else if (kind === 'breaker') this.#triggerBreaker(pick);
     else if (kind === 'expire') this.#expire();
-    else if (kind === 'cancel' && waiter !== undefined)
-      this.#decide('Cancel', { requestId: waiter.request.id, reason: 'asked' });
+    else if (kind === 'cancel' && waiter !== undefined) this.#decide('Cancel', { requestId: waiter.request.id });
     else if (kind === 'giveUp' && waiter !== undefined) this.#decide('ExpireRequests', { leaseIds: [waiter.leaseId] });
     else if (lease !== undefined) this.#touch(kind, lease, pick);
   }

@@ -21,6 +21,8 @@ const presenter = {
   queued: ({ leaseId }: WaitingRecord): Ending => ({ kind: 'queued', leaseId }),
 };
 
+/** Longer than a world is quiet at its end: only the loss of its caller or its writer ends such a wait. */
+const LONG_MS = 3_600_000;
 /** How many leases callers remember; older ones are forgotten, and expire. */
 const REMEMBERED = 24;
 
@@ -83,7 +85,8 @@ export class Callers {
     const requestId = fields['id'] as string;
     const stands = detached || fields['idempotencyKey'] !== undefined;
     const call = this.#begin(member, { kind: 'allocate', requestId, stands, ...(stop && { stop }) });
-    this.#settle(call, member.verbs!.allocate(fields, presenter, stop?.signal, call.actor, { detached }));
+    const waitMs = stop !== undefined && random.chance(0.3) ? LONG_MS : undefined;
+    this.#settle(call, member.verbs!.allocate(fields, presenter, stop?.signal, call.actor, { detached, waitMs }));
     return call;
   }
 
@@ -156,6 +159,11 @@ export class Callers {
       { enableCircuitBreaker: random.chance(0.5) },
     ]);
     this.#do(member, { kind: 'configure' }, (verbs, actor) => verbs.patchConfig(patch, undefined, { actor }));
+  }
+
+  /** Everyone who can gives up. */
+  abortAll(): void {
+    for (const { stop } of [...this.#open.values()]) stop?.abort();
   }
 
   #abort(): void {

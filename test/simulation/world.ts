@@ -1,6 +1,7 @@
 import type { NewEvent } from '../../src/model/events.ts';
 import { SCHEMA_VERSIONS } from '../../src/model/events.ts';
 import { eventId, poolStream } from '../../src/model/ids.ts';
+import { standsAlone } from '../../src/model/request.ts';
 import { type FakeClock, type FaultCounts, fakeClock } from '../../src/testing/index.ts';
 import { Callers } from './callers.ts';
 import { type Call, verdictOn, wrongAtOnce } from './calls.ts';
@@ -157,6 +158,7 @@ export class World {
     await this.clock.advanceAsync(CLOSE_MS);
     for (const [slot, member] of this.members.entries()) if (member.ended) this.restart(slot);
     for (const member of this.members) member.store.setRates({});
+    this.callers.abortAll();
     await this.clock.advanceAsync(QUIET_MS);
     this.#check(0);
     await this.#probe();
@@ -168,7 +170,8 @@ export class World {
   async #probe(): Promise<void> {
     const { state } = this.log.checker;
     if (state.leases.size > 0) this.violate(`${state.leases.size} leases never ended`);
-    if (state.waiting.size > 0) this.violate(`${state.waiting.size} requests wait for ever`);
+    for (const { request, writerId } of state.waiting.values())
+      if (!standsAlone(request)) this.violate(`${request.id} of ${writerId} waits for ever`);
   }
 
   async #close(): Promise<void> {

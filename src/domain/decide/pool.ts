@@ -14,14 +14,13 @@ export function openPool(turn: Turn, { data }: CommandOf<'OpenPool'>): Answer {
   return DONE;
 }
 
-/** Waiters of an earlier life of this writer have lost their callers, unless a key or `respond-async` lets them come back. */
 export function startWriter(turn: Turn, { data }: CommandOf<'StartWriter'>): Answer {
   turn.emit('WriterStarted', data);
-  for (const { leaseId, request, writerId } of waitersInOrder(turn.state)) {
-    if (writerId === data.writerId && request.idempotencyKey === null && !request.detached) {
-      turn.emit('RequestCancelled', { leaseId, requestId: request.id, reason: 'writerGone' }, leaseId);
-    }
-  }
+  return DONE;
+}
+
+export function markWriter(turn: Turn, { data }: CommandOf<'MarkWriter'>): Answer {
+  turn.emit('WriterSeen', data);
   return DONE;
 }
 
