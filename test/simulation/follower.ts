@@ -1,5 +1,4 @@
-import { isDeepStrictEqual } from 'node:util';
-import { serializeState } from '../../src/domain/snapshot.ts';
+import { canonicalState } from '../../src/domain/snapshot.ts';
 import type { PoolState } from '../../src/domain/state.ts';
 import type { RecordedPoolEvent } from '../../src/model/events.ts';
 import type { Member } from './member.ts';
@@ -57,8 +56,7 @@ export class Follower {
   }
 }
 
-const sameState = (one: PoolState, other: PoolState): boolean =>
-  isDeepStrictEqual(serializeState(one), serializeState(other));
+const sameState = (one: PoolState, other: PoolState): boolean => canonicalState(one) === canonicalState(other);
 
 const sameCounts = (one: PoolState, other: PoolState): boolean =>
   one.lastToken === other.lastToken &&
