@@ -1,6 +1,7 @@
 import { type PackedState, StatePacker, unpackState } from '../domain/pack.ts';
 import { STATE_SCHEMA_VERSION } from '../domain/snapshot.ts';
 import { emptyState } from '../domain/state.ts';
+import { isPoolError } from '../model/errors.ts';
 import type { EventStore, Snapshot } from '../model/event-store.ts';
 import type { RecordedAuditEvent, RecordedPoolEvent } from '../model/events.ts';
 import type { Logger } from '../model/interfaces.ts';
@@ -10,6 +11,8 @@ import { readRange } from './log-streams.ts';
 import { VERSION } from './version.ts';
 
 interface SavedReadings {
+  /** Of the event at the snapshot's revision: by it a log is known to be the one that the snapshot was taken of. */
+  readonly lastEventId: string;
   readonly state: PackedState;
   readonly projections: Readonly<Record<string, unknown>>;
   readonly audit: unknown;
@@ -42,8 +45,9 @@ export class Readings extends PoolReadings {
     const { revision } = this.state;
     const packer = new StatePacker(this.state);
     const [projections, audit] = [this.runner.save(), this.audit.save()];
+    const lastEventId = this.runner.lastEventId ?? '';
     while (packer.step(ENDED_AT_ONCE)) await pause();
-    const state: SavedReadings = { state: packer.packed(), projections, audit };
+    const state: SavedReadings = { lastEventId, state: packer.packed(), projections, audit };
     return { revision, schemaVersion: STATE_SCHEMA_VERSION, codeVersion: VERSION, state };
   }
 
@@ -53,14 +57,14 @@ export class Readings extends PoolReadings {
     const saved = snapshot.state as SavedReadings;
     const state = unpackState(saved.state);
     if (state.revision !== snapshot.revision) return false;
-    this.runner.load(state, saved.projections);
+    this.runner.load(state, saved.projections, saved.lastEventId);
     this.audit.load(saved.audit as ReturnType<AuditProjection['save']>);
     return true;
   }
 
   /** As before the first event. */
   forget(): void {
-    this.runner.load(emptyState(), {});
+    this.runner.load(emptyState(), {}, null);
     this.audit.reset();
   }
 
@@ -81,15 +85,23 @@ export async function restoreSnapshot(
 ): Promise<void> {
   try {
     const snapshot = await store.snapshots.load(stream);
-    if (snapshot === undefined || readings.restore(snapshot)) return;
-    logger.warn(
-      { revision: snapshot.revision, codeVersion: snapshot.codeVersion },
-      'a snapshot of another version is ignored',
-    );
+    if (snapshot === undefined) return;
+    const { revision, codeVersion } = snapshot;
+    const ignore = (why: string) => logger.warn({ stream, revision, codeVersion }, `a snapshot ${why} is ignored`);
+    if (!(await isOf(store, stream, snapshot))) ignore('of another log, or of one that has lost its end,');
+    else if (!readings.restore(snapshot)) ignore('of another version');
   } catch (error) {
     readings.forget();
+    if (isPoolError(error) && error.code === 'LOG_UNAVAILABLE') throw error;
     logger.warn({ err: error }, 'a damaged snapshot is ignored');
   }
+}
+
+/** The log still holds the last event that the snapshot has folded: it was not set back, and is no other. */
+async function isOf(store: EventStore, stream: string, { revision, state }: Snapshot): Promise<boolean> {
+  for await (const [event] of store.read(stream, { from: revision, limit: 1 }))
+    return event?.revision === revision && event.id === (state as Partial<SavedReadings> | null)?.lastEventId;
+  return false;
 }
 
 /** Folds every event after those that are folded, up to the end of the log. */

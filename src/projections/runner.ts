@@ -15,6 +15,7 @@ export class ProjectionRunner {
   readonly #projections: readonly Projection[];
   readonly #maxLagEvents: number;
   #state: PoolState = emptyState();
+  #lastEventId: string | null = null;
   #waiting: (readonly RecordedPoolEvent[])[] = [];
   #lag = 0;
   #broken: { readonly error: unknown } | undefined;
@@ -45,6 +46,7 @@ export class ProjectionRunner {
     this.#lag = 0;
     try {
       for (const batch of waiting) fold(this.#state, this.#projections, batch);
+      this.#lastEventId = waiting.at(-1)?.at(-1)?.id ?? this.#lastEventId;
     } catch (error) {
       this.#broken = { error };
       throw error;
@@ -57,9 +59,16 @@ export class ProjectionRunner {
     return this.#state;
   }
 
+  /** Of the last event that `current()` has folded; null before the first. */
+  get lastEventId(): string | null {
+    this.catchUp();
+    return this.#lastEventId;
+  }
+
   /** Goes on from a state that this runner alone holds from here on, and from what projections saved at its revision. */
-  load(state: PoolState, saved: Readonly<Record<string, unknown>>): void {
+  load(state: PoolState, saved: Readonly<Record<string, unknown>>, lastEventId: string | null): void {
     this.#state = state;
+    this.#lastEventId = lastEventId;
     this.#waiting = [];
     this.#lag = 0;
     this.#broken = undefined;

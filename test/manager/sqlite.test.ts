@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -32,6 +32,35 @@ test('a pool on a file goes on where it was', async () => {
   await second.release(lease);
   expect((await second.allocate({ requirements: { memory: 100 } })).token).toBe(2);
   await second.dispose();
+});
+
+/** The log as it lies closed at `from` in place of that at `to`; the snapshots stay. */
+function setBack(from: string, to: string): void {
+  for (const end of ['', '.mark']) copyFileSync(`${from}${end}`, `${to}${end}`);
+}
+
+test('a log that was set back to a backup goes on from there, whatever snapshot lies beside it', async () => {
+  const [log, backup] = [join(folder, 'pool.db'), join(folder, 'backup.db')];
+  const first = open();
+  const kept = await first.allocate({ id: 'kept', requirements: { memory: 10 } });
+  await first.dispose();
+  setBack(log, backup);
+
+  const second = open();
+  const lost = await second.allocate({ id: 'lost', requirements: { memory: 90 } });
+  await second.dispose();
+  setBack(backup, log);
+
+  const third = open();
+  expect((await third.getLease(kept.id)).state).toBe('active');
+  await expect(third.getLease(lost.id)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  for (let i = 0; i < 5; i++) await third.release(await third.allocate({ requirements: { memory: 90 } }));
+  await third.dispose(); // its snapshot is of revisions that the log of `second` also had
+  setBack(backup, log);
+
+  const fourth = open();
+  expect((await fourth.allocate({ requirements: { memory: 90 } })).token).toBe(kept.token + 1);
+  await fourth.dispose();
 });
 
 test('many callers at once share commits, and each is answered by its own lease', async () => {

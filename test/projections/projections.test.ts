@@ -73,7 +73,7 @@ describe('projections over random histories', () => {
       const before = readingsOf(log.slice(0, at), [20]);
       const saved = JSON.parse(JSON.stringify(before.runner.save()));
       const after = new PoolReadings();
-      after.runner.load(unpackState(new StatePacker(before.state).packed()), saved);
+      after.runner.load(unpackState(new StatePacker(before.state).packed()), saved, before.runner.lastEventId);
       after.enqueue(log.slice(at));
       expect(answersOf(after)).toBe(answersOf(readingsOf(log, [20])));
     };
