@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { MemoryEventStore } from '../../src/eventstore/memory.ts';
+import { openEventStore } from '../../src/eventstore/open.ts';
 import { goodPart } from '../../src/manager/transfer/cut.ts';
 import { type ExportOptions, exportLog } from '../../src/manager/transfer/export.ts';
 import { importLog, verifyExport } from '../../src/manager/transfer/import.ts';
 import type { AppendResult, EventStore } from '../../src/model/event-store.ts';
 import type { NewEvent } from '../../src/model/events.ts';
+import { startEventStoreDb } from '../support/eventstoredb/start.ts';
 import { history, rejection, world } from './fixture.ts';
 
 async function usedPool(): Promise<MemoryEventStore> {
@@ -51,6 +53,22 @@ describe('moving a pool from one store to another', () => {
     await manager.renew({ id: lease!.id, token: 1 });
     expect((await manager.allocate({ requirements: { memory: 1 } })).token).toBe(3);
     await manager.dispose();
+  });
+
+  it('to EventStoreDB and back gives the same text, and the pool goes on there', async () => {
+    const server = await startEventStoreDb({ fsync: false });
+    const text = await textOf(await usedPool());
+    const there = await openEventStore(server.url);
+    await importLog(there, 'default', linesOf(text));
+    expect(await textOf(there)).toBe(text);
+    const { manager } = world({ store: there });
+    expect((await manager.allocate({ requirements: { memory: 1 } })).token).toBe(3);
+    await manager.dispose();
+    const back = new MemoryEventStore();
+    await importLog(back, 'default', linesOf(await textOf(there)));
+    expect(await streams(back)).toEqual(await streams(there));
+    await there.close();
+    await server.stop();
   });
 
   it('begun again after it was done, finds everything there', async () => {
