@@ -1,9 +1,28 @@
 import swagger from '@fastify/swagger';
+import Fastify from 'fastify';
+import type { PoolService } from '../manager/service.ts';
 import type { App } from './app.ts';
+import { COMPILERS } from './checks.ts';
+import { Lifetime } from './lifetime.ts';
+import { DEFAULT_LIMITS } from './options.ts';
+import { addRoutes } from './routes.ts';
 import { problemAnswers } from './views.ts';
 
-/** Collects every route that is registered after it into one OpenAPI 3.1 document. */
-export async function describeRoutes(app: App): Promise<void> {
+/**
+ * The OpenAPI 3.1 document of every route, as it is committed: a change of it shows as a change of lines. The routes are collected
+ * from a server of its own that never listens, so that one that serves need not start with it.
+ */
+export async function openApiText(): Promise<string> {
+  const app = Fastify({ schemaController: { compilersFactory: COMPILERS } }) as unknown as App;
+  await describeRoutes(app);
+  addRoutes(app, {} as PoolService, new Lifetime(0), DEFAULT_LIMITS); // nothing is asked of the service
+  await app.ready();
+  const text = `${JSON.stringify(app.swagger(), null, 2)}\n`;
+  await app.close();
+  return text;
+}
+
+async function describeRoutes(app: App): Promise<void> {
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -24,10 +43,4 @@ export async function describeRoutes(app: App): Promise<void> {
     }),
     refResolver: { buildLocalReference: (json, _base, _fragment, i) => String(json['$id'] ?? `schema-${i}`) },
   });
-  app.get('/openapi.json', { schema: { hide: true } }, (_request, reply) =>
-    reply.type('application/json; charset=utf-8').send(openApiText(app)),
-  );
 }
-
-/** The document as it is committed: a change of it shows as a change of lines. */
-export const openApiText = (app: App): string => `${JSON.stringify(app.swagger(), null, 2)}\n`;

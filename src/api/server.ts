@@ -9,18 +9,11 @@ import { COMPILERS, checkRequests } from './checks.ts';
 import { guard } from './guard.ts';
 import { Lifetime } from './lifetime.ts';
 import { answerUnknownRoutes } from './not-found.ts';
-import { describeRoutes } from './openapi.ts';
 import { type ServerOptions, type Settings, settingsOf } from './options.ts';
 import { poolErrorOf, problemOf, sendProblem } from './problems.ts';
 import { answerRawError } from './raw-errors.ts';
-import { eventRoutes } from './routes/events.ts';
-import { healthRoutes } from './routes/health.ts';
-import { leaseRoutes } from './routes/leases.ts';
-import { operateRoutes } from './routes/operate.ts';
-import { poolRoutes } from './routes/pool.ts';
-import { requestRoutes } from './routes/requests.ts';
-import { securityHeaders } from './security-headers.ts';
-import { VIEWS } from './views.ts';
+import { addRoutes } from './routes.ts';
+import { SECURITY_HEADERS } from './security-headers.ts';
 
 export type { ServerOptions } from './options.ts';
 
@@ -42,24 +35,27 @@ export async function buildServer(service: PoolService, options: ServerOptions =
   const sockets = socketsOf(app);
   answerErrors(app, service, settings);
   acceptJson(app);
-  guard(app, settings, lifetime, await securityHeaders());
+  guard(app, settings, lifetime, SECURITY_HEADERS);
   await protect(app, settings);
   answerUnknownRoutes(app);
   checkRequests(app);
-  for (const view of VIEWS) app.addSchema(view);
-  await describeRoutes(app);
-  leaseRoutes(app, service, lifetime);
-  requestRoutes(app, service);
-  poolRoutes(app, service);
-  eventRoutes(app, service, lifetime, settings.limits);
-  operateRoutes(app, service);
-  healthRoutes(app, service, lifetime);
+  addRoutes(app, service, lifetime, settings.limits);
+  serveDocument(app);
   app.addHook('preClose', (done) => {
     lifetime.stop();
     closeWhatFallsIdle(app, sockets);
     done();
   });
   return app;
+}
+
+/** Made when it is first asked for. */
+function serveDocument(app: App): void {
+  let text: Promise<string> | undefined;
+  app.get('/openapi.json', async (_request, reply) => {
+    text ??= import('./openapi.ts').then(({ openApiText }) => openApiText());
+    return reply.type('application/json; charset=utf-8').send(await text);
+  });
 }
 
 export async function startServer(service: PoolService, options: ServerOptions = {}): Promise<RunningServer> {

@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { parse } from 'yaml';
 import { DEFAULT_POOL_CONFIG, type ResolvedConfig } from '../model/config.ts';
 import { invalid, PoolError } from '../model/errors.ts';
 import { parseConfig } from '../model/resolve-config.ts';
@@ -8,12 +7,12 @@ import { assignPath, assignText } from './config-path.ts';
 type Fields = Record<string, unknown>;
 
 /** The configuration of a file, then of the environment, then of `--set` flags: later wins. Throws INVALID_CONFIG. */
-export function loadConfig(
+export async function loadConfig(
   file: string | undefined,
   environment: Readonly<Record<string, string | undefined>>,
   sets: Readonly<Record<string, string>>,
-): ResolvedConfig {
-  const fields = file === undefined ? {} : readFile(file);
+): Promise<ResolvedConfig> {
+  const fields = file === undefined ? {} : await readFile(file);
   for (const [name, path] of ENVIRONMENT) {
     const text = environment[name];
     if (text !== undefined) assignText(fields, path, text);
@@ -22,7 +21,8 @@ export function loadConfig(
   return parseConfig(fields);
 }
 
-function readFile(file: string): Fields {
+async function readFile(file: string): Promise<Fields> {
+  const { parse } = await import('yaml');
   let content: unknown;
   try {
     content = parse(readFileSync(file, 'utf8')) ?? {};

@@ -49,7 +49,7 @@ async function serve(flags: Flags): Promise<void> {
       import('../../index.ts'),
       import('pino'),
     ]);
-  const config = loadConfig(flags.config, process.env, flags.set ?? {});
+  const config = await loadConfig(flags.config, process.env, flags.set ?? {});
   const logger = pino({ level: flags.logLevel }, pino.destination({ dest: 2, sync: true }));
   const url = flags.store ?? process.env['RPM_STORE'] ?? embedded(flags.data);
   const capacity = config.detection.capacity;
