@@ -2,11 +2,12 @@
  * Durable allocate over `sqlite:` beside what the disk and sqlite themselves take for the same event: one write and fdatasync to
  * a preallocated file, the same with group commit, and a bare loop of sqlite inserts with the store's pragmas. All in turn in one run.
  */
-import { closeSync, fdatasyncSync, fsyncSync, mkdirSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fdatasyncSync, fsyncSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { createResourceDetector, type Lease, ResourcePoolManager } from '../../src/index.ts';
 import { note, progress, quantile, summary, tell } from '../measure.ts';
+import { scratchFolder } from '../support/scratch.ts';
 
 const ROUNDS = 24;
 const WARM_UP = 4;
@@ -15,9 +16,7 @@ const CALLERS = [1, 64, 1024];
 /** Appends of each caller in a round. */
 const EACH: Readonly<Record<number, number>> = { 1: 200, 64: 40, 1024: 8 };
 
-// On the disk that the project lies on: the system's folder for scratch files may be held in memory.
-mkdirSync('.tmp', { recursive: true });
-const folder = mkdtempSync('.tmp/durable-');
+const folder = scratchFolder();
 const file = (name: string): string => join(folder, name);
 
 /** What a contender does for one caller; settles when its event is on the disk. */
@@ -232,4 +231,3 @@ note(
 await manager.dispose();
 bareFile.close();
 bareSqlite.close();
-rmSync(folder, { recursive: true });
