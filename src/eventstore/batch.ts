@@ -39,7 +39,7 @@ export function refuseAppend(
   return undefined;
 }
 
-/** As `refuseAppend`, and every event is looked at. */
+/** As `refuseAppend`, and every event is looked at, but for those that have their revision: their maker has folded them. */
 export function refuseBatch(
   stream: string,
   events: readonly NewEvent[],
@@ -48,7 +48,7 @@ export function refuseBatch(
 ): Failed | undefined {
   const refusal = refuseAppend(stream, events, expectedRevision, traits);
   for (let i = 0; refusal === undefined && i < events.length; i++) {
-    const found = refuseEvent(events[i]!, i);
+    const found = 'revision' in events[i]! ? undefined : refuseEvent(events[i]!, i);
     if (found !== undefined) return found;
   }
   return refusal;

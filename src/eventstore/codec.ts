@@ -26,17 +26,20 @@ export const FIRST_CHAIN = 0;
  */
 export function chain(previous: number, row: Row): number {
   const [position, stream, revision, id, type, schemaVersion, at, data, metadata] = row;
-  const head = `${position}\n${stream}\n${revision}\n${id}\n${type}\n${schemaVersion}\n${at}\n`;
-  return crc32(`${head}${data}\n${metadata}`, previous >>> 0); // a rotten one may be no 32 bits any more: then it does not fit
+  const fields = `${position}\n${stream}\n${revision}\n${id}\n${type}\n${schemaVersion}\n${at}\n${data}\n${metadata}`;
+  return crc32(fields, previous >>> 0); // a rotten one may be no 32 bits any more: then it does not fit
 }
 
 /** The row of an event. JSON.stringify writes no line breaks, so the fields of the checksum cannot run into each other. */
 export function toRow(event: NewEvent, stream: string, revision: number, position: number, previous: number): Row {
   const { id, type, schemaVersion, at } = event;
   const [data, metadata] = [JSON.stringify(event.data), JSON.stringify(event.metadata)];
-  const fields = [position, stream, revision, id, type, schemaVersion, at, data, metadata] as const;
-  return [...fields, chain(previous, [...fields, 0])];
+  const row: Written = [position, stream, revision, id, type, schemaVersion, at, data, metadata, 0];
+  row[9] = chain(previous, row);
+  return row;
 }
+
+type Written = { -readonly [Field in keyof Row]: Row[Field] };
 
 /** The event of a row. Throws DamagedLogError if the row is not the one that was written after `previous`. */
 export function fromRow(row: Row, revision: number, previous: number): RecordedEvent {

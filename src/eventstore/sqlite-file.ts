@@ -2,11 +2,12 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { isPoolError, PoolError } from '../model/errors.ts';
 import type { Row } from './codec.ts';
 import { DamagedLogError } from './errors.ts';
+import { type Run, Runs } from './runs.ts';
 import { reserveWal } from './wal.ts';
 
 /** "RPM1": tells our files from other sqlite databases. */
 const APPLICATION_ID = 0x52_50_4d_31;
-const FORMAT = 1;
+const FORMAT = 2;
 
 const SCHEMA = `
   CREATE TABLE events (
@@ -19,26 +20,26 @@ const SCHEMA = `
     at INTEGER NOT NULL,
     data TEXT NOT NULL,
     metadata TEXT NOT NULL,
-    checksum INTEGER NOT NULL,
-    UNIQUE (stream, revision)
+    checksum INTEGER NOT NULL
+  ) STRICT;
+  CREATE TABLE runs (
+    position INTEGER PRIMARY KEY,
+    stream TEXT NOT NULL,
+    revision INTEGER NOT NULL
   ) STRICT;
   PRAGMA application_id = ${APPLICATION_ID};
   PRAGMA user_version = ${FORMAT};
 `;
 
-/** Every stream's name, each found by one look into the index. UNION drops repetitions, so that a rotten index cannot go in circles. */
-const STREAMS = `
-  WITH RECURSIVE names (stream) AS (
-    SELECT min(stream) FROM events
-    UNION
-    SELECT (SELECT min(stream) FROM events WHERE stream > names.stream) FROM names WHERE stream IS NOT NULL
-  )
-  SELECT stream FROM names WHERE stream IS NOT NULL`;
+/** Runs that do not begin with the event that they say. */
+const WRONG_RUNS = `
+  SELECT runs.position FROM runs LEFT JOIN events USING (position)
+  WHERE events.stream IS NOT runs.stream OR events.revision IS NOT runs.revision LIMIT 1`;
 
 /** Holds several events, so that most commits write a single page. */
 const PAGE_BYTES = 8_192;
 /** What a commit writes besides the pages that its rows fill: the page before, and sometimes the ones above. */
-const EXTRA_PAGES = 2;
+const EXTRA_PAGES = 1;
 /** What a row takes besides its data and metadata; rounded up. */
 const ROW_BYTES = 256;
 
@@ -46,22 +47,24 @@ const COLUMNS = 'position, stream, revision, id, type, schema_version, at, data,
 
 /** One open connection with its prepared statements. Given up as a whole after an I/O error. */
 export class SqliteFile {
+  readonly runs: Runs;
   readonly #path: string;
   readonly #db: DatabaseSync;
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
   readonly #insert: StatementSync;
-  readonly #range: StatementSync;
+  readonly #insertRun: StatementSync;
+  readonly #between: StatementSync;
   readonly #after: StatementSync;
-  readonly #last: StatementSync;
+  readonly #runsAfter: StatementSync;
   readonly #end: StatementSync;
-  readonly #streams: StatementSync;
   #walBytes = 0;
   #walReserved = false;
 
   /** Throws DamagedLogError if it is no whole database, INVALID_CONFIG if it is another program's. */
   constructor(path: string, readOnly: boolean) {
     this.#path = path;
+    this.runs = new Runs(path);
     this.#db = new DatabaseSync(path, { readOnly, timeout: readOnly ? 1_000 : 0 });
     try {
       prepareFile(this.#db, path, readOnly);
@@ -73,13 +76,11 @@ export class SqliteFile {
       this.#begin = this.#db.prepare('BEGIN IMMEDIATE');
       this.#commit = this.#db.prepare('COMMIT');
       this.#insert = this.#db.prepare(`INSERT INTO events (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
-      this.#range = arrays(
-        `SELECT ${COLUMNS} FROM events WHERE stream = ? AND revision BETWEEN ? AND ? ORDER BY revision`,
-      );
+      this.#insertRun = this.#db.prepare('INSERT INTO runs (position, stream, revision) VALUES (?, ?, ?)');
+      this.#between = arrays(`SELECT ${COLUMNS} FROM events WHERE position BETWEEN ? AND ? ORDER BY position`);
       this.#after = arrays(`SELECT ${COLUMNS} FROM events WHERE position > ? ORDER BY position LIMIT ?`);
-      this.#last = arrays('SELECT revision, checksum FROM events WHERE stream = ? ORDER BY revision DESC LIMIT 1');
+      this.#runsAfter = arrays('SELECT position, stream, revision FROM runs WHERE position > ? ORDER BY position');
       this.#end = arrays('SELECT max(position) FROM events');
-      this.#streams = arrays(STREAMS);
     } catch (error) {
       this.#db.close();
       throw cannotOpen(error, path);
@@ -101,52 +102,63 @@ export class SqliteFile {
     reserveWal(this.#path);
   }
 
-  /** All rows in one transaction, on the disk when it returns. Throws whatever sqlite says; then what became of them is unknown. */
-  insert(rows: readonly Row[]): void {
+  /**
+   * All rows in one transaction, with the run that they begin, on the disk when it returns. Throws whatever sqlite says; then what
+   * became of them is unknown.
+   */
+  insert(rows: readonly Row[], run: Run | undefined): void {
     this.#walBytes += walBytesOf(rows);
+    const isOne = rows.length === 1 && run === undefined;
     this.#sound(() => {
-      if (rows.length > 1) this.#begin.run();
+      if (!isOne) this.#begin.run();
+      if (run !== undefined) this.#insertRun.run(...run);
       for (const row of rows) this.#insert.run(...row);
-      if (rows.length > 1) this.#commit.run();
+      if (!isOne) this.#commit.run();
     });
+    this.runs.grow(run === undefined ? [] : [run], rows.at(-1)![0]);
   }
 
+  /** The rows from revision `first` to `last` of a stream, both included, as far as they are there. */
   range(stream: string, first: number, last: number): Row[] {
-    return this.#sound(() => this.#range.all(stream, first, last)) as unknown as Row[];
+    const rows: Row[][] = [];
+    for (const span of this.runs.spans(stream, first, last))
+      rows.push(this.#sound(() => this.#between.all(...span)) as unknown as Row[]);
+    return rows.length === 1 ? rows[0]! : rows.flat();
   }
 
   after(position: number, limit: number): Row[] {
     return this.#sound(() => this.#after.all(position, limit)) as unknown as Row[];
   }
 
-  last(stream: string): readonly [revision: number, checksum: number] | undefined {
-    return this.#sound(() => this.#last.get(stream)) as unknown as readonly [number, number] | undefined;
-  }
-
-  /** The position of the last event; 0 if there is none. Positions count from 1 without a gap. */
-  end(): number {
-    return (this.#sound(() => this.#end.get()) as unknown as readonly [number | null])[0] ?? 0;
-  }
-
-  streams(): string[] {
-    return (this.#sound(() => this.#streams.all()) as unknown as [string][]).map(([name]) => name);
+  /** Takes in what has been written since the last look, by this process or another. Throws DamagedLogError. */
+  look(): void {
+    this.atOneMoment(() => {
+      const [end] = this.#end.get() as unknown as readonly [number | null];
+      const runs = end === this.runs.end ? [] : (this.#runsAfter.all(this.runs.lastPosition) as unknown as Run[]);
+      this.runs.grow(runs, end ?? 0);
+    });
   }
 
   /** What `work` reads is of one moment, whatever a writer beside does. */
   atOneMoment<T>(work: () => T): T {
-    this.#sound(() => this.#db.exec('BEGIN'));
-    try {
-      return work();
-    } finally {
-      if (this.#db.isTransaction) this.#sound(() => this.#db.exec('COMMIT'));
-    }
+    if (this.#db.isTransaction) return work();
+    return this.#sound(() => {
+      this.#db.exec('BEGIN');
+      try {
+        return work();
+      } finally {
+        if (this.#db.isTransaction) this.#db.exec('COMMIT');
+      }
+    });
   }
 
-  /** Reads every page and compares table and index. Throws DamagedLogError. Takes about a second for each 200 MB. */
+  /** Reads every page, and compares the runs with their events. Throws DamagedLogError. Takes about a second for each 200 MB. */
   checkWhole(): void {
     const rows = this.#sound(() => this.#db.prepare('PRAGMA integrity_check').all()) as { integrity_check: string }[];
     const wrong = rows.map((row) => row.integrity_check).filter((line) => line !== 'ok');
     if (wrong.length > 0) throw new DamagedLogError(this.#path, wrong.slice(0, 3).join('; '));
+    const run = this.#sound(() => this.#db.prepare(WRONG_RUNS).get()) as { position: number } | undefined;
+    if (run !== undefined) throw new DamagedLogError(this.#path, `no run begins at position ${run.position}`);
   }
 
   /** Moves the WAL into the file and syncs that. False if a reader kept it from being finished. */

@@ -13,7 +13,6 @@ export class WritableLog {
   readonly file: SqliteFile;
   readonly #mark: HighWater;
   readonly #heads: Map<string, Head>;
-  #end: number;
 
   /** Throws DamagedLogError if the log does not hold what was written to it. */
   constructor(path: string, logger: Logger) {
@@ -25,9 +24,9 @@ export class WritableLog {
       throw error;
     }
     try {
-      const { end, heads, torn } = verifyOpened(this.file, path, this.#mark.read(), logger);
-      this.#end = end;
+      const { heads, torn } = verifyOpened(this.file, path, this.#mark.read(), logger);
       this.#heads = new Map(heads);
+      const { end } = this.file.runs;
       if (torn) this.#mark.write({ before: end, last: end });
     } catch (error) {
       this.close();
@@ -42,16 +41,16 @@ export class WritableLog {
   /** On the disk when it returns. If it throws, what became of the events is unknown, and this log is to be given up. */
   write(stream: string, events: readonly NewEvent[]): number {
     let { revision, checksum } = this.head(stream);
-    let position = this.#end;
+    const before = this.file.runs.end;
+    let position = before;
     const rows: Row[] = [];
     for (const event of events) {
       const row = toRow(event, stream, ++revision, ++position, checksum);
       checksum = row[9];
       rows.push(row);
     }
-    this.file.insert(rows);
-    this.#mark.write({ before: this.#end, last: position });
-    this.#end = position;
+    this.file.insert(rows, this.file.runs.next(stream));
+    this.#mark.write({ before, last: position });
     this.#heads.set(stream, { revision, checksum });
     return revision;
   }

@@ -87,7 +87,8 @@ export class SqliteReader implements EventStore {
   }
 
   #last(stream: string): number {
-    return this.#open().last(stream)?.[0] ?? -1;
+    this.#open().look();
+    return this.#file.runs.lastRevision(stream);
   }
 
   #range(stream: string, first: number, last: number): RecordedEvent[] {

@@ -16,41 +16,31 @@ export interface Head {
 }
 
 export interface Verified {
-  /** The position of the last event. */
-  readonly end: number;
   readonly heads: ReadonlyMap<string, Head>;
   /** The last append is not there though the mark says that it was: torn by a power cut, or rotten. */
   readonly torn: boolean;
 }
 
 /**
- * What a log must hold for its end to be trusted, whatever its size: it reaches its mark, its streams together are as long as it
- * is, and their last events are what was written. So an index or a page that hides the end of a stream, or of the log, is
- * found out here; what lies before is verified by whoever reads it. Throws DamagedLogError.
+ * What a log must hold for its end to be trusted, whatever its size: it reaches its mark, its runs follow on each other from its
+ * start to its end, and each stream's last event is what was written. So a page that hides the end of a stream, or of the
+ * log, is found out here; what lies before is verified by whoever reads it. Throws DamagedLogError.
  */
 export function verifyOpened(file: SqliteFile, path: string, mark: Mark | undefined, logger: Logger): Verified {
   return file.atOneMoment(() => {
-    const end = file.end();
-    const heads = verifiedHeads(file, path, end);
+    file.look();
+    const { streams, end } = file.runs;
+    const heads = new Map(Array.from(streams, (stream) => [stream, verifiedHead(file, stream)]));
     const pages = verifiedAfter(file, Math.max(0, end - VERIFIED_ON_OPEN));
     while (pages.next().done !== true);
-    return { end, heads, torn: mark !== undefined && isTorn(end, mark, path, logger) };
+    return { heads, torn: mark !== undefined && isTorn(end, mark, path, logger) };
   });
 }
 
-function verifiedHeads(file: SqliteFile, path: string, end: number): Map<string, Head> {
-  const heads = new Map<string, Head>();
-  let events = 0;
-  for (const stream of file.streams()) {
-    const last = file.last(stream);
-    if (last === undefined) throw new DamagedLogError(path, `its index names ${stream}, but finds no event of it`);
-    const [revision, checksum] = last;
-    verifiedRange(file, stream, revision, revision);
-    heads.set(stream, { revision, checksum });
-    events += revision + 1;
-  }
-  if (events === end) return heads;
-  throw new DamagedLogError(path, `it ends at position ${end}, but its streams hold ${events} events`);
+function verifiedHead(file: SqliteFile, stream: string): Head {
+  const revision = file.runs.lastRevision(stream);
+  verifiedRange(file, stream, revision, revision);
+  return { revision, checksum: file.range(stream, revision, revision)[0]![9] };
 }
 
 /** A log behind its mark by more than the last append has lost what was acknowledged long ago; by less, its torn end. */
@@ -69,10 +59,11 @@ export function verifiedRange(file: SqliteFile, stream: string, first: number, l
   let previous = FIRST_CHAIN;
   if (first > 0) {
     const before = rows.shift();
-    if (before?.[2] !== first - 1) throw damagedAt(stream, first - 1, 'the event is missing');
+    if (before?.[1] !== stream || before[2] !== first - 1) throw damagedAt(stream, first - 1, 'the event is missing');
     previous = before[9];
   }
   const events = rows.map((row, i) => {
+    if (row[1] !== stream) throw damagedAt(stream, first + i, `an event of ${row[1]} lies there`);
     const event = fromRow(row, first + i, previous);
     previous = row[9];
     return event;
