@@ -2,21 +2,24 @@ import { evolve } from '../domain/evolve.ts';
 import { checkInvariants as checkState } from '../domain/invariants.ts';
 import { emptyState, type PoolState } from '../domain/state.ts';
 import type { RecordedPoolEvent } from '../model/events.ts';
+import { KeyModel } from './key-model.ts';
 import { passedOver } from './passed-over.ts';
 import { ReferenceModel } from './reference-model.ts';
 
 /**
  * Folds a pool's log event by event and checks each state: the invariants, and the reference model's opinion of every
- * grant (rising tokens, no name twice, never more than is allocatable). Throws at the first event that is wrong.
+ * grant (rising tokens, no name twice, one grant a key, never more than is allocatable). Throws at the first event that is wrong.
  */
 export class LogChecker {
   readonly state: PoolState = emptyState();
   readonly reference = new ReferenceModel();
+  readonly keys = new KeyModel();
 
   take(event: RecordedPoolEvent): void {
     const passed = event.type === 'LeaseGranted' ? passedOver(this.state, event.data, event.at) : [];
     evolve(this.state, event);
-    const wrong = [...passed, ...this.reference.apply(event), ...checkState(this.state), ...this.#compared()];
+    const opinions = [...this.reference.apply(event), ...this.keys.apply(event)];
+    const wrong = [...passed, ...opinions, ...checkState(this.state), ...this.#compared()];
     if (wrong.length > 0) throw new Error(`${event.stream}@${event.revision} ${event.type}: ${wrong.join('; ')}`);
   }
 
