@@ -70,17 +70,32 @@ async function appendBatches(batches: readonly Batch[]): Promise<void> {
   }
 }
 
+async function appendByAdapter(store: EventStore, batches: readonly Batch[]): Promise<void> {
+  const stream = `pool-bare-${randomUUID()}`;
+  let next = 0;
+  for (const { events } of batches) {
+    const result = await store.append(stream, events, next - 1);
+    if (result.outcome !== 'appended') throw new Error(`append: ${JSON.stringify(result)}`);
+    next += events.length;
+  }
+}
+
 async function allocates(): Promise<void> {
   const { store, batches } = recording(await openEventStore(url));
   const detector = createResourceDetector({ capacity: { memory: '8Ti', cpu: 4_000_000 } });
-  const config = { ...DEFAULT_POOL_CONFIG, maxPoolSize: 1_000_000, resourceTimeoutMs: 3_600_000 };
+  const config = {
+    ...DEFAULT_POOL_CONFIG,
+    maxPoolSize: 1_000_000,
+    resourceTimeoutMs: 3_600_000,
+    enableCircuitBreaker: false,
+  };
   const manager = new ResourcePoolManager(detector, config, { eventStore: store, poolId: `bench-${randomUUID()}` });
   await manager.ready();
   const single = { type: 'LeaseGranted', data: {} as unknown };
   let done = 0;
   for (const [text, count] of Object.entries(ALLOCATES)) {
     const callers = Number(text);
-    const ms: Record<'ours' | 'singles' | 'batches', number[]> = { ours: [], singles: [], batches: [] };
+    const ms = { ours: [] as number[], adapter: [] as number[], singles: [] as number[], batches: [] as number[] };
     let events = 0;
     let sent = 0;
     for (let round = 0; round < ROUNDS; round++) {
@@ -92,6 +107,8 @@ async function allocates(): Promise<void> {
       const ours = await timed(() => byCallers(callers, count, allocate));
       const sentNow = batches.splice(0);
       single.data = sentNow[0]!.events[0]!.data;
+      const adapter = await timed(() => appendByAdapter(store, sentNow));
+      batches.length = 0;
       const same = await timed(() => appendBatches(sentNow));
       const stream = `bare-${randomUUID()}`;
       const append = () =>
@@ -101,6 +118,7 @@ async function allocates(): Promise<void> {
       progress(++done, ROUNDS * 4);
       if (round < WARM_UP) continue;
       ms.ours.push(ours);
+      ms.adapter.push(adapter);
       ms.batches.push(same);
       ms.singles.push(singles);
       sent += sentNow.length;
@@ -112,6 +130,7 @@ async function allocates(): Promise<void> {
     tell({ what: `allocate, ${who}`, ...perCall(ms.ours), unit: 'us' });
     tell({ what: `bare client, single appends, ${who}`, ...perCall(ms.singles), unit: 'us' });
     tell({ what: `bare client, the same batches, ${who}`, ...perCall(ms.batches), unit: 'us' });
+    tell({ what: `adapter alone, the same batches, ${who}`, ...perCall(ms.adapter), unit: 'us' });
     tell({ what: `single appends / allocate, ${who}`, p50: ratio(ms.singles, ms.ours), unit: 'x' });
     const bar = { is: 'at most', value: 1.15 } as const;
     tell({ what: `allocate / the same batches, ${who}`, p50: ratio(ms.ours, ms.batches), unit: 'x', bar });

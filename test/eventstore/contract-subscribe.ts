@@ -3,6 +3,9 @@ import { NO_STREAM, type SubscriptionItem } from '../../src/model/event-store.ts
 import type { Bench } from './contract.ts';
 import { events, freshStream, mustAppend, recorded, takeUntil } from './fixture.ts';
 
+/** 240 000 deliveries and more, which take a busy machine a while. */
+const ENDURES = { timeout: 120_000 };
+
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 export function subscribeContract(bench: Bench): void {
@@ -41,26 +44,30 @@ export function subscribeContract(bench: Bench): void {
       expect((await middle).seen).toEqual(recorded(batch, stream).slice(4));
     });
 
-    it('misses and doubles nothing while appends go on, wherever a subscriber comes in, slow ones too', async () => {
-      const stream = freshStream();
-      const total = bench.sizes.liveEvents;
-      const batch = 7;
-      const running: Promise<unknown>[] = [];
-      const start = (from: number, pauseEvery: number) =>
-        running.push(watch(bench.store.subscribe(stream, { from }), from, total, pauseEvery));
-      for (let next = 0; next < total; next += batch) {
-        const count = Math.min(batch, total - next);
-        await mustAppend(bench.store, stream, events(count, next), next - 1);
-        if (next % (Math.ceil(total / 20 / batch) * batch) === 0) {
-          start(0, 0);
-          start(next, 3);
-          start(next + 50, 1);
+    it(
+      'misses and doubles nothing while appends go on, wherever a subscriber comes in, slow ones too',
+      ENDURES,
+      async () => {
+        const stream = freshStream();
+        const total = bench.sizes.liveEvents;
+        const batch = 7;
+        const running: Promise<unknown>[] = [];
+        const start = (from: number, pauseEvery: number) =>
+          running.push(watch(bench.store.subscribe(stream, { from }), from, total, pauseEvery));
+        for (let next = 0; next < total; next += batch) {
+          const count = Math.min(batch, total - next);
+          await mustAppend(bench.store, stream, events(count, next), next - 1);
+          if (next % (Math.ceil(total / 20 / batch) * batch) === 0) {
+            start(0, 0);
+            start(next, 3);
+            start(next + 50, 1);
+          }
+          if (next % (batch * 10) === 0) await turn();
         }
-        if (next % (batch * 10) === 0) await turn();
-      }
-      await Promise.all(running);
-      expect(running.length).toBeGreaterThanOrEqual(60);
-    });
+        await Promise.all(running);
+        expect(running.length).toBeGreaterThanOrEqual(60);
+      },
+    );
 
     it('ends when its signal aborts: before it began, while it waits, and while events lie ready', async () => {
       const stream = freshStream();

@@ -3,7 +3,7 @@ import { startEventStoreDb } from '../support/eventstoredb/start.ts';
 import { eventStoreContract, FULL } from './contract.ts';
 
 const url = process.env['EVENTSTORE_URL'];
-const SIZES = { ...FULL, propertyRuns: 20, liveEvents: 4_000 };
+const SIZES = { ...FULL, propertyRuns: 20, liveEvents: 2_000 };
 
 /** Over the test server, or unchanged on any real server: `EVENTSTORE_URL=esdb://... npm run test:eventstore`. */
 eventStoreContract(
