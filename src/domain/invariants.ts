@@ -1,47 +1,47 @@
 import { type Amounts, amountIn } from '../model/amounts.ts';
-import type { PoolState } from './state.ts';
+import type { LeaseRecord, PoolState, TierState } from './state.ts';
+import { leaseNamed } from './state.ts';
 
-/** What is wrong with a state that no history may lead to; empty = nothing. Checked after every event of simulated runs. */
+/**
+ * What is wrong with a state that no history may lead to; empty = nothing. Checked after every event of simulated runs. Everything
+ * that the fold counts as it goes is counted anew from the records.
+ */
 export function checkInvariants(state: PoolState): string[] {
   const wrong: string[] = [];
-  const pool = sums(state, () => true);
-  same(wrong, 'pool', state.allocated.toJSON(), pool.allocated);
-  for (const tier of state.tiers) {
-    const held = sums(state, (name) => name === tier.name);
-    same(wrong, `tier ${tier.name}`, tier.allocated.toJSON(), held.allocated);
-    if (tier.leases !== held.leases)
-      wrong.push(`tier ${tier.name}: counts ${tier.leases} leases, holds ${held.leases}`);
-    if (tier.mode.admission === 'drained' && tier.leases > 0)
-      wrong.push(`tier ${tier.name}: drained with ${tier.leases} leases`);
-    for (const [i, waiter] of tier.waiting.entries()) {
-      if (i > 0 && tier.waiting[i - 1]!.rank > waiter.rank)
-        wrong.push(`tier ${tier.name}: waiters out of order at ${i}`);
-      if (state.waiting.get(waiter.leaseId) !== waiter) wrong.push(`waiter ${waiter.leaseId} is not in the index`);
-    }
-  }
-  const named = [...state.leases.values()].map(({ name }) => name).concat(ownNames(state));
-  if (state.names.size !== named.filter((name) => name !== null).length)
-    wrong.push('names are not those of live leases and waiters');
-  for (const [leaseId, lease] of state.leases) {
-    if (lease.token > state.lastToken) wrong.push(`lease ${leaseId}: token ${lease.token} was never given`);
-    if (state.ended.has(leaseId)) wrong.push(`lease ${leaseId} is both live and ended`);
-  }
+  checkSums(state, wrong);
+  for (const tier of state.tiers) checkTier(state, tier, wrong);
+  checkSizes(state, wrong);
+  checkNames(state, wrong);
+  checkKeys(state, wrong);
+  for (const lease of state.leases.values()) checkLease(state, lease, wrong);
   return wrong;
 }
 
-const ownNames = (state: PoolState): (string | null)[] =>
-  [...state.waiting.values()].map(({ leaseId, request }) => (request.id === leaseId ? null : request.id));
-
-function sums(state: PoolState, counts: (tier: string) => boolean): { allocated: Amounts; leases: number } {
-  const allocated: Record<string, number> = {};
-  let leases = 0;
-  for (const lease of state.leases.values()) {
-    if (!counts(lease.tier)) continue;
-    leases += 1;
-    for (const dimension in lease.amounts)
-      allocated[dimension] = amountIn(allocated, dimension) + amountIn(lease.amounts, dimension);
+function checkSums(state: PoolState, wrong: string[]): void {
+  const leases = [...state.leases.values()];
+  const lost = [...state.quarantine.values()];
+  const inTier = (name: string) => (each: { readonly tier: string }) => each.tier === name;
+  same(wrong, 'pool', state.allocated.toJSON(), sumOf(leases));
+  same(wrong, 'quarantine', state.quarantined.toJSON(), sumOf(lost));
+  for (const { name, allocated, quarantined, leases: count } of state.tiers) {
+    const held = leases.filter(inTier(name));
+    same(wrong, `tier ${name}`, allocated.toJSON(), sumOf(held));
+    same(wrong, `quarantine of tier ${name}`, quarantined.toJSON(), sumOf(lost.filter(inTier(name))));
+    if (count !== held.length) wrong.push(`tier ${name}: counts ${count} leases, holds ${held.length}`);
   }
-  return { allocated, leases };
+  const withQuota = Object.keys(state.config.quotas);
+  if (state.owners.size !== withQuota.length) wrong.push('owners are not those that have a quota');
+  for (const owner of withQuota) {
+    const held = leases.filter((lease) => lease.owner === owner);
+    same(wrong, `owner ${owner}`, state.owners.get(owner)?.toJSON() ?? {}, sumOf(held));
+  }
+}
+
+function sumOf(all: readonly { readonly amounts: Amounts }[]): Amounts {
+  const sum: Record<string, number> = {};
+  for (const { amounts } of all)
+    for (const dimension in amounts) sum[dimension] = amountIn(sum, dimension) + amountIn(amounts, dimension);
+  return sum;
 }
 
 function same(wrong: string[], what: string, counted: Amounts, summed: Amounts): void {
@@ -49,4 +49,65 @@ function same(wrong: string[], what: string, counted: Amounts, summed: Amounts):
     const [a, b] = [amountIn(counted, dimension), amountIn(summed, dimension)];
     if (a !== b || a < 0) wrong.push(`${what}: ${dimension} is counted as ${a}, held are ${b}`);
   }
+}
+
+function checkTier(state: PoolState, tier: TierState, wrong: string[]): void {
+  const { name, mode, waiting, leases, deadlineAt } = tier;
+  if (mode.admission === 'drained' && leases > 0) wrong.push(`tier ${name}: drained with ${leases} leases`);
+  if ((mode.admission === 'draining') !== (deadlineAt !== null)) wrong.push(`tier ${name}: deadline ${deadlineAt}`);
+  for (const [i, waiter] of waiting.entries()) {
+    const before = waiting[i - 1];
+    if (before !== undefined && !isBefore(before, waiter)) wrong.push(`tier ${name}: waiters out of order at ${i}`);
+    if (state.waiting.get(waiter.leaseId) !== waiter) wrong.push(`waiter ${waiter.leaseId} is not in the index`);
+  }
+}
+
+const isBefore = (a: TierState['waiting'][number], b: TierState['waiting'][number]): boolean =>
+  a.rank < b.rank || (a.rank === b.rank && a.leaseId < b.leaseId);
+
+/** The nominals of all tiers are of what is allocatable, and no more. */
+function checkSizes(state: PoolState, wrong: string[]): void {
+  for (const dimension of state.dimensions) {
+    const nominals = state.tiers.reduce((sum, { sizing }) => sum + amountIn(sizing.nominal, dimension), 0);
+    if (nominals > amountIn(state.allocatable, dimension))
+      wrong.push(`${dimension}: nominals of ${nominals}, allocatable are ${amountIn(state.allocatable, dimension)}`);
+  }
+}
+
+/** Who is live or waits goes by its name alone, and no name by nobody. */
+function checkNames(state: PoolState, wrong: string[]): void {
+  const named: [name: string, leaseId: string][] = [
+    ...[...state.leases.values()].map(({ requestId, leaseId }): [string, string] => [requestId, leaseId]),
+    ...[...state.waiting.values()].map(({ request, leaseId }): [string, string] => [request.id, leaseId]),
+  ];
+  for (const [name, leaseId] of named)
+    if (leaseNamed(state, name) !== leaseId) wrong.push(`${name} is not the name of ${leaseId}`);
+  if (state.names.size !== named.filter(([name, leaseId]) => name !== leaseId).length)
+    wrong.push('names are not those of live leases and waiters');
+  const waiting = state.tiers.reduce((sum, tier) => sum + tier.waiting.length, 0);
+  if (waiting !== state.waiting.size) wrong.push(`${state.waiting.size} wait, ${waiting} in tiers`);
+}
+
+/** A key of a grant goes with its lease; any other has its place in the order in which they are forgotten. */
+function checkKeys(state: PoolState, wrong: string[]): void {
+  for (const [scope, { leaseId, n }] of state.keys) {
+    if (n >= 0 && state.keysInOrder.get(n) !== scope) wrong.push(`key ${scope} is not in its place ${n}`);
+    if (n < 0 && (leaseId === null || !isKnown(state, leaseId))) wrong.push(`key ${scope} leads nowhere: ${leaseId}`);
+  }
+  if (state.keysInOrder.size > state.keysNext - state.keysFirst) wrong.push('keys are kept that were forgotten');
+}
+
+const isKnown = (state: PoolState, leaseId: string): boolean =>
+  state.leases.has(leaseId) || state.waiting.has(leaseId) || state.ended.has(leaseId);
+
+function checkLease(state: PoolState, lease: LeaseRecord, wrong: string[]): void {
+  const { leaseId, token, expiresAt, noticeEndsAt } = lease;
+  if (token > state.lastToken) wrong.push(`lease ${leaseId}: token ${token} was never given`);
+  if (state.ended.has(leaseId)) wrong.push(`lease ${leaseId} is both live and ended`);
+  if (state.waiting.has(leaseId)) wrong.push(`lease ${leaseId} is held and waits`);
+  if (state.leases.get(leaseId) !== lease) wrong.push(`lease ${leaseId} is not found by its id`);
+  if (state.soonestExpiry !== null && expiresAt < state.soonestExpiry)
+    wrong.push(`lease ${leaseId} runs out before what is thought the soonest`);
+  if (noticeEndsAt !== null && noticeEndsAt < lease.grantedAt)
+    wrong.push(`lease ${leaseId} is noticed before its grant`);
 }

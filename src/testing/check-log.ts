@@ -7,8 +7,10 @@ import { passedOver } from './passed-over.ts';
 import { ReferenceModel } from './reference-model.ts';
 
 /**
- * Folds a pool's log event by event and checks each state: the invariants, and the reference model's opinion of every
- * grant (rising tokens, no name twice, one grant a key, never more than is allocatable). Throws at the first event that is wrong.
+ * Folds a pool's log event by event and checks each state: the invariants of the state, and what only a history shows, by models
+ * that share no code with the domain (tokens rise, a lease is granted once and ended once, a key has one grant, no grant makes
+ * more of the pool than there is, only a fall of capacity leaves less than nothing free, nobody is passed over). Throws at the first
+ * event that is wrong.
  */
 export class LogChecker {
   readonly state: PoolState = emptyState();

@@ -12,4 +12,5 @@ export {
 } from './faults.ts';
 export { FaultyStore, type FaultyStoreOptions, type Step } from './faulty-store.ts';
 export { type HostClock, hostClock } from './host-clock.ts';
+export { leftWaiting, passedOver } from './passed-over.ts';
 export { ReferenceModel } from './reference-model.ts';

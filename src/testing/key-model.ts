@@ -19,8 +19,11 @@ export class KeyModel {
   /** Takes the next event; what is wrong with it, empty = nothing. */
   apply(event: RecordedPoolEvent): string[] {
     if (event.type === 'ConfigChanged') this.#kept = event.data.config.idempotency;
-    else if (event.type === 'LeaseGranted') return this.#grant(event.data);
-    else if (event.type === 'LeaseReleased' || event.type === 'LeaseReclaimed') this.#end(event.data.leaseId, event.at);
+    else if (event.type === 'LeaseGranted') {
+      this.#forgetBefore(event.at);
+      return this.#grant(event.data);
+    } else if (event.type === 'LeaseReleased' || event.type === 'LeaseReclaimed')
+      this.#end(event.data.leaseId, event.at);
     return [];
   }
 
@@ -34,10 +37,14 @@ export class KeyModel {
   }
 
   #end(leaseId: string, at: number): void {
-    const { retentionMs, maxEntries } = this.#kept;
     this.#ended.push({ leaseId, at });
-    const gone = this.#ended.findIndex((one, i) => this.#ended.length - i <= maxEntries && at - one.at <= retentionMs);
-    for (const one of this.#ended.splice(0, gone)) this.#forget(one.leaseId);
+    this.#forgetBefore(at);
+  }
+
+  #forgetBefore(at: number): void {
+    const { retentionMs, maxEntries } = this.#kept;
+    const kept = this.#ended.findIndex((one, i) => this.#ended.length - i <= maxEntries && at - one.at <= retentionMs);
+    for (const one of this.#ended.splice(0, kept < 0 ? this.#ended.length : kept)) this.#forget(one.leaseId);
   }
 
   #forget(leaseId: string): void {

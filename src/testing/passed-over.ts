@@ -19,6 +19,31 @@ export function passedOver(before: PoolState, grant: EventData['LeaseGranted'], 
     .map((waiter) => `${grant.request.id} is granted past ${waiter.request.id}, which fits`);
 }
 
+/**
+ * Who waits though nothing stands against a grant: first of its tier, which admits, with room inside the nominal; or though a drain has
+ * sent all away. To be asked after a command is decided: whatever lets a waiter in must have let it in.
+ */
+export function leftWaiting(state: PoolState): string[] {
+  const wrong: string[] = [];
+  for (const tier of state.tiers) {
+    const { admission, load } = tier.mode;
+    if (tier.waiting.length > 0 && (state.draining || admission === 'draining' || admission === 'drained'))
+      wrong.push(`${tier.waiting.length} wait in tier ${tier.name}, which drains`);
+    if (admission !== 'open' || load === 'overcommitted') continue;
+    const first = tier.waiting.find((waiter) => hasQuota(state, waiter));
+    if (first === undefined || !hasRoom(state, tier, first) || !isInside(tier, leastOf(first))) continue;
+    wrong.push(`${first.request.id} waits in tier ${tier.name} and could be granted`);
+  }
+  return wrong;
+}
+
+const isInside = (tier: TierState, amounts: Amounts): boolean =>
+  Object.entries(amounts).every(
+    ([dimension, amount]) =>
+      amount === 0 ||
+      tier.allocated.of(dimension) + tier.quarantined.of(dimension) + amount <= (tier.sizing.nominal[dimension] ?? 0),
+  );
+
 function rankNow({ config }: PoolState, { tier, priority }: EventData['LeaseGranted'], at: number): number {
   const { ageingMs } = config.tiers.find(({ name }) => name === tier)!.queue;
   return at - (config.priorities[priority] ?? 0) * ageingMs;

@@ -15,7 +15,10 @@ interface Held {
 export class ReferenceModel {
   #held: Held[] = [];
   #quarantined: Held[] = [];
+  readonly #granted = new Set<string>();
   #allocatable: Amounts = {};
+  /** Dimensions of which more is held than there is, since the capacity fell. */
+  readonly #fallen = new Set<string>();
   #maxLeases = 0;
   #lastToken = 0;
 
@@ -25,6 +28,23 @@ export class ReferenceModel {
 
   /** Takes the next event; what is wrong with it, empty = nothing. */
   apply(event: RecordedPoolEvent): string[] {
+    return [...this.#take(event), ...this.#judgeFree(event)];
+  }
+
+  /** Less than nothing is free only after a fall of capacity, until as much is given back. What is lost goes into quarantine first. */
+  #judgeFree({ type }: RecordedPoolEvent): string[] {
+    if (type === 'LeaseReclaimed') return [];
+    const wrong: string[] = [];
+    for (const dimension in this.#allocatable) {
+      const free = (this.#allocatable[dimension] ?? 0) - this.sum(dimension);
+      if (free >= 0) this.#fallen.delete(dimension);
+      else if (type === 'CapacityObserved' || type === 'ConfigChanged') this.#fallen.add(dimension);
+      else if (!this.#fallen.has(dimension)) wrong.push(`${dimension}: ${free} is free`);
+    }
+    return wrong;
+  }
+
+  #take(event: RecordedPoolEvent): string[] {
     switch (event.type) {
       case 'ConfigChanged':
         this.#maxLeases = event.data.config.maxPoolSize;
@@ -59,6 +79,8 @@ export class ReferenceModel {
 
   #grant({ leaseId, name, token, amounts }: Held): string[] {
     const wrong: string[] = [];
+    if (this.#granted.has(leaseId)) wrong.push(`lease ${leaseId} is granted again`);
+    this.#granted.add(leaseId);
     if (token <= this.#lastToken) wrong.push(`token ${token} does not rise above ${this.#lastToken}`);
     if (this.#held.some((other) => other.leaseId === leaseId || other.name === name))
       wrong.push(`lease ${leaseId} or its name ${name} is held already`);

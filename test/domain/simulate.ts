@@ -6,7 +6,7 @@ import { emptyState, type PoolState } from '../../src/domain/state.ts';
 import type { Command } from '../../src/model/commands.ts';
 import type { EventData } from '../../src/model/events.ts';
 import { commandIdSource } from '../../src/model/ids.ts';
-import { type Choice, chooseFrom, commandFor, LogChecker, randomSource } from '../../src/testing/index.ts';
+import { type Choice, chooseFrom, commandFor, LogChecker, leftWaiting, randomSource } from '../../src/testing/index.ts';
 import { config, START } from './spec.ts';
 
 /** Three tiers that lend and borrow within limits, both policies, few ended leases: everything happens often in it. */
@@ -86,6 +86,8 @@ export function runRandom(commands: number, seed: number): Ran {
       if (event.type === 'LeaseGranted') checkQuota(checker.state, event.data);
       count(types, event.type);
     }
+    const left = leftWaiting(simulation.state);
+    if (left.length > 0) throw new Error(`after ${command.type}: ${left.join('; ')}`);
     const { answer } = decided;
     count(answers, answer.kind === 'refused' ? answer.refusal.code : answer.kind);
     events += decided.events.length;

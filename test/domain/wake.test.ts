@@ -1,0 +1,242 @@
+import { describe, expect, it } from 'vitest';
+import { config, Spec } from './spec.ts';
+
+const ALL = ['critical', 'high', 'normal', 'low'];
+const one = (patch: object = {}) => ({ tiers: [{ name: 'main', priorities: ALL, nominal: '100%', ...patch }] });
+const two = (a: object = {}, b: object = {}) => ({
+  tiers: [
+    { name: 'a', priorities: ['high'], nominal: { cpu: '6000m' }, ...a },
+    { name: 'b', priorities: ['low'], nominal: { cpu: '4000m' }, ...b },
+  ],
+});
+const IN_A = { tier: 'a' };
+const IN_B = { tier: 'b' };
+
+/** A full pool of one tier, in which w waits for 4000. */
+function full(patch: object = {}): Spec {
+  const pool = new Spec({ ...one(), ...patch });
+  pool.granted('full', { cpu: 10_000 });
+  pool.queued('w', { cpu: 4_000 });
+  return pool;
+}
+
+/** head waits for more than there is left; w, behind it, for as much as would be left. */
+function behind(patch: object = {}): Spec {
+  const pool = new Spec({ ...one(), ...patch });
+  pool.granted('part', { cpu: 6_000 });
+  pool.queued('head', { cpu: 5_000 });
+  pool.queued('w', { cpu: 4_000 });
+  return pool;
+}
+
+const configure = (pool: Spec, patch: object) =>
+  pool.when('Configure', { config: config(patch), hash: 'next', source: 'start', expectedRevision: null });
+const observe = (pool: Spec, cpu: number) =>
+  pool.when('ObserveCapacity', { hostId: 'h', source: 'declared', capacity: { cpu } });
+const idOf = (pool: Spec, name: string) => pool.lease(name).leaseId;
+const waiterId = (pool: Spec, name: string) =>
+  [...pool.state.waiting.values()].find(({ request }) => request.id === name)!.leaseId;
+
+/** What sets w waiting, and what lets it in. */
+const PATHS: readonly [string, () => Spec, (pool: Spec) => void][] = [
+  ['a release', full, (pool) => pool.release(pool.lease('full'))],
+  ['an expiry', full, (pool) => pool.when('ReclaimExpired', { leases: [pool.lease('full')] })],
+  [
+    'a revocation without grace',
+    full,
+    (pool) => pool.when('Revoke', { leaseId: idOf(pool, 'full'), reason: null, graceMs: 0 }),
+  ],
+  [
+    'the end of a notice',
+    () => {
+      const pool = full();
+      pool.when('Revoke', { leaseId: idOf(pool, 'full'), reason: null, graceMs: 5_000 });
+      return pool;
+    },
+    (pool) => pool.when('EndNoticed', { leaseIds: [idOf(pool, 'full')] }),
+  ],
+  [
+    'the end of a quarantine',
+    () => {
+      const pool = full({ leases: { quarantineMs: 5_000 } });
+      pool.when('ReclaimExpired', { leases: [pool.lease('full')] });
+      return pool;
+    },
+    (pool) => pool.when('EndQuarantine', { leaseIds: [...pool.state.quarantine.keys()] }),
+  ],
+  ['capacity that grows', full, (pool) => observe(pool, 14_000)],
+  [
+    'a configuration that reserves less',
+    () => {
+      const pool = new Spec({ ...one(), reserve: '40%' });
+      pool.granted('full', { cpu: 6_000 });
+      pool.queued('w', { cpu: 4_000 });
+      return pool;
+    },
+    (pool) => configure(pool, { ...one(), reserve: '0%' }),
+  ],
+  [
+    'a larger quota',
+    () => {
+      const pool = new Spec({ ...one(), quotas: { ann: { cpu: '4000m' } } });
+      pool.granted('part', { cpu: 3_000 }, { owner: 'ann' });
+      pool.queued('w', { cpu: 4_000 }, { owner: 'ann' });
+      return pool;
+    },
+    (pool) => configure(pool, { ...one(), quotas: { ann: { cpu: '7000m' } } }),
+  ],
+  [
+    'a quota that its owner frees',
+    () => {
+      const pool = new Spec({ ...one(), quotas: { ann: { cpu: '4000m' } } });
+      pool.granted('part', { cpu: 3_000 }, { owner: 'ann' });
+      pool.queued('w', { cpu: 4_000 }, { owner: 'ann' });
+      return pool;
+    },
+    (pool) => pool.release(pool.lease('part')),
+  ],
+  [
+    'more leases that the pool may hold',
+    () => {
+      const pool = new Spec({ ...one(), maxPoolSize: 1 });
+      pool.granted('part', { cpu: 1 });
+      pool.queued('w', { cpu: 4_000 });
+      return pool;
+    },
+    (pool) => configure(pool, { ...one(), maxPoolSize: 2 }),
+  ],
+  [
+    'more that the tier may borrow',
+    () => {
+      const pool = new Spec(two({}, { borrowingLimit: { cpu: '4000m' } }));
+      pool.granted('part', { cpu: 5_000 }, IN_B);
+      pool.queued('w', { cpu: 4_000 }, IN_B);
+      return pool;
+    },
+    (pool) => configure(pool, two({}, { borrowingLimit: { cpu: '5000m' } })),
+  ],
+  [
+    'a tier that opens again',
+    () => {
+      const pool = full();
+      pool.when('CordonTier', { tier: 'main' });
+      pool.release(pool.lease('full'));
+      return pool;
+    },
+    (pool) => pool.when('UncordonTier', { tier: 'main' }),
+  ],
+  [
+    'the end of overcommitment',
+    () => {
+      const pool = new Spec(one());
+      pool.granted('x', { cpu: 6_000 });
+      pool.granted('y', { cpu: 2_000 });
+      observe(pool, 7_000);
+      pool.queued('w', { cpu: 4_000 });
+      return pool;
+    },
+    (pool) => pool.release(pool.lease('x')),
+  ],
+  ['a head that is cancelled', behind, (pool) => pool.when('Cancel', { requestId: 'head', reason: 'asked' })],
+  ['a head whose time is up', behind, (pool) => pool.when('ExpireRequests', { leaseIds: [waiterId(pool, 'head')] })],
+  [
+    'a head that can never fit any more',
+    () => {
+      const pool = new Spec(one());
+      pool.granted('part', { cpu: 5_000 });
+      pool.queued('head', { cpu: 9_500 });
+      pool.queued('w', { cpu: 4_000 });
+      return pool;
+    },
+    (pool) => observe(pool, 9_000),
+  ],
+  [
+    'a head whose quota is used up by another of its owner',
+    () => {
+      const pool = new Spec({ ...one(), quotas: { ann: { cpu: '5500m' } } }, { cpu: 10_000, memory: 10 });
+      pool.granted('part', { cpu: 6_000 });
+      pool.queued('head', { cpu: 5_000 }, { owner: 'ann' });
+      pool.queued('w', { cpu: 3_000 });
+      return pool;
+    },
+    (pool) => pool.granted('first', { cpu: 1_000 }, { owner: 'ann', priority: 'critical' }),
+  ],
+  [
+    'a head whose caller was at a writer that starts anew',
+    () => {
+      const pool = new Spec(one());
+      pool.granted('part', { cpu: 6_000 });
+      pool.queued('head', { cpu: 5_000 });
+      pool.queued('w', { cpu: 4_000 }, { detached: true });
+      return pool;
+    },
+    (pool) => pool.when('StartWriter', { writerId: 'w1', hostId: 'h', version: '1' }),
+  ],
+  [
+    'a lender who no longer waits',
+    () => {
+      const pool = new Spec(two());
+      pool.granted('x', { cpu: 5_000 }, IN_B);
+      pool.granted('y', { cpu: 1_000 }, IN_A);
+      pool.queued('lender', { cpu: 5_000 }, IN_A);
+      pool.queued('w', { cpu: 4_000 }, IN_B);
+      return pool;
+    },
+    (pool) => pool.when('Cancel', { requestId: 'lender', reason: 'asked' }),
+  ],
+  [
+    'the drain of a tier that sends its waiters away',
+    () => {
+      const pool = new Spec(two());
+      pool.granted('x', { cpu: 5_000 }, IN_B);
+      pool.granted('y', { cpu: 1_000 }, IN_A);
+      pool.queued('lender', { cpu: 5_000 }, IN_A);
+      pool.queued('w', { cpu: 4_000 }, IN_B);
+      return pool;
+    },
+    (pool) => pool.when('DrainTier', { tier: 'a', deadlineMs: 1_000 }),
+  ],
+  [
+    'the deadline of the drain of another tier',
+    () => {
+      const pool = new Spec(two());
+      pool.granted('x', { cpu: 4_000 }, IN_B);
+      pool.granted('y', { cpu: 6_000 }, IN_A);
+      pool.queued('w', { cpu: 4_000 }, IN_B);
+      pool.when('DrainTier', { tier: 'a', deadlineMs: 1_000 });
+      return pool;
+    },
+    (pool) => pool.when('EndTierDrain', { tier: 'a', deadlineAt: pool.state.tiers[0]!.deadlineAt! }),
+  ],
+];
+
+describe('a request that waits is granted at once by what lets it in:', () => {
+  it.each(PATHS)('%s', (_, given, act) => {
+    const pool = given();
+    expect(pool.held()).not.toContain('w');
+    const before = pool.log.length;
+    act(pool);
+    expect(pool.held()).toContain('w');
+    const caused = pool.log.slice(before);
+    expect(new Set(caused.map(({ metadata }) => metadata.causationId)).size).toBe(1);
+  });
+
+  it('the sweep, should all else have failed', () => {
+    const pool = full();
+    const { state } = pool;
+    const lost = new Spec().restartedAt(state);
+    state.tiers[0]!.mode = { ...state.tiers[0]!.mode, admission: 'cordoned' };
+    pool.release(pool.lease('full'));
+    state.tiers[0]!.mode = { ...state.tiers[0]!.mode, admission: 'open' };
+    expect(lost.events('Sweep', {})).toContain('LeaseGranted');
+  });
+
+  it('and is left alone by what lets nobody in', () => {
+    const pool = full();
+    const { leaseId, token } = pool.lease('full');
+    expect(pool.events('Renew', { leaseId, token, ttlMs: null })).toEqual(['LeasesRenewed']);
+    expect(pool.events('Revoke', { leaseId, reason: null, graceMs: 1 })).toEqual(['RevocationNoticed']);
+    expect(pool.events('ObserveHealth', { healthy: false, failing: ['x'] })).toEqual(['HealthChanged']);
+    expect(pool.held()).toEqual(['full']);
+  });
+});
