@@ -137,7 +137,7 @@ const PATHS: readonly [string, () => Spec, (pool: Spec) => void][] = [
     },
     (pool) => pool.release(pool.lease('x')),
   ],
-  ['a head that is cancelled', behind, (pool) => pool.when('Cancel', { requestId: 'head', reason: 'asked' })],
+  ['a head that is cancelled', behind, (pool) => pool.when('Cancel', { requestId: 'head' })],
   ['a head whose time is up', behind, (pool) => pool.when('ExpireRequests', { leaseIds: [waiterId(pool, 'head')] })],
   [
     'a head that can never fit any more',
@@ -162,7 +162,7 @@ const PATHS: readonly [string, () => Spec, (pool: Spec) => void][] = [
     (pool) => pool.granted('first', { cpu: 1_000 }, { owner: 'ann', priority: 'critical' }),
   ],
   [
-    'a head whose caller was at a writer that starts anew',
+    'a head that nobody waits for any more',
     () => {
       const pool = new Spec(one());
       pool.granted('part', { cpu: 6_000 });
@@ -170,7 +170,7 @@ const PATHS: readonly [string, () => Spec, (pool: Spec) => void][] = [
       pool.queued('w', { cpu: 4_000 }, { detached: true });
       return pool;
     },
-    (pool) => pool.when('StartWriter', { writerId: 'w1', hostId: 'h', version: '1' }),
+    (pool) => pool.when('CancelOrphans', { leaseIds: [waiterId(pool, 'head')], reason: 'callerGone' }),
   ],
   [
     'a lender who no longer waits',
@@ -182,7 +182,7 @@ const PATHS: readonly [string, () => Spec, (pool: Spec) => void][] = [
       pool.queued('w', { cpu: 4_000 }, IN_B);
       return pool;
     },
-    (pool) => pool.when('Cancel', { requestId: 'lender', reason: 'asked' }),
+    (pool) => pool.when('Cancel', { requestId: 'lender' }),
   ],
   [
     'the drain of a tier that sends its waiters away',
