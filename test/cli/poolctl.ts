@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -11,8 +11,12 @@ export interface Finished {
   readonly stderr: string;
 }
 
-function start(args: readonly string[]): ChildProcess & { out: () => string; err: () => string } {
-  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+function start(
+  args: readonly string[],
+  under: readonly string[] = [],
+): ChildProcess & { out: () => string; err: () => string } {
+  const [command, ...rest] = [...under, process.execPath, MAIN, ...args] as [string, ...string[]];
+  const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe'] });
   const text = { out: '', err: '' };
   child.stdout.on('data', (chunk) => {
     text.out += chunk;
@@ -40,17 +44,12 @@ export interface Serving {
 }
 
 /** A server of its own, as a process, with a declared capacity so that every machine tells the same. */
-export async function serve(dataDir: string, ...flags: string[]): Promise<Serving> {
-  const child = start([
-    'serve',
-    '--port',
-    '0',
-    '--data',
-    dataDir,
-    '--set',
-    'detection.capacity={"memory":"8Gi","cpu":400}',
-    ...flags,
-  ]);
+export const serve = (dataDir: string, ...flags: string[]): Promise<Serving> => serveUnder([], dataDir, ...flags);
+
+/** The same, started by another command, such as a tracer. */
+export async function serveUnder(under: readonly string[], dataDir: string, ...flags: string[]): Promise<Serving> {
+  const capacity = 'detection.capacity={"memory":"8Gi","cpu":400}';
+  const child = start(['serve', '--port', '0', '--data', dataDir, '--set', capacity, ...flags], under);
   const ended = new Promise<Finished>((resolve) =>
     child.on('close', (code) => resolve({ code, stdout: child.out(), stderr: child.err() })),
   );
@@ -61,16 +60,20 @@ export async function serve(dataDir: string, ...flags: string[]): Promise<Servin
     });
     void ended.then(({ stderr }) => reject(new Error(`serve ended: ${stderr}`)));
   });
+  const pid = under.length === 0 ? child.pid! : startedBy(child.pid!);
   return {
     url,
     dataDir,
-    pid: child.pid!,
+    pid,
     stop(signal = 'SIGTERM') {
-      child.kill(signal);
+      process.kill(pid, signal);
       return ended;
     },
   };
 }
+
+const startedBy = (pid: number): number =>
+  Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ')[0]);
 
 export function scratch(): { dir: string; remove: () => void } {
   const dir = mkdtempSync(join(tmpdir(), 'rpm-cli-'));

@@ -13,6 +13,7 @@ it.skipIf(!traced)(
     const counts = await launch('io', { count: CASES, seed, jobs: 2 });
     console.log(`io: seed ${seed}, ${showCounts(counts)}`);
     for (const error of ['EIO', 'ENOSPC', 'EDQUOT', 'EMFILE']) expect(counts[error], error).toBeGreaterThan(0);
+    expect(counts['fsync forever']).toBeGreaterThan(0);
     expect(counts['once: not opened'] ?? 0).toBe(0);
   },
 );

@@ -15,6 +15,7 @@ const RUNS: Readonly<Record<string, () => Promise<FaultRun>>> = {
   kill: async () => (await import('./kill/cycles.ts')).killRun,
   'kill-serve': async () => (await import('./kill/serve-run.ts')).killServeRun,
   io: async () => (await import('./io/run.ts')).ioRun,
+  'disk-full': async () => (await import('./disk-full/run.ts')).diskFullRun,
 };
 
 const { values, positionals } = parseArgs({

@@ -1,0 +1,169 @@
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, describe, expect, it } from 'vitest';
+import { poolctl, type Serving, scratch, serve, serveUnder } from '../cli/poolctl.ts';
+import { SmallDisk, whyNoDisk } from './disk-full/small-disk.ts';
+import { canTrace } from './io/run.ts';
+import { HttpPool } from './kill/http-pool.ts';
+import type { Held } from './kill/load.ts';
+
+const { dir, remove } = scratch();
+afterAll(remove);
+
+const ask = (name: string) => ({ did: 'ask' as const, key: `key-${name}`, name, memory: 1 });
+const traced = canTrace();
+const noDisk = whyNoDisk();
+if (!traced) console.log('poolctl serve with failing calls: skipped, strace cannot trace processes here');
+if (noDisk !== undefined) console.log(`poolctl serve on a full disk: skipped, ${noDisk}`);
+
+async function readiness(server: Serving): Promise<number> {
+  return (await fetch(`${server.url}/readyz`)).status;
+}
+
+interface Refused {
+  readonly code: string;
+  readonly status: number;
+  readonly retryAfterMs?: number;
+}
+
+/** Leases are taken until one is not granted: what was granted, and the refusal. */
+async function allocateUntilRefused(server: Serving): Promise<{ held: Held[]; refused: Refused; asked: number }> {
+  const pool = new HttpPool(server.url);
+  const held: Held[] = [];
+  for (let asked = 1; asked < 5_000; asked++) {
+    try {
+      held.push(await pool.allocate(ask(`t-${asked}`)));
+    } catch (error) {
+      return { held, asked, refused: error as unknown as Refused };
+    }
+  }
+  throw new Error('nothing is refused');
+}
+
+/** Every lease answers with its token; the request that was refused in doubt gets one lease, old or new, under its key. */
+async function mustHoldAll(server: Serving, held: readonly Held[], asked: number): Promise<void> {
+  const pool = new HttpPool(server.url);
+  for (const { leaseId, token } of held) expect((await pool.find(leaseId)).token).toBe(token);
+  const again = await pool.allocate(ask(`t-${asked}`));
+  expect(await pool.allocate(ask(`t-${asked}`))).toEqual(again);
+  expect(again.token).toBeGreaterThan(held.at(-1)?.token ?? 0);
+}
+
+const failing = (call: string, what: string, when: string): string[] => [
+  ...['strace', '-f', '--seccomp-bpf', '-qq', '-o', '/dev/null'],
+  ...['-e', `trace=${call}`, '-e', `inject=${call}:${what}:when=${when}`],
+];
+
+describe.skipIf(!traced)('poolctl serve whose disk fails', () => {
+  it.each([
+    ['fsync', 'EIO'],
+    ['pwrite64', 'EIO'],
+    ['pwrite64', 'ENOSPC'],
+    ['pwrite64', 'EDQUOT'],
+  ])('for ever (%s: %s) refuses with 503, is not ready, and has lost nothing after a restart', async (call, error) => {
+    const data = join(dir, `for-ever-${call}-${error}`);
+    let server = await serveUnder(failing(call, `error=${error}`, '120+'), data);
+    const { held, refused, asked } = await allocateUntilRefused(server);
+    expect(held.length).toBeGreaterThan(3);
+    expect(refused).toMatchObject({ code: 'OUTCOME_UNKNOWN', status: 503, retryAfterMs: expect.any(Number) });
+    expect(await readiness(server)).toBe(503);
+    const next = new HttpPool(server.url).allocate(ask('next'));
+    await expect(next).rejects.toMatchObject({ code: 'LOG_UNAVAILABLE', status: 503 });
+    await server.stop('SIGKILL');
+    server = await serve(data);
+    expect(await readiness(server)).toBe(200);
+    await mustHoldAll(server, held, asked);
+    expect((await server.stop()).code).toBe(0);
+    expect((await poolctl('check', '--store', `sqlite:${join(data, 'pool.db')}`)).code).toBe(0);
+  });
+
+  it.each([
+    ['fsync', 'error=EIO'],
+    ['fsync', 'error=EINTR'],
+    ['pwrite64', 'error=EINTR'],
+    ['pwrite64', 'retval=0'],
+    ['pwrite64', 'error=ENOSPC'],
+  ])('once in a while (%s: %s) carries every request through', async (call, what) => {
+    const server = await serveUnder(failing(call, what, '120+97'), join(dir, `once-${call}-${what}`));
+    const pool = new HttpPool(server.url);
+    const held: Held[] = [];
+    for (let i = 0; i < 60; i++) held.push(await pool.allocate(ask(`t-${i}`)));
+    await mustHoldAll(server, held, 60);
+    expect(await readiness(server)).toBe(200);
+    expect((await server.stop()).code).toBe(0);
+  });
+});
+
+describe.skipIf(noDisk !== undefined)('poolctl serve on a full disk', () => {
+  it('refuses with 503, is not ready, and goes on by itself when there is room again', async () => {
+    const disk = new SmallDisk(2 ** 20);
+    try {
+      const server = await serve(join(disk.folder, 'data'));
+      disk.fill(50_000);
+      const { held, refused, asked } = await allocateUntilRefused(server);
+      expect(refused).toMatchObject({ code: 'OUTCOME_UNKNOWN', status: 503 });
+      expect(await readiness(server)).toBe(503);
+      disk.free();
+      while ((await readiness(server)) !== 200) await sleep(50);
+      await mustHoldAll(server, held, asked);
+      expect((await server.stop()).code).toBe(0);
+    } finally {
+      disk.remove();
+    }
+  });
+});
+
+/** A pool with 40 leases, whose server was stopped or killed; it left no snapshot that would spare it reading the log. */
+async function poolOf40(name: string, signal: NodeJS.Signals): Promise<{ data: string; path: string }> {
+  const data = join(dir, name);
+  const server = await serve(data);
+  const pool = new HttpPool(server.url);
+  for (let i = 0; i < 40; i++) await pool.allocate(ask(`t-${i}`));
+  await server.stop(signal);
+  const path = join(data, 'pool.db');
+  rmSync(`${path}.snapshots`, { recursive: true, force: true });
+  return { data, path };
+}
+
+/** Flips a bit in the last place of a file where `text` stands. */
+function flip(path: string, text: string): void {
+  const bytes = readFileSync(path);
+  const at = bytes.lastIndexOf(text);
+  expect(at).toBeGreaterThan(0);
+  bytes[at]! ^= 1;
+  writeFileSync(path, bytes);
+}
+
+describe('a pool whose log was damaged', () => {
+  it('in a byte of the file is not served and does not check: both name the place', async () => {
+    const { data, path } = await poolOf40('flipped', 'SIGTERM');
+    flip(path, '"id":"t-20"');
+    await expect(serve(data)).rejects.toThrow(/log is damaged at pool-default, revision \d+/);
+    const checked = await poolctl('check', '--store', `sqlite:${path}`);
+    expect(checked).toMatchObject({ code: 3, stdout: '' });
+    expect(checked.stderr).toMatch(/log is damaged at pool-default, revision \d+/);
+  });
+
+  it('in a byte of what was not yet moved into the file, long before its end, is not served either', async () => {
+    const { data, path } = await poolOf40('flipped-wal', 'SIGKILL');
+    flip(`${path}-wal`, '"id":"t-3"');
+    await expect(serve(data)).rejects.toThrow(/log is damaged at \S+pool\.db, position \d+: it ends there/);
+    const checked = await poolctl('check', '--store', `sqlite:${path}`);
+    expect(checked).toMatchObject({ code: 3, stdout: '' });
+    expect(checked.stderr).toMatch(/position \d+: it ends there, but had come to \d+/);
+  });
+
+  it('in its last record is served without it, which is counted and logged', async () => {
+    const { data, path } = await poolOf40('torn', 'SIGKILL');
+    flip(`${path}-wal`, '"id":"t-39"');
+    const server = await serve(data);
+    const pool = new HttpPool(server.url);
+    expect((await pool.live()).length).toBe(39);
+    expect((await pool.allocate(ask('t-39'))).token).toBe(40);
+    const { code, stderr } = await server.stop();
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/"events":1,"from":\d+.*torn and has been cut off/);
+    expect((await poolctl('check', '--store', `sqlite:${path}`)).code).toBe(0);
+  });
+});
