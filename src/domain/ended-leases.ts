@@ -1,4 +1,5 @@
 import type { ReclaimReason } from '../model/events.ts';
+import { Undoable } from './journal.ts';
 import { LeaseRecord } from './lease-record.ts';
 import type { LeaseTerms } from './lease-terms.ts';
 
@@ -27,8 +28,6 @@ const REASON_CODES: Readonly<Record<ReclaimReason, number>> = {
 const REASONS = [null, ...(Object.keys(REASON_CODES) as ReclaimReason[])];
 const codeOf = (reason: ReclaimReason | null): number => (reason === null ? 0 : REASON_CODES[reason]);
 
-/** Characters of a command's id, of which a lease has its own. */
-const ID_LENGTH = 36;
 /** Numbers of a row, in their order; together one line of the processor's cache. */
 const TOKEN = 0;
 const GRANTED_AT = 1;
@@ -44,27 +43,27 @@ const FIRST_CAPACITY = 64;
 /** One ring's memory: a place for each lease in the order of their ends, by the low bits of the number of its end. */
 class Ring {
   readonly mask: number;
-  readonly ids: Uint8Array;
-  readonly hashes: Int32Array;
   readonly numbers: Float64Array;
   /** The reason of the end, and of the notice before it. */
   readonly reasons: Uint8Array;
+  readonly ids: string[];
   readonly terms: (LeaseTerms | null)[];
   readonly names: (string | null)[];
   readonly keys: (string | null)[];
+  readonly hashes: Int32Array;
   /** Chains of equal hashes, the newest first: heads by hash, and from a place to the one before it; 0 = none, else place + 1. */
   readonly heads: Int32Array;
   readonly links: Int32Array;
 
   constructor(capacity: number) {
     this.mask = capacity - 1;
-    this.ids = new Uint8Array(capacity * ID_LENGTH);
-    this.hashes = new Int32Array(capacity);
     this.numbers = new Float64Array(capacity * ROW);
     this.reasons = new Uint8Array(capacity * 2);
+    this.ids = new Array(capacity).fill('');
     this.terms = new Array(capacity).fill(null);
     this.names = new Array(capacity).fill(null);
     this.keys = new Array(capacity).fill(null);
+    this.hashes = new Int32Array(capacity);
     this.heads = new Int32Array(capacity);
     this.links = new Int32Array(capacity);
   }
@@ -75,25 +74,14 @@ class Ring {
 
   copy(): Ring {
     const copied = new Ring(this.capacity);
-    copied.ids.set(this.ids);
-    copied.hashes.set(this.hashes);
-    copied.numbers.set(this.numbers);
-    copied.reasons.set(this.reasons);
-    copied.heads.set(this.heads);
-    copied.links.set(this.links);
-    for (let place = 0; place < this.capacity; place++) {
-      copied.terms[place] = this.terms[place]!;
-      copied.names[place] = this.names[place]!;
-      copied.keys[place] = this.keys[place]!;
-    }
+    for (let place = 0; place < this.capacity; place++) copied.copyRow(place, this, place);
     return copied;
   }
 
   copyRow(place: number, from: Ring, old: number): void {
-    this.ids.set(from.ids.subarray(old * ID_LENGTH, (old + 1) * ID_LENGTH), place * ID_LENGTH);
     this.numbers.set(from.numbers.subarray(old * ROW, (old + 1) * ROW), place * ROW);
     this.reasons.set(from.reasons.subarray(old * 2, (old + 1) * 2), place * 2);
-    this.hashes[place] = from.hashes[old]!;
+    this.ids[place] = from.ids[old]!;
     this.terms[place] = from.terms[old]!;
     this.names[place] = from.names[old]!;
     this.keys[place] = from.keys[old]!;
@@ -102,17 +90,17 @@ class Ring {
 
 /**
  * Ended leases in the order of their ends, found by id. They are the larger part of a pool's state (a hundred thousand are
- * kept) and looked at rarely, so they lie in arrays of numbers, at 130 bytes each and without an object: an ended lease is
- * written once and costs the garbage collector nothing. Objects are made for those that are asked for.
+ * kept) and looked at rarely, so they lie in arrays, without an object for each, and the index of their ids is brought up to
+ * date when somebody asks by id. Objects are made for those that are asked for.
  */
-export class EndedLeases {
+export class EndedLeases extends Undoable {
   #ring = new Ring(FIRST_CAPACITY);
   #first = 0;
   #next = 0;
   /** What was forgotten from here on may come back by an undo, and is not written over. */
   #floor = 0;
-  /** Ids that are no command's, by the number of their end. */
-  readonly #oddIds = new Map<number, string>();
+  /** Those before this number are in the index of ids. */
+  #indexed = 0;
 
   get size(): number {
     return this.#next - this.#first;
@@ -141,11 +129,11 @@ export class EndedLeases {
 
   /** The lease that ended as the n-th of the pool, for n from `first` to below `next`. */
   nth(n: number): EndedLease {
-    const { mask, numbers, reasons, terms, names, keys } = this.#ring;
+    const { mask, numbers, reasons, ids, terms, names, keys } = this.#ring;
     const place = n & mask;
     const at = place * ROW;
     const lease = new LeaseRecord(
-      this.#idAt(n),
+      ids[place]!,
       terms[place]!,
       names[place]!,
       keys[place]!,
@@ -164,8 +152,8 @@ export class EndedLeases {
 
   /** The id of the last lease to end that the caller called so. */
   lastNamed(name: string): string | undefined {
-    const { mask, names } = this.#ring;
-    for (let n = this.#next - 1; n >= this.#first; n--) if (names[n & mask] === name) return this.#idAt(n);
+    const { mask, ids, names } = this.#ring;
+    for (let n = this.#next - 1; n >= this.#first; n--) if (names[n & mask] === name) return ids[n & mask];
     return this.has(name) && this.get(name)!.lease.name === null ? name : undefined;
   }
 
@@ -184,9 +172,8 @@ export class EndedLeases {
 
   add(lease: LeaseRecord, endedAt: number, reason: ReclaimReason | null, revision: number): void {
     if (this.#next - this.#floor === this.#ring.capacity) this.#grow();
-    const { mask, numbers, reasons, hashes, terms, names, keys, capacity } = this.#ring;
-    const n = this.#next;
-    const place = n & mask;
+    const { mask, numbers, reasons, ids, terms, names, keys } = this.#ring;
+    const place = this.#next & mask;
     const at = place * ROW;
     numbers[at + TOKEN] = lease.token;
     numbers[at + GRANTED_AT] = lease.grantedAt;
@@ -201,10 +188,8 @@ export class EndedLeases {
     terms[place] = lease.terms;
     names[place] = lease.name;
     keys[place] = lease.idempotencyKey;
-    if (this.#oddIds.size > 0) this.#dropOddIds(n, capacity);
-    hashes[place] = this.#writeId(lease.leaseId, n);
-    this.#link(place);
-    this.#next = n + 1;
+    ids[place] = lease.leaseId;
+    this.#next += 1;
   }
 
   /** The oldest. `mayComeBack`: an undo can follow. */
@@ -219,31 +204,41 @@ export class EndedLeases {
   }
 
   /** Takes back the last step that was not taken back yet, which must be this one. */
-  undo(step: EndedStep): void {
+  override undo(step: EndedStep): void {
     if (step === 'forgotten') this.#first -= 1;
     else {
-      const { mask, heads, hashes, links } = this.#ring;
       this.#next -= 1;
-      const place = this.#next & mask;
-      heads[hashes[place]! & mask] = links[place]!;
+      if (this.#next < this.#indexed) this.#unlink(this.#next);
     }
   }
 
   /** Takes the step again that was taken back last. */
-  redo(step: EndedStep): void {
+  override redo(step: EndedStep): void {
     if (step === 'forgotten') this.#first += 1;
-    else {
-      this.#link(this.#next & this.#ring.mask);
-      this.#next += 1;
-    }
+    else this.#next += 1;
   }
 
   /** As numbered elsewhere: `ended` are those from `first` on. */
   static from(ended: Iterable<EndedLease>, first: number): EndedLeases {
     const leases = new EndedLeases();
-    [leases.#first, leases.#next, leases.#floor] = [first, first, first];
+    [leases.#first, leases.#next, leases.#floor, leases.#indexed] = [first, first, first, first];
     for (const { lease, endedAt, reason, revision } of ended) leases.add(lease, endedAt, reason, revision);
     return leases;
+  }
+
+  /** The number of its end; -1 if it is not kept. A chain ends where it leads to what is forgotten, or written over. */
+  #find(leaseId: string): number {
+    this.#index();
+    const { mask, ids, heads, hashes, links } = this.#ring;
+    const hash = hashOf(leaseId);
+    let newer = this.#next;
+    for (let link = heads[hash & mask]!; link !== 0; link = links[link - 1]!) {
+      const n = this.#next - 1 - ((this.#next - link) & mask);
+      if (n < this.#first || n >= newer) return -1;
+      if (hashes[link - 1] === hash && ids[link - 1] === leaseId) return n;
+      newer = n;
+    }
+    return -1;
   }
 
   /** Of its own, with the memory of what is kept copied as it lies. */
@@ -251,81 +246,35 @@ export class EndedLeases {
     const copied = new EndedLeases();
     copied.#ring = this.#ring.copy();
     [copied.#first, copied.#next, copied.#floor] = [this.#first, this.#next, this.#floor];
-    for (const [n, id] of this.#oddIds) copied.#oddIds.set(n, id);
+    copied.#indexed = this.#floor;
     return copied;
   }
 
-  #link(place: number): void {
+  #index(): void {
+    const { mask, ids, heads, hashes, links } = this.#ring;
+    for (let n = Math.max(this.#indexed, this.#floor); n < this.#next; n++) {
+      const place = n & mask;
+      const hash = hashOf(ids[place]!);
+      hashes[place] = hash;
+      links[place] = heads[hash & mask]!;
+      heads[hash & mask] = place + 1;
+    }
+    this.#indexed = this.#next;
+  }
+
+  /** The newest of the index. */
+  #unlink(n: number): void {
     const { mask, heads, hashes, links } = this.#ring;
-    const bucket = hashes[place]! & mask;
-    links[place] = heads[bucket]!;
-    heads[bucket] = place + 1;
-  }
-
-  /** The number of its end; -1 if it is not kept. A chain ends where it leads to what is forgotten, or written over. */
-  #find(leaseId: string): number {
-    const { mask, heads, hashes, links } = this.#ring;
-    const hash = hashOf(leaseId);
-    let newer = this.#next;
-    for (let link = heads[hash & mask]!; link !== 0; link = links[link - 1]!) {
-      const n = this.#next - 1 - ((this.#next - link) & mask);
-      if (n < this.#first || n >= newer) return -1;
-      if (hashes[link - 1] === hash && this.#isIdAt(leaseId, n)) return n;
-      newer = n;
-    }
-    return -1;
-  }
-
-  #isIdAt(id: string, n: number): boolean {
-    if (this.#oddIds.size > 0 && (this.#oddIds.has(n) || id.length !== ID_LENGTH)) return this.#oddIds.get(n) === id;
-    if (id.length !== ID_LENGTH) return false;
-    const { ids, mask } = this.#ring;
-    const at = (n & mask) * ID_LENGTH;
-    for (let i = 0; i < ID_LENGTH; i++) if (ids[at + i] !== id.charCodeAt(i)) return false;
-    return true;
-  }
-
-  #idAt(n: number): string {
-    const odd = this.#oddIds.size > 0 ? this.#oddIds.get(n) : undefined;
-    if (odd !== undefined) return odd;
-    const { ids, mask } = this.#ring;
-    const at = (n & mask) * ID_LENGTH;
-    return String.fromCharCode(...ids.subarray(at, at + ID_LENGTH));
-  }
-
-  /** Its hash. */
-  #writeId(id: string, n: number): number {
-    const { ids, mask } = this.#ring;
-    if (id.length !== ID_LENGTH) {
-      this.#oddIds.set(n, id);
-      return hashOf(id);
-    }
-    const at = (n & mask) * ID_LENGTH;
-    let hash = FNV_BASIS;
-    let wide = 0;
-    for (let i = 0; i < ID_LENGTH; i++) {
-      const code = id.charCodeAt(i);
-      wide |= code;
-      ids[at + i] = code;
-      hash = Math.imul(hash ^ code, FNV_PRIME);
-    }
-    if (wide > 0xff) this.#oddIds.set(n, id);
-    return hash ^ (hash >>> 15);
-  }
-
-  /** Of the row that is written over, and of one that was taken back. */
-  #dropOddIds(n: number, capacity: number): void {
-    this.#oddIds.delete(n - capacity);
-    this.#oddIds.delete(n);
+    const place = n & mask;
+    heads[hashes[place]! & mask] = links[place]!;
+    this.#indexed = n;
   }
 
   #grow(): void {
     const from = this.#ring;
     this.#ring = new Ring(from.capacity * 2);
-    for (let n = this.#floor; n < this.#next; n++) {
-      this.#ring.copyRow(n & this.#ring.mask, from, n & from.mask);
-      this.#link(n & this.#ring.mask);
-    }
+    for (let n = this.#floor; n < this.#next; n++) this.#ring.copyRow(n & this.#ring.mask, from, n & from.mask);
+    this.#indexed = this.#floor;
   }
 }
 

@@ -101,5 +101,5 @@ export function grant(
     },
     leaseId,
   );
-  return turn.state.leases.get(leaseId)!;
+  return turn.state.leases.withToken(turn.state.lastToken)!;
 }

@@ -1,9 +1,13 @@
-import { EndedLeases, type EndedStep } from './ended-leases.ts';
-
 /** About a batch of 256 allocates. */
 const KEPT_ENTRIES = 32_768;
 
-type Target = Record<string, unknown> | Map<unknown, unknown> | EndedLeases;
+/** Something whose steps a journal can take back, the last one first, and take again. */
+export abstract class Undoable {
+  abstract undo(step: unknown, of: unknown): void;
+  abstract redo(step: unknown, of: unknown): void;
+}
+
+type Target = Record<string, unknown> | Map<unknown, unknown> | Undoable;
 
 /**
  * Old values of everything that a fold overwrote, so that a batch that was not committed is undone in O(touched).
@@ -49,7 +53,7 @@ function restore(target: Target, key: unknown, old: unknown): void {
   if (target instanceof Map) {
     if (old === undefined) target.delete(key);
     else target.set(key, old);
-  } else if (target instanceof EndedLeases) target.undo(key as EndedStep);
+  } else if (target instanceof Undoable) target.undo(key, old);
   else target[key as string] = old;
 }
 

@@ -106,7 +106,7 @@ function restoreTier(tier: PlainTier, numbered: Dimensions): TierState {
 }
 
 function restoreLive(state: PoolState, lease: LeaseRecord): void {
-  state.leases.set(lease.leaseId, lease);
+  state.leases.add(lease);
   if (lease.name !== null) state.names.set(lease.name, lease.leaseId);
 }
 

@@ -66,7 +66,7 @@ type Folded = Pick<
 function serializeState(state: PoolState): PlainState {
   return {
     ...serializeRest(state),
-    leases: sorted([...state.leases].map(([id, lease]) => [id, lease.toJSON()])),
+    leases: sorted([...state.leases.values()].map((lease) => [lease.leaseId, lease.toJSON()])),
     names: sorted(namesOf(state)),
     owners: sorted([...state.owners].map(([owner, held]) => [owner, held.toJSON()])),
     ended: [...state.ended.values()].map((each) => ({ ...each, lease: each.lease.toJSON() })),

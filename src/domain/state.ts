@@ -7,6 +7,7 @@ import { Dimensions } from './dimensions.ts';
 import { EndedLeases } from './ended-leases.ts';
 import type { LeaseRecord } from './lease-record.ts';
 import { TermsCache } from './lease-terms.ts';
+import { LiveLeases } from './live-leases.ts';
 import { Tally } from './tally.ts';
 
 export type { EndedLease } from './ended-leases.ts';
@@ -107,7 +108,7 @@ export interface PoolState {
   tiers: readonly TierState[];
   readonly allocated: Tally;
   readonly quarantined: Tally;
-  readonly leases: Map<string, LeaseRecord>;
+  readonly leases: LiveLeases;
   readonly ended: EndedLeases;
   readonly waiting: Map<string, WaitingRecord>;
   /** The caller's name -> lease id, of live leases and waiting requests whose name is not that id (see `leaseNamed`). */
@@ -159,7 +160,7 @@ export function emptyState(): PoolState {
     tiers: [],
     allocated: new Tally(numbered),
     quarantined: new Tally(numbered),
-    leases: new Map(),
+    leases: new LiveLeases(),
     ended: new EndedLeases(),
     waiting: new Map(),
     names: new Map(),
@@ -198,7 +199,6 @@ export const waitersInOrder = (state: PoolState): WaitingRecord[] =>
 export function leaseNamed(state: PoolState, name: string): string | undefined {
   const named = state.names.get(name);
   if (named !== undefined) return named;
-  const lease = state.leases.get(name);
-  if (lease !== undefined) return lease.name === null ? name : undefined;
+  if (state.leases.get(name)?.name === null) return name;
   return state.waiting.get(name)?.request.id === name ? name : undefined;
 }

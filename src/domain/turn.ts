@@ -7,7 +7,7 @@ import {
   SCHEMA_VERSIONS,
 } from '../model/events.ts';
 import type { BoundKey } from '../model/idempotency.ts';
-import { eventId, poolStream } from '../model/ids.ts';
+import { eventId, poolStream, stemOf } from '../model/ids.ts';
 import { evolve } from './evolve.ts';
 import type { Journal } from './journal.ts';
 import type { PoolState } from './state.ts';
@@ -38,7 +38,7 @@ export class Turn {
   emit<T extends EventType>(type: T, data: EventData[T], correlationId: string = this.command.commandId): void {
     const { state, command } = this;
     const event = {
-      id: eventId(command.commandId, this.events.length + 1),
+      id: eventId(command.stem ?? stemOf(command.commandId), this.events.length + 1),
       type,
       schemaVersion: SCHEMA_VERSIONS[type],
       at: this.at,

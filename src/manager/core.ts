@@ -10,7 +10,7 @@ import type { CommandData, CommandOf, CommandType } from '../model/commands.ts';
 import type { ResolvedConfig } from '../model/config.ts';
 import type { EventStore } from '../model/event-store.ts';
 import { type NewEvent, type RecordedPoolEvent, SCHEMA_VERSIONS } from '../model/events.ts';
-import { eventId, poolStream } from '../model/ids.ts';
+import { eventId, poolStream, stemOf } from '../model/ids.ts';
 import type { Logger, ResourceIssue } from '../model/interfaces.ts';
 import type { Refusal } from '../model/refusals.ts';
 import type { Committed } from '../rx/committed.ts';
@@ -288,7 +288,7 @@ export class Core implements EngineListener, AllocateDesk {
   /** Takes the place of a batch whose outcome nobody knows. */
   #barrier(): NewEvent {
     const { stamp, clock, writerId, hostId } = this.options;
-    const id = eventId(stamp.nextId(), 1);
+    const id = eventId(stemOf(stamp.nextId()), 1);
     return {
       id,
       type: 'WriterStarted',

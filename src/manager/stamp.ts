@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Clock } from '../model/clock.ts';
 import type { Command, CommandData, CommandOf, CommandType } from '../model/commands.ts';
 import type { CommandKey } from '../model/idempotency.ts';
-import { commandIdSource } from '../model/ids.ts';
+import { CommandIds, stemOf } from '../model/ids.ts';
 import { type RequestSpec, requestBody } from '../model/request.ts';
 import { commandKey } from './command-key.ts';
 
@@ -14,14 +14,20 @@ export const randomIdPrefix = (): string => randomBytes(8).toString('hex').slice
 
 /** Puts time and id on commands, once and for all: deciding one again gives the same events. */
 export class Stamp {
-  readonly nextId: () => string;
   readonly #clock: Clock;
+  readonly #ids: CommandIds;
+  #last = '';
 
   /** `prefix`: 15 hex digits by which this process's ids are told from all others'. */
   constructor(clock: Clock, prefix: string) {
     this.#clock = clock;
-    this.nextId = commandIdSource(prefix);
+    this.#ids = new CommandIds(prefix);
   }
+
+  readonly nextId = (): string => {
+    this.#last = this.#ids.next();
+    return this.#last;
+  };
 
   command<T extends CommandType>(
     type: T,
@@ -30,13 +36,15 @@ export class Stamp {
     at = this.#clock.now(),
     key?: CommandKey,
   ): CommandOf<T> {
-    const command = { type, commandId: this.nextId(), at, actor, data } as unknown as Command;
+    const commandId = this.nextId();
+    const command = { type, commandId, stem: this.#ids.stem, at, actor, data } as unknown as Command;
     return (key === undefined ? command : { ...command, key }) as CommandOf<T>;
   }
 
   /** With an id that was taken before: it names a request that has no name of its own. */
   allocate(commandId: string, request: RequestSpec, actor: string): CommandOf<'Allocate'> {
-    const command = { type: 'Allocate', commandId, at: this.#clock.now(), actor, data: { request } } as const;
+    const stem = commandId === this.#last ? this.#ids.stem : stemOf(commandId);
+    const command = { type: 'Allocate', commandId, stem, at: this.#clock.now(), actor, data: { request } } as const;
     if (request.idempotencyKey === null) return command;
     return { ...command, key: commandKey(request.idempotencyKey, requestBody(request, commandId))! };
   }

@@ -55,8 +55,10 @@ export type CommandType = keyof CommandData;
 
 interface Stamped<Type extends string, Data> {
   readonly type: Type;
-  /** From `commandIdSource`; the decision's id, and the id of a lease that comes of it. */
+  /** From `CommandIds`; the decision's id, and the id of a lease that comes of it. */
   readonly commandId: string;
+  /** `commandId` without its last four digits, where whoever stamps it has that at hand: reading it off the id costs more. */
+  readonly stem?: string;
   /** Wall time of the stamp, Unix ms. */
   readonly at: number;
   readonly actor: string;

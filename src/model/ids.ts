@@ -14,24 +14,58 @@ export const isAuditStream = (stream: string): boolean => stream.endsWith('-audi
 /** Events that one command can cause at most: the last four hex digits of an event's id count them. */
 export const MAX_EVENTS_PER_COMMAND = 0xffff;
 
+/** The last three digits of a count, by its low bits, and the same before four zeros. */
+const LOW = Array.from({ length: 4_096 }, (_, low) => low.toString(16).padStart(3, '0'));
+const LOW_COMMAND = LOW.map((digits) => `${digits}0000`);
+/** Four hex digits. */
+const EVENT_DIGITS = Array.from({ length: 256 }, (_, n) => n.toString(16).padStart(4, '0'));
+
 /**
- * A source of command ids: UUIDs (RFC 9562, version 8) whose last four hex digits are zero, strictly ascending within a source.
- * `prefix` are 15 random hex digits; two sources with different prefixes never meet.
+ * Command ids: UUIDs (RFC 9562, version 8) whose last four hex digits are zero, strictly ascending within a source.
+ * `prefix` are 15 random hex digits; two sources with different prefixes never meet. An id is two texts put together, which costs
+ * nothing until somebody reads it: much of what goes through the manager is never read.
  */
-export function commandIdSource(prefix: string): () => string {
-  if (!/^[0-9a-f]{15}$/.test(prefix)) throw new RangeError(`prefix: ${prefix} is not 15 hex digits`);
-  const head = `${prefix.slice(0, 8)}-${prefix.slice(8, 12)}-8${prefix.slice(12, 15)}-8`;
-  let count = 0;
-  return () => {
-    count += 1;
-    const digits = count.toString(16).padStart(11, '0');
-    return `${head}${digits.slice(0, 3)}-${digits.slice(3)}0000`;
-  };
+export class CommandIds {
+  readonly #head: string;
+  #count = 0;
+  /** All but the last three digits of the count, and the number they stand for. */
+  #block = '';
+  #blockOf = -1;
+
+  constructor(prefix: string) {
+    if (!/^[0-9a-f]{15}$/.test(prefix)) throw new RangeError(`prefix: ${prefix} is not 15 hex digits`);
+    this.#head = `${prefix.slice(0, 8)}-${prefix.slice(8, 12)}-8${prefix.slice(12, 15)}-8`;
+  }
+
+  next(): string {
+    this.#count += 1;
+    const block = Math.floor(this.#count / LOW.length);
+    if (block !== this.#blockOf) this.#begin(block);
+    return this.#block + LOW_COMMAND[this.#count % LOW.length]!;
+  }
+
+  /** Of the last id that was given: all but its last four digits, which number the events that the command causes. */
+  get stem(): string {
+    return this.#block + LOW[this.#count % LOW.length]!;
+  }
+
+  #begin(block: number): void {
+    const digits = block.toString(16).padStart(8, '0');
+    this.#block = `${this.#head}${digits.slice(0, 3)}-${digits.slice(3)}`;
+    this.#blockOf = block;
+  }
 }
 
+export function commandIdSource(prefix: string): () => string {
+  const ids = new CommandIds(prefix);
+  return () => ids.next();
+}
+
+/** Of a command's id: all but its last four digits. */
+export const stemOf = (commandId: string): string => commandId.slice(0, -4);
+
 /** The id of the n-th event that a command caused (n from 1): a function of both, so that a retry writes the identical batch. */
-export function eventId(commandId: string, n: number): string {
+export function eventId(stem: string, n: number): string {
   if (n > MAX_EVENTS_PER_COMMAND) throw new RangeError(`one command caused more than ${MAX_EVENTS_PER_COMMAND} events`);
-  const hex = n.toString(16);
-  return commandId.slice(0, 36 - hex.length) + hex;
+  return stem + (EVENT_DIGITS[n] ?? n.toString(16).padStart(4, '0'));
 }

@@ -12,7 +12,7 @@ export function copyPresent(state: PoolState): PoolState {
     tiers: state.tiers.map(copyTier),
     allocated: state.allocated.copy(),
     quarantined: state.quarantined.copy(),
-    leases: copyValues(state.leases, (lease) => lease.copy()),
+    leases: state.leases.copy(),
     ended: EndedLeases.from([], state.ended.next),
     waiting: new Map(state.waiting),
     names: new Map(),

@@ -121,7 +121,11 @@ const MAKERS: readonly (readonly [number, Maker])[] = [
     30,
     (state) => [
       'EndNoticed',
-      { leaseIds: [...state.leases].filter(([, l]) => (l.noticeEndsAt ?? state.at + 1) <= state.at).map(([id]) => id) },
+      {
+        leaseIds: [...state.leases.values()]
+          .filter((l) => (l.noticeEndsAt ?? state.at + 1) <= state.at)
+          .map((l) => l.leaseId),
+      },
     ],
   ],
   [

@@ -109,8 +109,8 @@ describe('leases', () => {
       const readings = new PoolReadings();
       readings.enqueue(historyOf(history));
       const { leases, ended } = readings.state;
-      const kept = [...leases.keys(), ...[...ended.values()].map(({ lease }) => lease.leaseId)]
-        .map((id) => readings.lease(id))
+      const kept = [...leases.values(), ...[...ended.values()].map(({ lease }) => lease)]
+        .map(({ leaseId }) => readings.lease(leaseId))
         .sort((a, b) => a.token - b.token);
       expect(readings.listLeases({ limit: 1_000 })).toEqual({ items: kept, next: null });
       expect(tokensOf(readings.listLeases({ limit: 1_000, state: 'active' }))).toHaveLength(leases.size);

@@ -23,8 +23,11 @@ export const unknown = (turn: Turn, leaseId: string): Answer =>
 
 /** A lease that is held under this token, or the answer that says why not. */
 function held(turn: Turn, leaseId: string, token: number): LeaseRecord | Answer {
-  const lease = turn.state.leases.get(leaseId);
-  if (lease !== undefined) return lease.token === token ? lease : wrongToken(turn, lease, token);
+  const { leases } = turn.state;
+  const held = leases.withToken(token);
+  if (held?.leaseId === leaseId) return held;
+  const other = leases.get(leaseId);
+  if (other !== undefined) return wrongToken(turn, other, token);
   const ended = turn.state.ended.get(leaseId);
   return ended === undefined ? unknown(turn, leaseId) : fenced(turn, ended);
 }

@@ -16,13 +16,13 @@ export function foldGranted(state: PoolState, event: EventOf<'LeaseGranted'>, jo
   const { leaseId } = data;
   if (data.token !== state.lastToken + 1)
     throw new ImpossibleHistory(event, `token ${data.token} does not follow ${state.lastToken}`);
-  if (state.leases.has(leaseId)) throw new ImpossibleHistory(event, `lease ${leaseId} is granted twice`);
   const waited = state.waiting.size > 0 && state.waiting.has(leaseId);
   if (waited) leaveForGrant(state, event, journal);
   const lease = LeaseRecord.granted(data, state.terms.of(data, state.numbered), event.at, event.revision);
   hold(state, event, lease.terms, 1, journal);
   if (isTooMuch(state, lease.terms.demand)) throw new ImpossibleHistory(event, 'grants more than there is');
-  addEntry(journal, state.leases, leaseId, lease);
+  journal?.note(state.leases, 'added', lease);
+  state.leases.add(lease);
   sooner(state, data.expiresAt, journal);
   if (lease.name !== null && !waited) takeName(state, event, lease.name, journal);
   journal?.note(state, 'lastToken', state.lastToken);
@@ -70,10 +70,10 @@ function leaseOf(
   state: PoolState,
   event: EventOf<'LeaseReleased' | 'LeaseReclaimed' | 'RevocationNoticed'>,
 ): LeaseRecord {
-  const lease = state.leases.get(event.data.leaseId);
-  if (lease === undefined) throw new ImpossibleHistory(event, `there is no live lease ${event.data.leaseId}`);
-  if (lease.token !== event.data.token)
-    throw new ImpossibleHistory(event, `token ${event.data.token} is not ${lease.token}`);
+  const { leaseId, token } = event.data;
+  const lease = state.leases.withToken(token);
+  if (lease === undefined || lease.leaseId !== leaseId)
+    throw new ImpossibleHistory(event, `there is no live lease ${leaseId} with token ${token}`);
   return lease;
 }
 
@@ -105,7 +105,8 @@ function end(
 ): void {
   const lease = leaseOf(state, event);
   hold(state, event, lease.terms, -1, journal);
-  dropEntry(journal, state.leases, lease.leaseId, lease);
+  journal?.note(state.leases, 'dropped', lease);
+  state.leases.drop(lease);
   state.freed += 1;
   noLonger(state, lease.expiresAt, journal);
   if (lease.name !== null) dropEntry(journal, state.names, lease.name, lease.leaseId);
