@@ -16,6 +16,8 @@ export type Answer =
 
 export interface Decided {
   readonly events: readonly RecordedPoolEvent[];
+  /** For each event the lease that it grants or ends. */
+  readonly leases: readonly (LeaseRecord | undefined)[];
   readonly answer: Answer;
 }
 

@@ -32,7 +32,7 @@ export function decide(state: PoolState, command: Command, context: DecisionCont
   const answer = repeated(turn, command) ?? answerTo(turn, command, context);
   turn.key = undefined; // what follows of itself is not what was asked for
   if (answer.kind !== 'refused') react(turn);
-  return { events: turn.events, answer };
+  return { events: turn.events, leases: turn.leases, answer };
 }
 
 function answerTo(turn: Turn, command: Command, context: DecisionContext): Answer {

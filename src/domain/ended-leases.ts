@@ -55,27 +55,22 @@ class Ring {
   readonly heads: Int32Array;
   readonly links: Int32Array;
 
-  constructor(capacity: number) {
+  /** With room for `capacity`; of a `from` of that capacity all that lies in it. */
+  constructor(capacity: number, from?: Ring) {
     this.mask = capacity - 1;
-    this.numbers = new Float64Array(capacity * ROW);
-    this.reasons = new Uint8Array(capacity * 2);
-    this.ids = new Array(capacity).fill('');
-    this.terms = new Array(capacity).fill(null);
-    this.names = new Array(capacity).fill(null);
-    this.keys = new Array(capacity).fill(null);
-    this.hashes = new Int32Array(capacity);
-    this.heads = new Int32Array(capacity);
-    this.links = new Int32Array(capacity);
+    this.numbers = from?.numbers.slice() ?? new Float64Array(capacity * ROW);
+    this.reasons = from?.reasons.slice() ?? new Uint8Array(capacity * 2);
+    this.ids = from?.ids.slice() ?? new Array(capacity).fill('');
+    this.terms = from?.terms.slice() ?? new Array(capacity).fill(null);
+    this.names = from?.names.slice() ?? new Array(capacity).fill(null);
+    this.keys = from?.keys.slice() ?? new Array(capacity).fill(null);
+    this.hashes = from?.hashes.slice() ?? new Int32Array(capacity);
+    this.heads = from?.heads.slice() ?? new Int32Array(capacity);
+    this.links = from?.links.slice() ?? new Int32Array(capacity);
   }
 
   get capacity(): number {
     return this.mask + 1;
-  }
-
-  copy(): Ring {
-    const copied = new Ring(this.capacity);
-    for (let place = 0; place < this.capacity; place++) copied.copyRow(place, this, place);
-    return copied;
   }
 
   copyRow(place: number, from: Ring, old: number): void {
@@ -244,9 +239,9 @@ export class EndedLeases extends Undoable {
   /** Of its own, with the memory of what is kept copied as it lies. */
   copy(): EndedLeases {
     const copied = new EndedLeases();
-    copied.#ring = this.#ring.copy();
+    copied.#ring = new Ring(this.#ring.capacity, this.#ring);
     [copied.#first, copied.#next, copied.#floor] = [this.#first, this.#next, this.#floor];
-    copied.#indexed = this.#floor;
+    copied.#indexed = this.#indexed;
     return copied;
   }
 

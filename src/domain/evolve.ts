@@ -23,22 +23,21 @@ import {
 import { foldCancelled, foldExpired, foldQueued } from './evolve/requests.ts';
 import { ImpossibleHistory } from './impossible.ts';
 import type { Journal } from './journal.ts';
-import type { PoolState } from './state.ts';
+import type { LeaseRecord, PoolState } from './state.ts';
 
 type Fold = (state: PoolState, event: never, journal: Journal | undefined) => void;
 
 const nothing: Fold = () => {};
 
-const FOLDS: Readonly<Record<EventType, Fold>> = {
+type Ending = 'LeaseGranted' | 'LeaseReleased' | 'LeaseReclaimed';
+
+const FOLDS: Readonly<Record<Exclude<EventType, Ending>, Fold>> = {
   PoolOpened: foldOpened,
   ConfigChanged: foldConfig,
   CapacityObserved: foldCapacity,
   WriterStarted: foldWriter,
   WriterSeen: nothing,
-  LeaseGranted: foldGranted,
   LeasesRenewed: foldRenewed,
-  LeaseReleased: foldReleased,
-  LeaseReclaimed: foldReclaimed,
   RevocationNoticed: foldNoticed,
   QuarantineStarted: foldQuarantineStarted,
   QuarantineEnded: foldQuarantineEnded,
@@ -55,26 +54,22 @@ const FOLDS: Readonly<Record<EventType, Fold>> = {
 
 /**
  * The one fold: the engine, recovery, projections and time travel all use it. It reads no clock, decides nothing, and
- * throws ImpossibleHistory on what cannot have happened. `journal` notes what it overwrites, for an undo.
+ * throws ImpossibleHistory on what cannot have happened. `journal` notes what it overwrites, for an undo. Answers the lease
+ * that the event grants or ends, which is what projections need of the state.
  */
-export function evolve(state: PoolState, event: RecordedPoolEvent, journal?: Journal): void {
+export function evolve(state: PoolState, event: RecordedPoolEvent, journal?: Journal): LeaseRecord | undefined {
   if (event.revision !== state.revision + 1)
     throw new ImpossibleHistory(event, `does not follow revision ${state.revision}`);
   if (event.at < state.at) throw new ImpossibleHistory(event, `is dated ${event.at}, before ${state.at}`);
   if (event.stream !== state.stream) opens(state, event);
-  try {
-    fold(state, event, journal);
-    if (event.metadata.key !== undefined) bindKey(state, event, event.metadata.key, journal);
-  } catch (error) {
-    if (error instanceof RangeError) throw new ImpossibleHistory(event, error.message, error);
-    throw error;
-  }
+  const lease = guarded(state, event, journal);
   if (journal !== undefined) {
     journal.note(state, 'revision', state.revision);
     journal.note(state, 'at', state.at);
   }
   state.revision = event.revision;
   state.at = event.at;
+  return lease;
 }
 
 /** Before a pool is opened there may be a writer's barrier; what opens it is of its own stream, and so is all that follows. */
@@ -86,10 +81,22 @@ function opens(state: PoolState, event: RecordedPoolEvent): void {
   if (event.stream !== stream) throw new ImpossibleHistory(event, `opens a pool whose stream is ${stream}`);
 }
 
-/** Grants and releases are nearly all of a log: they are told by two comparisons, the rest by a look-up. */
-function fold(state: PoolState, event: RecordedPoolEvent, journal: Journal | undefined): void {
-  if (event.type === 'LeaseGranted') foldGranted(state, event, journal);
-  else if (event.type === 'LeaseReleased') foldReleased(state, event, journal);
-  else if (Object.hasOwn(FOLDS, event.type)) FOLDS[event.type](state, event as never, journal);
-  else throw new ImpossibleHistory(event, 'unknown type');
+function guarded(state: PoolState, event: RecordedPoolEvent, journal: Journal | undefined): LeaseRecord | undefined {
+  try {
+    const lease = fold(state, event, journal);
+    if (event.metadata.key !== undefined) bindKey(state, event, event.metadata.key, journal);
+    return lease;
+  } catch (error) {
+    if (error instanceof RangeError) throw new ImpossibleHistory(event, error.message, error);
+    throw error;
+  }
+}
+
+function fold(state: PoolState, event: RecordedPoolEvent, journal: Journal | undefined): LeaseRecord | undefined {
+  if (event.type === 'LeaseGranted') return foldGranted(state, event, journal);
+  if (event.type === 'LeaseReleased') return foldReleased(state, event, journal);
+  if (event.type === 'LeaseReclaimed') return foldReclaimed(state, event, journal);
+  if (!Object.hasOwn(FOLDS, event.type)) throw new ImpossibleHistory(event, 'unknown type');
+  FOLDS[event.type](state, event as never, journal);
+  return undefined;
 }

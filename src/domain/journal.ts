@@ -17,6 +17,7 @@ export class Journal {
   readonly #entries: unknown[] = [];
   /** How many of the entries count. The array keeps its length: growing it anew with every batch costs more than the fold. */
   #length = 0;
+  #isBack = false;
 
   /** How often anything was undone. */
   undos = 0;
@@ -35,6 +36,7 @@ export class Journal {
   }
 
   undoTo(mark: number): void {
+    this.goForth();
     const entries = this.#entries;
     for (let at = this.#length - 3; at >= mark; at -= 3)
       restore(entries[at] as Target, entries[at + 1], entries[at + 2]);
@@ -42,8 +44,27 @@ export class Journal {
     this.#length = mark;
   }
 
+  /** To the state as it was at the beginning, for a look at it; nothing is to be noted until `goForth`. In O(touched). */
+  goBack(): void {
+    if (this.#isBack) return;
+    const entries = this.#entries;
+    for (let at = this.#length - 3; at >= 0; at -= 3)
+      entries[at + 2] = takeBack(entries[at] as Target, entries[at + 1], entries[at + 2]);
+    this.#isBack = true;
+  }
+
+  /** To the state as it has become. */
+  goForth(): void {
+    if (!this.#isBack) return;
+    const entries = this.#entries;
+    for (let at = 0; at < this.#length; at += 3)
+      entries[at + 2] = takeAgain(entries[at] as Target, entries[at + 1], entries[at + 2]);
+    this.#isBack = false;
+  }
+
   /** A large batch's entries are let go; a small one's are written over by the next. */
   clear(): void {
+    this.goForth();
     if (this.#length > KEPT_ENTRIES) this.#entries.length = 0;
     this.#length = 0;
   }
@@ -56,6 +77,22 @@ function restore(target: Target, key: unknown, old: unknown): void {
   } else if (target instanceof Undoable) target.undo(key, old);
   else target[key as string] = old;
 }
+
+/** Restores, and answers what must be put there to take it again. */
+function takeBack(target: Target, key: unknown, old: unknown): unknown {
+  const now = target instanceof Undoable ? old : valueAt(target, key);
+  restore(target, key, old);
+  return now;
+}
+
+function takeAgain(target: Target, key: unknown, value: unknown): unknown {
+  if (!(target instanceof Undoable)) return takeBack(target, key, value);
+  target.redo(key, value);
+  return value;
+}
+
+const valueAt = (target: Record<string, unknown> | Map<unknown, unknown>, key: unknown): unknown =>
+  target instanceof Map ? target.get(key) : target[key as string];
 
 /** Sets a field, noting what it was. */
 export function put<T extends object, K extends keyof T & string>(

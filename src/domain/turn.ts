@@ -10,7 +10,7 @@ import type { BoundKey } from '../model/idempotency.ts';
 import { eventId, poolStream, stemOf } from '../model/ids.ts';
 import { evolve } from './evolve.ts';
 import type { Journal } from './journal.ts';
-import type { PoolState } from './state.ts';
+import type { LeaseRecord, PoolState } from './state.ts';
 
 /**
  * One command being decided. `emit` builds an event complete, as it will be recorded if the append succeeds, and folds
@@ -22,6 +22,8 @@ export class Turn {
   /** Never before the last event: the log's time does not go back. */
   readonly at: number;
   readonly events: RecordedPoolEvent[] = [];
+  /** For each event the lease that it grants or ends. */
+  readonly leases: (LeaseRecord | undefined)[] = [];
   readonly journal: Journal | undefined;
   /** The command's key: the first event binds it. */
   key: BoundKey | undefined;
@@ -47,7 +49,7 @@ export class Turn {
       stream: state.stream === '' ? poolStream((data as { poolId: string }).poolId) : state.stream,
       revision: state.revision + 1,
     } as unknown as RecordedPoolEvent;
-    evolve(state, event, this.journal);
+    this.leases.push(evolve(state, event, this.journal));
     this.events.push(event);
   }
 

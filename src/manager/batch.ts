@@ -1,7 +1,7 @@
 import type { Answer, Decided, DecisionContext } from '../domain/answer.ts';
 import { decide } from '../domain/decide.ts';
 import type { Journal } from '../domain/journal.ts';
-import type { PoolState } from '../domain/state.ts';
+import type { LeaseRecord, PoolState } from '../domain/state.ts';
 import { PoolError } from '../model/errors.ts';
 import type { RecordedPoolEvent } from '../model/events.ts';
 import type { Logger } from '../model/interfaces.ts';
@@ -13,6 +13,8 @@ export interface Batch {
   readonly calls: Call[];
   readonly answers: Answer[];
   readonly events: RecordedPoolEvent[];
+  /** For each event the lease that it grants or ends. */
+  readonly leases: (LeaseRecord | undefined)[];
   readonly expectedRevision: number;
 }
 
@@ -39,7 +41,7 @@ export function decideBatch(calls: readonly Call[], batch: Batch, decider: Decid
     const mark = journal.mark();
     const decided = decideOne(call, mark, decider);
     if (decided === undefined) continue;
-    const { events } = decided;
+    const { events, leases } = decided;
     const grown = withinLimits(limits, batch.events.length, bytes, events);
     if (grown < 0) {
       journal.undoTo(mark);
@@ -50,7 +52,10 @@ export function decideBatch(calls: readonly Call[], batch: Batch, decider: Decid
     bytes = grown;
     batch.calls.push(call);
     batch.answers.push(decided.answer);
-    for (let n = 0; n < events.length; n++) batch.events.push(events[n]!);
+    for (let n = 0; n < events.length; n++) {
+      batch.events.push(events[n]!);
+      batch.leases.push(leases[n]);
+    }
   }
   return calls.length;
 }

@@ -49,7 +49,7 @@ export interface CoreOptions {
   readonly cache: ShapeCache;
   readonly readings: Readings;
   readonly committedEvents: Committed;
-  /** The fold of the whole log; the core's own from here on. */
+  /** The readings' own fold of the whole log; the core's from here on. */
   readonly state: PoolState;
   readonly alert: (issue: ResourceIssue) => void;
   readonly sampleFaster: () => void;
@@ -104,6 +104,7 @@ export class Core implements EngineListener, AllocateDesk {
       unknown: tuning.unknown,
       barrier: () => this.#barrier(),
     });
+    readings.handOver(() => this.engine.committed);
     this.audit = new AuditLog({
       store,
       poolId,
@@ -149,7 +150,7 @@ export class Core implements EngineListener, AllocateDesk {
   }
 
   get state(): PoolState {
-    return this.options.state;
+    return this.engine.state;
   }
 
   /** A command of the manager's own. */
@@ -213,10 +214,10 @@ export class Core implements EngineListener, AllocateDesk {
     this.audit.refused({ request: command.data.request, refusal, breaker: this.gate.mode }, command.at, command.actor);
   }
 
-  committed(events: readonly RecordedPoolEvent[], own: boolean): void {
+  committed(events: readonly RecordedPoolEvent[], leases: readonly (LeaseRecord | undefined)[], own: boolean): void {
     const nowMs = this.options.clock.monotonic();
     for (let i = 0; i < events.length; i++) this.#follow(events[i]!, own, nowMs);
-    this.options.readings.enqueue(events);
+    this.options.readings.apply(events, leases);
     this.options.committedEvents.publish(events);
     this.snapshots.committed(events.length);
   }

@@ -1,6 +1,6 @@
 import type { DecisionContext } from '../domain/answer.ts';
 import type { Journal } from '../domain/journal.ts';
-import type { PoolState } from '../domain/state.ts';
+import type { LeaseRecord, PoolState } from '../domain/state.ts';
 import type { Clock } from '../model/clock.ts';
 import type { EventStore } from '../model/event-store.ts';
 import type { NewEvent, RecordedPoolEvent } from '../model/events.ts';
@@ -34,8 +34,11 @@ export interface EngineListener {
   refused(call: Call, refusal: Refusal): void;
   /** A call that was answered as before: nothing was done. */
   replayed(call: Call): void;
-  /** `own`: appended here just now; else learnt from the log. Answers of own batches have been given. */
-  committed(events: readonly RecordedPoolEvent[], own: boolean): void;
+  /**
+   * `leases`: for each event the one that it grants or ends. `own`: appended here just now; else learnt from the log. Answers of
+   * own batches have been given.
+   */
+  committed(events: readonly RecordedPoolEvent[], leases: readonly (LeaseRecord | undefined)[], own: boolean): void;
   appendBegan(batch: Batch): void;
   /** An append ended. Conflicts are no sample: they say nothing about the store's health. */
   appendEnded(ok: boolean, durationMs: number): void;

@@ -1,5 +1,5 @@
 import { evolve } from '../domain/evolve.ts';
-import type { PoolState } from '../domain/state.ts';
+import type { LeaseRecord, PoolState } from '../domain/state.ts';
 import { PoolError } from '../model/errors.ts';
 import type { AppendResult } from '../model/event-store.ts';
 import type { RecordedPoolEvent } from '../model/events.ts';
@@ -24,7 +24,6 @@ const MAX_FAILURES = 3;
  * answered before its events are committed.
  */
 export class Engine {
-  readonly state: PoolState;
   readonly counters: AppendCounters = { batches: 0, events: 0, conflicts: 0, unknown: 0, failed: 0 };
   readonly #options: EngineOptions;
   readonly #decider: Decider;
@@ -46,7 +45,6 @@ export class Engine {
 
   constructor(options: EngineOptions) {
     this.#options = options;
-    this.state = options.state;
     this.committedRevision = options.state.revision;
     this.committedAt = options.state.at;
     const { state, journal, context, logger, listener } = options;
@@ -57,6 +55,18 @@ export class Engine {
       wake: options.store.traits.durable ? 'immediate' : 'microtask',
       drain: () => this.#drain(),
     });
+  }
+
+  /** Ahead of the log while an append is in flight: for deciding, not for readers. */
+  get state(): PoolState {
+    this.#options.journal.goForth();
+    return this.#options.state;
+  }
+
+  /** What is committed, and nothing else: while an append is in flight, the state without it. To be read at once, not kept. */
+  get committed(): PoolState {
+    if (!this.#draining) this.#options.journal.goBack();
+    return this.#options.state;
   }
 
   get waiting(): number {
@@ -145,7 +155,7 @@ export class Engine {
   }
 
   #transact(calls: readonly Call[]): void {
-    const batch: Batch = { calls: [], answers: [], events: [], expectedRevision: this.state.revision };
+    const batch: Batch = { calls: [], answers: [], events: [], leases: [], expectedRevision: this.state.revision };
     const taken = decideBatch(calls, batch, this.#decider);
     if (taken < calls.length) this.#intake.putBack(calls.slice(taken));
     this.#commit(batch);
@@ -216,7 +226,7 @@ export class Engine {
     this.#mark();
     this.#setAccepts(true);
     this.#answer(batch);
-    this.#options.listener.committed(batch.events, true);
+    this.#options.listener.committed(batch.events, batch.leases, true);
   }
 
   #answer({ calls, answers }: Batch): void {
@@ -341,14 +351,16 @@ export class Engine {
   }
 
   #foldForeign(events: readonly RecordedPoolEvent[]): void {
+    const { state } = this;
+    const leases: (LeaseRecord | undefined)[] = [];
     try {
-      for (const event of events) evolve(this.state, event);
+      for (const event of events) leases.push(evolve(state, event));
     } catch (error) {
       this.#crash(error);
       throw error;
     }
     this.#mark();
-    this.#options.listener.committed(events, false);
+    this.#options.listener.committed(events, leases, false);
   }
 
   #mark(): void {

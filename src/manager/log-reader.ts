@@ -71,7 +71,7 @@ function upToDate(store: EventStore, stream: string): Pick<StoredPoolReaderOptio
     },
     learn: (events) => {
       const { revision } = readings.state;
-      readings.enqueue(events.filter((event) => event.revision > revision));
+      readings.fold(events.filter((event) => event.revision > revision));
     },
   };
 }

@@ -277,7 +277,7 @@ export class ResourcePoolManager implements PoolService, LeaseHome, AsyncDisposa
 
   watch(leaseId: string): AbortSignal {
     const core = this.#life.core;
-    const ttlMs = core?.state.leases.get(leaseId)?.ttlMs ?? 0;
+    const ttlMs = core?.options.readings.state.leases.get(leaseId)?.ttlMs ?? 0;
     return core === undefined
       ? AbortSignal.abort(stopped())
       : core.watches.watch(leaseId, core.deadlines.leftMs(leaseId), ttlMs);

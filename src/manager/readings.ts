@@ -44,8 +44,8 @@ export class Readings extends PoolReadings {
   async snapshot(pause: () => Promise<void>): Promise<Snapshot> {
     const { revision } = this.state;
     const packer = new StatePacker(this.state);
-    const [projections, audit] = [this.runner.save(), this.audit.save()];
-    const lastEventId = this.runner.lastEventId ?? '';
+    const [projections, audit] = [this.save(), this.audit.save()];
+    const lastEventId = this.lastEventId ?? '';
     while (packer.step(ENDED_AT_ONCE)) await pause();
     const state: SavedReadings = { lastEventId, state: packer.packed(), projections, audit };
     return { revision, schemaVersion: STATE_SCHEMA_VERSION, codeVersion: VERSION, state };
@@ -57,14 +57,14 @@ export class Readings extends PoolReadings {
     const saved = snapshot.state as SavedReadings;
     const state = unpackState(saved.state);
     if (state.revision !== snapshot.revision) return false;
-    this.runner.load(state, saved.projections, saved.lastEventId);
+    this.load(state, saved.projections, saved.lastEventId);
     this.audit.load(saved.audit as ReturnType<AuditProjection['save']>);
     return true;
   }
 
   /** As before the first event. */
   forget(): void {
-    this.runner.load(emptyState(), {}, null);
+    this.load(emptyState(), {}, null);
     this.audit.reset();
   }
 
@@ -113,7 +113,6 @@ export async function readUp(
 ): Promise<void> {
   for await (const events of readRange<RecordedPoolEvent>(store, stream, readings.state.revision + 1)) {
     signal?.throwIfAborted();
-    readings.enqueue(events);
-    readings.runner.catchUp();
+    readings.fold(events);
   }
 }

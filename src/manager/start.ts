@@ -9,7 +9,6 @@ import { isPoolError, PoolError } from '../model/errors.ts';
 import type { EventStore } from '../model/event-store.ts';
 import { poolStream } from '../model/ids.ts';
 import type { Logger, SystemResources } from '../model/interfaces.ts';
-import { copyState } from '../replay/copy-state.ts';
 import { backoffMs, type Jitter, sleep } from './backoff.ts';
 import { AskedCall } from './call.ts';
 import { type Core, configHash } from './core.ts';
@@ -61,7 +60,7 @@ export async function recoverState(
     try {
       await restoreSnapshot(readings, store, poolStream(poolId), logger);
       await readUp(readings, store, poolStream(poolId), signal);
-      return copyState(readings.state);
+      return readings.state;
     } catch (error) {
       if (!isAway(error) || signal.aborted) throw error;
       logger.warn({ err: error, attempt }, 'the event store cannot be read yet');

@@ -3,17 +3,12 @@ import { emptyState, type PoolState } from '../domain/state.ts';
 import type { RecordedPoolEvent } from '../model/events.ts';
 import type { Projection } from './projection.ts';
 
-/** Takes events into the projections and the state that they read, by the domain's own fold. The one way that they move. */
-export function fold(
-  state: PoolState,
-  projections: readonly Projection[],
-  events: readonly RecordedPoolEvent[],
-  from = 0,
-): void {
-  for (let place = from; place < events.length; place++) {
+/** Takes events into a state, by the domain's own fold, and into projections. */
+export function fold(state: PoolState, projections: readonly Projection[], events: readonly RecordedPoolEvent[]): void {
+  for (let place = 0; place < events.length; place++) {
     const event = events[place]!;
-    for (const projection of projections) projection.apply(event, state);
-    evolve(state, event);
+    const lease = evolve(state, event);
+    for (let i = 0; i < projections.length; i++) projections[i]!.apply(event, lease);
   }
 }
 

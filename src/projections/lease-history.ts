@@ -1,4 +1,3 @@
-import type { PoolState } from '../domain/state.ts';
 import type { RecordedPoolEvent } from '../model/events.ts';
 import type { Projection } from './projection.ts';
 
@@ -37,7 +36,7 @@ export class LeaseHistoryProjection implements Projection {
     this.#size = size;
   }
 
-  apply(event: RecordedPoolEvent, _before: PoolState): void {
+  apply(event: RecordedPoolEvent): void {
     if (event.type === 'LeasesRenewed') {
       for (const { leaseId } of event.data.renewals) this.#write(leaseId, event.revision);
     } else if ('leaseId' in event.data) {

@@ -1,4 +1,4 @@
-import type { PoolState } from '../domain/state.ts';
+import type { LeaseRecord } from '../domain/state.ts';
 import type { RecordedPoolEvent } from '../model/events.ts';
 import type { MetricsView } from '../model/reading.ts';
 import { Histogram } from './histogram.ts';
@@ -50,7 +50,7 @@ export class MetricsProjection implements Projection {
   readonly #useTime = new Histogram(USE_BOUNDS_MS);
   #counts = noCounts();
 
-  apply(event: RecordedPoolEvent, before: PoolState): void {
+  apply(event: RecordedPoolEvent, lease: LeaseRecord | undefined): void {
     switch (event.type) {
       case 'LeaseGranted':
         this.#granted.add(event.data.tier);
@@ -58,11 +58,11 @@ export class MetricsProjection implements Projection {
         return;
       case 'LeaseReleased':
         this.#counts.released += 1;
-        this.#observeUse(event.data.leaseId, event.at, before);
+        this.#useTime.observe(event.at - lease!.grantedAt);
         return;
       case 'LeaseReclaimed':
         this.#reclaimed.add(event.data.reason);
-        this.#observeUse(event.data.leaseId, event.at, before);
+        this.#useTime.observe(event.at - lease!.grantedAt);
         return;
       case 'LeasesRenewed':
         if (event.data.cause === 'holder') this.#counts.renewed += event.data.renewals.length;
@@ -122,10 +122,5 @@ export class MetricsProjection implements Projection {
     this.#waitTime.load(saved.waitTime);
     this.#useTime.load(saved.useTime);
     this.#counts = { ...saved.counts };
-  }
-
-  #observeUse(leaseId: string, at: number, before: PoolState): void {
-    const lease = before.leases.get(leaseId);
-    if (lease !== undefined) this.#useTime.observe(at - lease.grantedAt);
   }
 }

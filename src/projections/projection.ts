@@ -1,4 +1,4 @@
-import type { PoolState } from '../domain/state.ts';
+import type { LeaseRecord, PoolState } from '../domain/state.ts';
 import type { RecordedPoolEvent } from '../model/events.ts';
 
 /**
@@ -10,8 +10,8 @@ export interface Projection {
   readonly name: string;
   /** Forgets everything: as before the first event. */
   reset(): void;
-  /** Takes the event in. `before` is the pool as it stood before the event; it is read, never changed. */
-  apply(event: RecordedPoolEvent, before: PoolState): void;
+  /** Takes the event in. `lease`: the one that it grants or ends, as `evolve` answers it. */
+  apply(event: RecordedPoolEvent, lease: LeaseRecord | undefined): void;
   /** What it holds, as plain JSON: for snapshots, and to compare two folds. Without what `state` tells. */
   save(): unknown;
   /** Goes on from what `save` gave when the pool was as in `state`. */

@@ -1,34 +1,71 @@
-import { type BreakerRecord, type PoolState, tierNamed } from '../domain/state.ts';
+import { type BreakerRecord, emptyState, type LeaseRecord, type PoolState, tierNamed } from '../domain/state.ts';
 import { poolView, requestViews, tierView } from '../domain/views.ts';
 import { PoolError } from '../model/errors.ts';
 import type { RecordedPoolEvent } from '../model/events.ts';
 import type { LeaseFilter, Page, UtilizationView } from '../model/reading.ts';
 import type { LeaseView, PoolView, RequestView, TierView } from '../model/views.ts';
+import { fold } from './fold.ts';
 import { type LeaseHistory, LeaseHistoryProjection } from './lease-history.ts';
 import { leaseIdOf, listLeases, ownerOf, readLease } from './leases.ts';
 import { type CountedMetrics, MetricsProjection } from './metrics.ts';
+import type { Projection } from './projection.ts';
 import { readRequest } from './requests.ts';
-import { ProjectionRunner } from './runner.ts';
 import { UtilizationProjection } from './utilization.ts';
 
 /**
- * All that is read of a pool's present, from committed events alone: one runner, the projections, and their readings.
- * Every reading first folds what waits, so it tells of all that has been acknowledged.
+ * All that is read of a pool's present, from committed events alone: the state that they come to, the projections, and their
+ * readings. They fold a log themselves, or follow who does.
  */
 export class PoolReadings {
+  #state = emptyState();
+  #committed = (): PoolState => this.#state;
+  #lastEventId: string | null = null;
   readonly #metrics = new MetricsProjection();
   readonly #utilization = new UtilizationProjection();
   readonly #history = new LeaseHistoryProjection();
-  /** Takes what is committed: `enqueue`, `catchUp`, `load`, `save`. */
-  readonly runner = new ProjectionRunner([this.#metrics, this.#utilization, this.#history]);
+  readonly #projections: readonly Projection[] = [this.#metrics, this.#utilization, this.#history];
 
   /** The committed state, to be read at once and not kept. */
   get state(): PoolState {
-    return this.runner.current();
+    return this.#committed();
   }
 
-  enqueue(batch: readonly RecordedPoolEvent[]): void {
-    this.runner.enqueue(batch);
+  /** Takes in committed events that nobody else folds. */
+  fold(events: readonly RecordedPoolEvent[]): void {
+    fold(this.#state, this.#projections, events);
+    this.#lastEventId = events.at(-1)?.id ?? this.#lastEventId;
+  }
+
+  /** Gives the state to who folds events from here on, and tells them by `apply`; `committed` is the state as the log has it. */
+  handOver(committed: () => PoolState): void {
+    this.#committed = committed;
+  }
+
+  /** Takes in committed events that are folded already. `leases`: for each event the one that it grants or ends. */
+  apply(events: readonly RecordedPoolEvent[], leases: readonly (LeaseRecord | undefined)[]): void {
+    for (let i = 0; i < events.length; i++)
+      for (let n = 0; n < this.#projections.length; n++) this.#projections[n]!.apply(events[i]!, leases[i]);
+    this.#lastEventId = events.at(-1)?.id ?? this.#lastEventId;
+  }
+
+  /** Of the last event taken in; null before the first. */
+  get lastEventId(): string | null {
+    return this.#lastEventId;
+  }
+
+  /** What each projection holds, by its name. */
+  save(): Readonly<Record<string, unknown>> {
+    return Object.fromEntries(this.#projections.map((projection) => [projection.name, projection.save()]));
+  }
+
+  /** Goes on from a state that is these readings' own from here on, and from what projections saved at its revision. */
+  load(state: PoolState, saved: Readonly<Record<string, unknown>>, lastEventId: string | null): void {
+    this.#state = state;
+    this.#lastEventId = lastEventId;
+    for (const projection of this.#projections) {
+      projection.reset();
+      if (Object.hasOwn(saved, projection.name)) projection.load(saved[projection.name], state);
+    }
   }
 
   /** `breaker`: of the manager that answers. */
@@ -73,7 +110,6 @@ export class PoolReadings {
   }
 
   metrics(): CountedMetrics {
-    this.runner.catchUp();
     return this.#metrics.view();
   }
 

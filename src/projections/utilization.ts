@@ -1,6 +1,7 @@
 import { perDimension } from '../domain/placement.ts';
-import type { PoolState, TierState } from '../domain/state.ts';
+import { emptyState, type LeaseRecord, type PoolState, type TierState } from '../domain/state.ts';
 import { utilizationOf } from '../domain/views.ts';
+import type { Amounts } from '../model/amounts.ts';
 import type { RecordedPoolEvent } from '../model/events.ts';
 import type { UtilizationPoint, UtilizationView } from '../model/reading.ts';
 import type { Projection } from './projection.ts';
@@ -22,6 +23,7 @@ const EMPTY: SavedUtilization = { stepMs: FIRST_STEP_MS, endsAt: 0, points: [] }
  * since 1970; a point is the last state of its step, dated by the last event in it; a step without events has none, since
  * nothing changed. When there would be more, the step doubles and of two points that now share one the later stays: the
  * last state of the wider step, as if it had been that wide from the beginning. So the series is told by the events alone.
+ * What is held is summed here again: a point is of the state before the event that begins another step.
  */
 export class UtilizationProjection implements Projection {
   readonly name = 'utilization';
@@ -30,12 +32,12 @@ export class UtilizationProjection implements Projection {
   #points: UtilizationPoint[] = [];
   /** Where the present step ends; an event from there on begins another. */
   #endsAt = 0;
+  #now = nothingYet();
 
-  apply(event: RecordedPoolEvent, before: PoolState): void {
-    if (event.at < this.#endsAt) return;
-    if (before.revision >= 0) this.#points.push(pointOf(before));
-    while (this.#points.length >= MAX_POINTS) this.#widen(event.at);
-    this.#endsAt = this.#endOf(event.at);
+  apply(event: RecordedPoolEvent, lease: LeaseRecord | undefined): void {
+    if (event.at >= this.#endsAt) this.#begin(event);
+    this.#now.at = event.at;
+    count(this.#now, event, lease);
   }
 
   /**
@@ -54,17 +56,25 @@ export class UtilizationProjection implements Projection {
   }
 
   reset(): void {
-    this.load(EMPTY);
+    this.load(EMPTY, emptyState());
   }
 
   save(): SavedUtilization {
     return { stepMs: this.#stepMs, endsAt: this.#endsAt, points: [...this.#points] };
   }
 
-  load(saved: SavedUtilization): void {
+  load(saved: SavedUtilization, state: PoolState): void {
     this.#stepMs = saved.stepMs;
     this.#points = [...saved.points];
     this.#endsAt = saved.endsAt;
+    this.#now = presentOf(state);
+  }
+
+  /** The step before is over, with the state before this event. */
+  #begin(event: RecordedPoolEvent): void {
+    if (event.revision > 0) this.#points.push(pointAt(this.#now));
+    while (this.#points.length >= MAX_POINTS) this.#widen(event.at);
+    this.#endsAt = this.#endOf(event.at);
   }
 
   /** Keeps the last point of each wider step; that of the step in which `presentAt` lies is not over yet. */
@@ -79,6 +89,69 @@ export class UtilizationProjection implements Projection {
   #endOf(at: number): number {
     return (Math.floor(at / this.#stepMs) + 1) * this.#stepMs;
   }
+}
+
+/** What a point is made of, as it stands after the last event. */
+interface Present {
+  at: number;
+  allocatable: Amounts;
+  /** Of the capacity. */
+  dimensions: readonly string[];
+  readonly allocated: Map<string, number>;
+  leases: number;
+  waiting: number;
+}
+
+const nothingYet = (): Present => presentOf(emptyState());
+
+const presentOf = (state: PoolState): Present => ({
+  at: state.at,
+  allocatable: state.allocatable,
+  dimensions: state.dimensions,
+  allocated: new Map(Object.entries(state.allocated.toJSON())),
+  leases: state.leases.size,
+  waiting: state.waiting.size,
+});
+
+function count(now: Present, event: RecordedPoolEvent, lease: LeaseRecord | undefined): void {
+  switch (event.type) {
+    case 'LeaseGranted':
+      hold(now, lease!.amounts, 1);
+      if (event.data.waitedMs !== null) now.waiting -= 1;
+      break;
+    case 'LeaseReleased':
+    case 'LeaseReclaimed':
+      hold(now, lease!.amounts, -1);
+      break;
+    case 'RequestQueued':
+      now.waiting += 1;
+      break;
+    case 'RequestCancelled':
+    case 'RequestExpired':
+      now.waiting -= 1;
+      break;
+    case 'ConfigChanged':
+      now.allocatable = event.data.sized.allocatable;
+      break;
+    case 'CapacityObserved':
+      now.allocatable = event.data.sized.allocatable;
+      now.dimensions = Object.keys(event.data.capacity);
+  }
+}
+
+function hold(now: Present, amounts: Amounts, sign: 1 | -1): void {
+  now.leases += sign;
+  for (const dimension in amounts)
+    now.allocated.set(dimension, (now.allocated.get(dimension) ?? 0) + sign * amounts[dimension]!);
+}
+
+function pointAt({ at, allocatable, dimensions, allocated, leases, waiting }: Present): UtilizationPoint {
+  const utilization: Record<string, number> = {};
+  for (const dimension of dimensions) {
+    const whole = allocatable[dimension] ?? 0;
+    utilization[dimension] = whole === 0 ? 0 : (allocated.get(dimension) ?? 0) / whole;
+  }
+  return { at, utilization, leases, waiting };
 }
 
 const pointOf = (state: PoolState): UtilizationPoint => ({

@@ -75,6 +75,52 @@ describe('an undo', () => {
   });
 });
 
+describe('a look back', () => {
+  it('sees the state as it was at the mark, any number of times, and deciding goes on as if nobody had looked', () => {
+    const property = fc.property(choices, choices, choices, (before, batch, after) => {
+      const { pool } = ran(before);
+      const untouched = copyOf(pool.state);
+      const journal = new Journal();
+      const text = canonicalState(pool.state);
+      for (const each of batch) {
+        const command = pool.command(each);
+        if (command === undefined) continue;
+        const one = told(decide(pool.state, command, pool.context, journal));
+        expect(told(decide(untouched, command, pool.context))).toBe(one);
+        journal.goBack();
+        expect(canonicalState(pool.state)).toBe(text);
+        journal.goForth();
+      }
+      expect(canonicalState(pool.state)).toBe(canonicalState(untouched));
+      journal.goBack();
+      journal.clear();
+      for (const each of after) {
+        const command = pool.command(each);
+        if (command === undefined) continue;
+        const one = told(decide(pool.state, command, pool.context));
+        expect(told(decide(untouched, command, pool.context))).toBe(one);
+      }
+    });
+    fc.assert(property, { ...RUNS, numRuns: 50 });
+  });
+
+  it('and an undo from there takes back the same', () => {
+    const property = fc.property(choices, choices, (before, batch) => {
+      const { pool } = ran(before);
+      const journal = new Journal();
+      const text = canonicalState(pool.state);
+      for (const each of batch) {
+        const command = pool.command(each);
+        if (command !== undefined) decide(pool.state, command, pool.context, journal);
+      }
+      journal.goBack();
+      journal.undoTo(0);
+      expect(canonicalState(pool.state)).toBe(text);
+    });
+    fc.assert(property, { ...RUNS, numRuns: 50 });
+  });
+});
+
 describe('the log', () => {
   it('folds to the working state, with every state on the way allowed', () => {
     const property = fc.property(choices, (drawn) => {

@@ -21,7 +21,7 @@ function smallLog() {
     queued: log.queue('third', 'bob'),
   };
   const readings = new PoolReadings();
-  readings.enqueue(log.events);
+  readings.fold(log.events);
   return { log, readings, revisions };
 }
 
@@ -92,9 +92,9 @@ describe('a page of events', () => {
         const token = log.lastToken + 1;
         log.grant(token % 2 === 0 ? 'bob' : 'ann');
         if (token % 3 === 0) log.release(token);
-        readings.enqueue(log.events.slice(from));
+        readings.fold(log.events.slice(from));
       };
-      readings.enqueue([...log.events]);
+      readings.fold([...log.events]);
       for (let more = 0; more < 20; more++) grow();
       const seen: number[] = [];
       let page: { cursor?: string; limit: number } = { limit };
@@ -147,7 +147,7 @@ describe('the history of a lease', () => {
     const log = new WrittenLog();
     for (let token = 1; token <= 20; token++) log.grant();
     const history = new LeaseHistoryProjection(8);
-    for (const event of log.events) history.apply(event, undefined as never);
+    for (const event of log.events) history.apply(event);
     expect(history.of('lease-1')).toEqual({ revisions: [], knownFrom: 15 });
     expect(history.of('lease-13')).toEqual({ revisions: [15], knownFrom: 15 });
     expect(history.of('lease-20')).toEqual({ revisions: [22], knownFrom: 15 });

@@ -9,7 +9,7 @@ import { WrittenLog } from './written-log.ts';
 
 function readingsOf(log: WrittenLog): PoolReadings {
   const readings = new PoolReadings();
-  readings.enqueue(log.events);
+  readings.fold(log.events);
   return readings;
 }
 
@@ -73,7 +73,7 @@ describe('leases', () => {
       const readings = new PoolReadings();
       let folded = 0;
       const catchUp = (): void => {
-        readings.enqueue(log.events.slice(folded));
+        readings.fold(log.events.slice(folded));
         folded = log.events.length;
       };
       catchUp();
@@ -107,7 +107,7 @@ describe('leases', () => {
   it('are listed as they are kept, in the order of their tokens', () => {
     const sameLeases = (history: Parameters<typeof historyOf>[0]) => {
       const readings = new PoolReadings();
-      readings.enqueue(historyOf(history));
+      readings.fold(historyOf(history));
       const { leases, ended } = readings.state;
       const kept = [...leases.values(), ...[...ended.values()].map(({ lease }) => lease)]
         .map(({ leaseId }) => readings.lease(leaseId))

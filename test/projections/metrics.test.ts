@@ -21,7 +21,7 @@ describe('metrics', () => {
     log.reclaim(2, 'expired');
     log.reclaim(3, 'revoked');
     const readings = new PoolReadings();
-    readings.enqueue(log.events);
+    readings.fold(log.events);
     const { waitTimeMs, useTimeMs, ...counts } = readings.metrics();
     expect(counts).toEqual({
       granted: { main: 3 },

@@ -12,14 +12,13 @@ import { MetricsProjection } from '../../src/projections/metrics.ts';
 import { PoolReadings } from '../../src/projections/readings.ts';
 import { UtilizationProjection } from '../../src/projections/utilization.ts';
 import { historyOf, pagesOf, type Step, steps } from './histories.ts';
-import { WrittenLog } from './written-log.ts';
 
 const all = () => [new MetricsProjection(), new UtilizationProjection(), new LeaseHistoryProjection(64)];
 
 /** All that the readings answer, as one text. */
 const answersOf = (readings: PoolReadings): string =>
   canonicalJson({
-    saved: readings.runner.save(),
+    saved: readings.save(),
     state: canonicalState(readings.state),
     pool: readings.pool(),
     leases: readings.listLeases({ limit: 1_000 }),
@@ -33,7 +32,7 @@ function readingsOf(log: readonly RecordedPoolEvent[], batchSizes: readonly numb
   const readings = new PoolReadings();
   for (let at = 0, turn = 0; at < log.length; turn++) {
     const size = batchSizes[turn % batchSizes.length]!;
-    readings.enqueue(log.slice(at, at + size));
+    readings.fold(log.slice(at, at + size));
     if (turn % 3 === 0) readings.utilization();
     at += size;
   }
@@ -71,10 +70,10 @@ describe('projections over random histories', () => {
       const log = historyOf(history);
       const at = cut % log.length;
       const before = readingsOf(log.slice(0, at), [20]);
-      const saved = JSON.parse(JSON.stringify(before.runner.save()));
+      const saved = JSON.parse(JSON.stringify(before.save()));
       const after = new PoolReadings();
-      after.runner.load(unpackState(new StatePacker(before.state).packed()), saved, before.runner.lastEventId);
-      after.enqueue(log.slice(at));
+      after.load(unpackState(new StatePacker(before.state).packed()), saved, before.lastEventId);
+      after.fold(log.slice(at));
       expect(answersOf(after)).toBe(answersOf(readingsOf(log, [20])));
     };
     fc.assert(fc.property(steps, fc.nat(), sameAnswers), { numRuns: 150 });
@@ -99,30 +98,4 @@ const bound = (readings: PoolReadings) => ({
   state: readings.state,
   listRequests: () => readings.listRequests(),
   request: (id: string) => readings.request(id),
-});
-
-describe('the runner', () => {
-  it('folds events when they are read, or when more wait than may', () => {
-    const log = new WrittenLog(2);
-    for (let more = 0; more < 1_200; more++) log.grant();
-    const readings = new PoolReadings();
-    readings.enqueue(log.events.slice(0, 50));
-    expect(readings.runner.lag).toBe(50);
-    expect(readings.pool().revision).toBe(49);
-    expect(readings.runner.lag).toBe(0);
-    for (let at = 50; at < log.events.length; at += 50) {
-      readings.enqueue(log.events.slice(at, at + 50));
-      expect(readings.runner.lag).toBeLessThanOrEqual(1_024);
-    }
-    expect(readings.runner.lag).toBeGreaterThan(0);
-    expect(readings.pool().revision).toBe(1_202);
-  });
-
-  it('throws what it cannot fold, then and ever after', () => {
-    const log = historyOf([]);
-    const readings = new PoolReadings();
-    readings.enqueue([...log, ...log]);
-    expect(() => readings.pool()).toThrow('does not follow revision');
-    expect(() => readings.utilization()).toThrow('does not follow revision');
-  });
 });

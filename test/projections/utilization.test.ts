@@ -11,7 +11,7 @@ import { WrittenLog } from './written-log.ts';
 
 function viewOf(events: readonly RecordedPoolEvent[]) {
   const readings = new PoolReadings();
-  readings.enqueue(events);
+  readings.fold(events);
   return readings.utilization();
 }
 

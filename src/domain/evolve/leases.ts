@@ -11,7 +11,11 @@ import { noLonger, sooner } from './expiry.ts';
 import { forgetGrant } from './keys.ts';
 import { removeWaiting } from './requests.ts';
 
-export function foldGranted(state: PoolState, event: EventOf<'LeaseGranted'>, journal: Journal | undefined): void {
+export function foldGranted(
+  state: PoolState,
+  event: EventOf<'LeaseGranted'>,
+  journal: Journal | undefined,
+): LeaseRecord {
   const { data } = event;
   const { leaseId } = data;
   if (data.token !== state.lastToken + 1)
@@ -27,6 +31,7 @@ export function foldGranted(state: PoolState, event: EventOf<'LeaseGranted'>, jo
   if (lease.name !== null && !waited) takeName(state, event, lease.name, journal);
   journal?.note(state, 'lastToken', state.lastToken);
   state.lastToken = data.token;
+  return lease;
 }
 
 /** A waiter has had its name since it queued. That no two leases have one id shows when they are asked for by it (`LiveLeases`). */
@@ -91,18 +96,24 @@ export function foldRenewed(state: PoolState, event: EventOf<'LeasesRenewed'>, j
   }
 }
 
-export const foldReleased = (state: PoolState, event: EventOf<'LeaseReleased'>, journal: Journal | undefined): void =>
-  end(state, event, null, journal);
+export const foldReleased = (
+  state: PoolState,
+  event: EventOf<'LeaseReleased'>,
+  journal: Journal | undefined,
+): LeaseRecord => end(state, event, null, journal);
 
-export const foldReclaimed = (state: PoolState, event: EventOf<'LeaseReclaimed'>, journal: Journal | undefined): void =>
-  end(state, event, event.data.reason, journal);
+export const foldReclaimed = (
+  state: PoolState,
+  event: EventOf<'LeaseReclaimed'>,
+  journal: Journal | undefined,
+): LeaseRecord => end(state, event, event.data.reason, journal);
 
 function end(
   state: PoolState,
   event: EventOf<'LeaseReleased' | 'LeaseReclaimed'>,
   reason: ReclaimReason | null,
   journal: Journal | undefined,
-): void {
+): LeaseRecord {
   const lease = leaseOf(state, event);
   hold(state, event, lease.terms, -1, journal);
   journal?.note(state.leases, 'dropped', lease);
@@ -113,6 +124,7 @@ function end(
   journal?.note(state.ended, 'added', undefined);
   state.ended.add(lease, event.at, reason, event.revision);
   forget(state, event.at, journal);
+  return lease;
 }
 
 /** Ended leases and their keys stay answerable for a time and up to a number, whichever is less; both are told by events alone. */
