@@ -2,6 +2,7 @@ import type { BreakerConfig, ResolvedConfig } from '../model/config.ts';
 import type { BreakerMode, BreakerTrigger } from '../model/modes.ts';
 import { BREAKER_CLOSED } from './breaker-change.ts';
 import { type Journal, put } from './journal.ts';
+import { SampleWindow } from './sample-window.ts';
 import type { BreakerRecord } from './state.ts';
 
 /** The outcome of one append, or of one probe. A version conflict, a refusal and a cancellation are no outcomes. */
@@ -32,7 +33,7 @@ export class BreakerGate {
   #config: BreakerConfig;
   #enabled: boolean;
   #record: BreakerRecord = BREAKER_CLOSED;
-  #samples: Sample[] = [];
+  #samples: SampleWindow;
   /** A new one for each generation, so that an undo of what an earlier one let through changes nothing of this. */
   #permits: Permits = { probes: 0, credit: 0 };
   #probesOk = 0;
@@ -43,6 +44,7 @@ export class BreakerGate {
   constructor(config: ResolvedConfig) {
     this.#config = config.breaker;
     this.#enabled = config.enableCircuitBreaker;
+    this.#samples = new SampleWindow(config.breaker.windowCount);
   }
 
   get mode(): BreakerMode {
@@ -53,16 +55,18 @@ export class BreakerGate {
     return this.#record;
   }
 
+  /** A window of another length begins anew. */
   configure(config: ResolvedConfig): void {
     this.#config = config.breaker;
     this.#enabled = config.enableCircuitBreaker;
+    if (this.#samples.size !== config.breaker.windowCount) this.#samples = new SampleWindow(config.breaker.windowCount);
   }
 
   /** Takes over a mode: of a committed event, of a pending one that is in force already, or of the fold at the start. */
   apply(record: BreakerRecord, at: number): void {
     const recovered = this.#record.mode === 'halfOpen' && record.mode === 'closed';
     this.#record = record;
-    this.#samples = [];
+    this.#samples = new SampleWindow(this.#config.windowCount);
     this.#permits = { probes: this.#config.halfOpenProbes, credit: 0 };
     this.#probesOk = 0;
     this.#probeFailed = false;
@@ -105,8 +109,7 @@ export class BreakerGate {
       else this.#probeFailed = true;
       return;
     }
-    this.#samples.push(sample);
-    if (this.#samples.length > this.#config.windowCount) this.#samples.shift();
+    this.#samples.add(sample.ok, sample.durationMs, sample.at);
   }
 
   /** What the samples say should happen to the breaker; undefined = nothing. */
@@ -121,11 +124,9 @@ export class BreakerGate {
 
   #rates(at: number): BreakerTrigger | undefined {
     const { windowMs, minimumCalls, failureRatio, slowRatio, slowCallMs } = this.#config;
-    const recent = this.#samples.filter((sample) => at - sample.at <= windowMs);
-    if (recent.length < minimumCalls) return undefined;
-    if (recent.filter((sample) => !sample.ok).length / recent.length >= failureRatio) return 'failures.high';
-    return recent.filter((sample) => sample.durationMs >= slowCallMs).length / recent.length >= slowRatio
-      ? 'slow.high'
-      : undefined;
+    const { calls, failed, slow } = this.#samples.rates(at - windowMs, slowCallMs);
+    if (calls < minimumCalls) return undefined;
+    if (failed / calls >= failureRatio) return 'failures.high';
+    return slow / calls >= slowRatio ? 'slow.high' : undefined;
   }
 }

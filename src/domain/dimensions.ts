@@ -1,7 +1,8 @@
-import type { Amounts } from '../model/amounts.ts';
+import { type Amounts, areEqual } from '../model/amounts.ts';
 
 /** Amounts by the numbers of their dimensions, without zeros: what sums and comparisons are made with. */
 export interface Demand {
+  readonly names: readonly string[];
   readonly dimensions: readonly number[];
   readonly amounts: readonly number[];
 }
@@ -24,7 +25,7 @@ export class Dimensions {
   /** The last demands, by a hash of their amounts. */
   readonly #kept: (Kept | undefined)[] = new Array(KEPT_DEMANDS).fill(undefined);
   #lastOf: Amounts | undefined;
-  #last: Demand = { dimensions: [], amounts: [] };
+  #last: Demand = { names: [], dimensions: [], amounts: [] };
 
   /** -1 if it was never known. */
   find(name: string): number {
@@ -59,24 +60,7 @@ export class Dimensions {
   }
 
   #compile(of: Amounts): Demand {
-    const [dimensions, amounts]: [number[], number[]] = [[], []];
-    for (const name in of) {
-      if (of[name] === 0) continue;
-      dimensions.push(this.number(name));
-      amounts.push(of[name]!);
-    }
-    return { dimensions, amounts };
+    const names = Object.keys(of).filter((name) => of[name] !== 0);
+    return { names, dimensions: names.map((name) => this.number(name)), amounts: names.map((name) => of[name]!) };
   }
-}
-
-/** The same amounts of the same dimensions, zeros included. */
-export function areEqual(a: Readonly<Record<string, unknown>>, b: Readonly<Record<string, unknown>>): boolean {
-  if (a === b) return true;
-  let count = 0;
-  for (const name in a) {
-    if (a[name] !== b[name]) return false;
-    count += 1;
-  }
-  for (const _ in b) count -= 1;
-  return count === 0;
 }

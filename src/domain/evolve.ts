@@ -65,7 +65,7 @@ export function evolve(state: PoolState, event: RecordedPoolEvent, journal?: Jou
   const lease = guarded(state, event, journal);
   if (journal !== undefined) {
     journal.note(state, 'revision', state.revision);
-    journal.note(state, 'at', state.at);
+    if (event.at !== state.at) journal.note(state, 'at', state.at);
   }
   state.revision = event.revision;
   state.at = event.at;

@@ -1,7 +1,7 @@
-import type { Amounts } from '../model/amounts.ts';
+import { type Amounts, areEqual } from '../model/amounts.ts';
 import type { EventData } from '../model/events.ts';
-import type { RequestSpec } from '../model/request.ts';
-import { areEqual, type Demand, type Dimensions } from './dimensions.ts';
+import { areAlike, type RequestSpec } from '../model/request.ts';
+import type { Demand, Dimensions } from './dimensions.ts';
 
 /** What leases of one kind have in common: the request but for its name and key, and what was settled on. */
 export interface LeaseTerms {
@@ -59,26 +59,7 @@ function areTermsOf(terms: LeaseTerms, data: Granted): boolean {
     terms.priority === data.priority &&
     terms.type === data.type &&
     areEqual(terms.amounts, data.amounts) &&
-    areSame(terms.borrowed, data.borrowed) &&
+    areEqual(terms.borrowed, data.borrowed) &&
     areAlike(terms.request, data.request)
   );
 }
-
-const areAlike = (a: RequestSpec, b: RequestSpec): boolean =>
-  a.owner === b.owner &&
-  a.priority === b.priority &&
-  a.type === b.type &&
-  a.tier === b.tier &&
-  a.ttlMs === b.ttlMs &&
-  a.waitMs === b.waitMs &&
-  a.deadline === b.deadline &&
-  a.detached === b.detached &&
-  areEqual(a.amounts, b.amounts) &&
-  areEqual(a.requirements, b.requirements) &&
-  areSame(a.minimum, b.minimum) &&
-  areSame(a.labels, b.labels);
-
-type Fields = Readonly<Record<string, unknown>>;
-
-const areSame = (a: Fields | null, b: Fields | null): boolean =>
-  a === b || (a !== null && b !== null && areEqual(a, b));

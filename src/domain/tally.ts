@@ -1,14 +1,15 @@
 import type { Amounts } from '../model/amounts.ts';
 import type { Demand, Dimensions } from './dimensions.ts';
-import type { Journal } from './journal.ts';
+import { type Journal, Undoable } from './journal.ts';
 
 /** Amounts that the fold updates in place, by the number of their dimension. */
-export class Tally {
+export class Tally extends Undoable {
   readonly dimensions: Dimensions;
   /** Shorter than the dimensions that are known: the rest are 0. */
   readonly amounts: number[];
 
   constructor(dimensions: Dimensions, amounts: readonly number[] = []) {
+    super();
     this.dimensions = dimensions;
     this.amounts = [...amounts];
     this.widen();
@@ -25,15 +26,33 @@ export class Tally {
 
   /** Adds `sign` times the demand; a sum below zero is an impossible history. */
   add(journal: Journal | undefined, demand: Demand, sign: 1 | -1): void {
+    if (sign === -1) this.#mustHold(demand);
+    this.#move(demand, sign);
+    if (journal !== undefined) journal.note(this, demand, sign);
+  }
+
+  override undo(demand: Demand, sign: 1 | -1): void {
+    this.#move(demand, sign === 1 ? -1 : 1);
+  }
+
+  override redo(demand: Demand, sign: 1 | -1): void {
+    this.#move(demand, sign);
+  }
+
+  #move({ dimensions, amounts: moved }: Demand, sign: 1 | -1): void {
     const { amounts } = this;
-    for (let i = 0; i < demand.dimensions.length; i++) {
-      const dimension = demand.dimensions[i]!;
+    for (let i = 0; i < dimensions.length; i++) {
+      const dimension = dimensions[i]!;
       if (dimension >= amounts.length) this.widen();
-      const before = amounts[dimension]!;
-      const sum = before + sign * demand.amounts[i]!;
-      if (sum < 0) throw new RangeError(`${this.dimensions.names[dimension]} would fall to ${sum}`);
-      if (journal !== undefined) journal.note(amounts, dimension, before);
-      amounts[dimension] = sum;
+      amounts[dimension] = amounts[dimension]! + sign * moved[i]!;
+    }
+  }
+
+  /** Before anything is changed. */
+  #mustHold({ dimensions, amounts: moved }: Demand): void {
+    for (let i = 0; i < dimensions.length; i++) {
+      const left = this.at(dimensions[i]!) - moved[i]!;
+      if (left < 0) throw new RangeError(`${this.dimensions.names[dimensions[i]!]} would fall to ${left}`);
     }
   }
 

@@ -12,6 +12,7 @@ import type { NewEvent, RecordedEvent } from '../model/events.ts';
 import { isIdentical, refuseBatch } from './batch.ts';
 import { closedError } from './errors.ts';
 import { follow, Wakers } from './follow.ts';
+import { PackedLog } from './packed-log.ts';
 import { PAGE_EVENTS, readRange } from './ranges.ts';
 import { lift } from './upcast.ts';
 
@@ -23,17 +24,26 @@ const TRAITS: StoreTraits = {
   url: 'memory:',
 };
 
-const NOTHING: readonly RecordedEvent[] = [];
+const NOTHING = new PackedLog('');
+
+/** Events of one stream that follow each other among all. */
+interface Run {
+  readonly log: PackedLog;
+  readonly first: number;
+  /** The place of the first among all. */
+  readonly place: number;
+}
 
 /**
  * Streams held in this process and gone with it. Answers every append at once. An event that already carries its stream and
- * revision is kept as the object it is, unchecked, because its maker has folded it; any other is checked and copied.
+ * revision is kept unchecked and not copied, because its maker has folded it; any other is checked and copied.
  */
 export class MemoryEventStore implements EventStore {
   readonly traits = TRAITS;
   readonly snapshots: SnapshotStore = new MemorySnapshots();
-  readonly #streams = new Map<string, RecordedEvent[]>();
-  readonly #all: RecordedEvent[] = [];
+  readonly #streams = new Map<string, PackedLog>();
+  readonly #runs: Run[] = [];
+  #count = 0;
   readonly #wakers = new Wakers();
   #closed = false;
 
@@ -59,8 +69,7 @@ export class MemoryEventStore implements EventStore {
 
   async *readAll(options: { readonly signal?: AbortSignal } = {}): AsyncGenerator<readonly RecordedEvent[]> {
     if (this.#closed) throw closedError(TRAITS.url);
-    const all = this.#all;
-    yield* readRange(options, PAGE_EVENTS, all.length - 1, (first, last) => all.slice(first, last + 1).map(lift));
+    yield* readRange(options, PAGE_EVENTS, this.#count - 1, (first, last) => this.#range(first, last).map(lift));
   }
 
   async *subscribe(stream: string, options: SubscribeOptions = {}): AsyncGenerator<SubscriptionItem> {
@@ -79,32 +88,42 @@ export class MemoryEventStore implements EventStore {
     this.#wakers.wakeAll();
   }
 
-  #log(stream: string): readonly RecordedEvent[] {
+  /** Of all events, those at the places from `first` to `last`. */
+  #range(first: number, last: number): RecordedEvent[] {
+    const events: RecordedEvent[] = [];
+    for (const [i, { log, first: revision, place }] of this.#runs.entries()) {
+      const end = this.#runs[i + 1]?.place ?? this.#count;
+      if (end <= first || place > last) continue;
+      const [from, to] = [Math.max(first, place), Math.min(last + 1, end)];
+      events.push(...log.slice(revision + from - place, revision + to - place));
+    }
+    return events;
+  }
+
+  #log(stream: string): PackedLog {
     if (this.#closed) throw closedError(TRAITS.url);
     return this.#streams.get(stream) ?? NOTHING;
   }
 
-  #create(stream: string): RecordedEvent[] {
-    const events: RecordedEvent[] = [];
-    this.#streams.set(stream, events);
-    return events;
+  #create(stream: string): PackedLog {
+    const log = new PackedLog(stream);
+    this.#streams.set(stream, log);
+    return log;
   }
 
-  #push(stream: string, there: RecordedEvent[], events: readonly NewEvent[]): void {
-    for (const event of events) {
-      const recorded = isRecorded(event, stream, there.length) ? event : record(event, stream, there.length);
-      there.push(recorded);
-      this.#all.push(recorded);
+  #push(stream: string, log: PackedLog, events: readonly NewEvent[]): void {
+    if (this.#runs.at(-1)?.log !== log) this.#runs.push({ log, first: log.length, place: this.#count });
+    for (let i = 0; i < events.length; i++) {
+      const event = events[i]!;
+      if (isRecorded(event, stream, log.length)) log.pushFolded(event);
+      else log.push(record(event, stream, log.length));
     }
+    this.#count += events.length;
   }
 }
 
 /** The identical batch at its own place is answered as the first time; anything else there is a conflict. */
-function atAnotherRevision(
-  there: readonly RecordedEvent[],
-  events: readonly NewEvent[],
-  expected: number,
-): AppendResult {
+function atAnotherRevision(there: PackedLog, events: readonly NewEvent[], expected: number): AppendResult {
   const end = expected + events.length;
   if (isIdentical(events, there.slice(expected + 1, end + 1))) return { outcome: 'appended', revision: end };
   return { outcome: 'conflict', revision: there.length - 1 };

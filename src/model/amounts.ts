@@ -58,3 +58,18 @@ export function isZero(amounts: Amounts): boolean {
  * has seen many stays fast.
  */
 export const amountIn = (amounts: Amounts, dimension: string): number => amounts[dimension] ?? 0;
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** The same names with the same plain values, or both nothing. A zero and a missing dimension differ. */
+export function areEqual(a: Fields | null, b: Fields | null): boolean {
+  if (a === b) return true;
+  if (a === null || b === null) return false;
+  let count = 0;
+  for (const name in a) {
+    if (a[name] !== b[name]) return false;
+    count += 1;
+  }
+  for (const _ in b) count -= 1;
+  return count === 0;
+}

@@ -1,4 +1,4 @@
-import { type Amounts, isZero, parseRequirements, type Requirements } from './amounts.ts';
+import { type Amounts, areEqual, isZero, parseRequirements, type Requirements } from './amounts.ts';
 import type { FieldError } from './errors.ts';
 import { isId } from './ids.ts';
 import { parseInstant } from './instant.ts';
@@ -57,6 +57,21 @@ export function requestBody(request: RequestSpec, madeId: string): object {
 
 /** A key, or `respond-async`, lets a caller come back for it: it outlives its caller and its writer. */
 export const standsAlone = ({ idempotencyKey, detached }: RequestSpec): boolean => detached || idempotencyKey !== null;
+
+/** They ask for the same in the same way: only the names of the tasks and the keys may differ. */
+export const areAlike = (a: RequestSpec, b: RequestSpec): boolean =>
+  a.owner === b.owner &&
+  a.priority === b.priority &&
+  a.type === b.type &&
+  a.tier === b.tier &&
+  a.ttlMs === b.ttlMs &&
+  a.waitMs === b.waitMs &&
+  a.deadline === b.deadline &&
+  a.detached === b.detached &&
+  areEqual(a.amounts, b.amounts) &&
+  areEqual(a.requirements, b.requirements) &&
+  areEqual(a.minimum, b.minimum) &&
+  areEqual(a.labels, b.labels);
 
 export const DEFAULT_OWNER = 'anonymous';
 const MAX_MS = 366 * 86_400_000;

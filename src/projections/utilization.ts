@@ -1,3 +1,4 @@
+import type { Demand } from '../domain/dimensions.ts';
 import { perDimension } from '../domain/placement.ts';
 import { emptyState, type LeaseRecord, type PoolState, type TierState } from '../domain/state.ts';
 import { utilizationOf } from '../domain/views.ts';
@@ -97,7 +98,9 @@ interface Present {
   allocatable: Amounts;
   /** Of the capacity. */
   dimensions: readonly string[];
-  readonly allocated: Map<string, number>;
+  /** By the numbers of the state's dimensions, as leases tell them, and their names. */
+  readonly allocated: number[];
+  readonly names: string[];
   leases: number;
   waiting: number;
 }
@@ -108,7 +111,8 @@ const presentOf = (state: PoolState): Present => ({
   at: state.at,
   allocatable: state.allocatable,
   dimensions: state.dimensions,
-  allocated: new Map(Object.entries(state.allocated.toJSON())),
+  allocated: [...state.allocated.amounts],
+  names: [...state.numbered.names],
   leases: state.leases.size,
   waiting: state.waiting.size,
 });
@@ -116,12 +120,12 @@ const presentOf = (state: PoolState): Present => ({
 function count(now: Present, event: RecordedPoolEvent, lease: LeaseRecord | undefined): void {
   switch (event.type) {
     case 'LeaseGranted':
-      hold(now, lease!.amounts, 1);
+      hold(now, lease!.terms.demand, 1);
       if (event.data.waitedMs !== null) now.waiting -= 1;
       break;
     case 'LeaseReleased':
     case 'LeaseReclaimed':
-      hold(now, lease!.amounts, -1);
+      hold(now, lease!.terms.demand, -1);
       break;
     case 'RequestQueued':
       now.waiting += 1;
@@ -139,17 +143,22 @@ function count(now: Present, event: RecordedPoolEvent, lease: LeaseRecord | unde
   }
 }
 
-function hold(now: Present, amounts: Amounts, sign: 1 | -1): void {
+function hold(now: Present, { names, dimensions, amounts }: Demand, sign: 1 | -1): void {
   now.leases += sign;
-  for (const dimension in amounts)
-    now.allocated.set(dimension, (now.allocated.get(dimension) ?? 0) + sign * amounts[dimension]!);
+  const { allocated } = now;
+  for (let i = 0; i < dimensions.length; i++) {
+    const dimension = dimensions[i]!;
+    while (allocated.length <= dimension) allocated.push(0);
+    now.names[dimension] ??= names[i]!;
+    allocated[dimension] = allocated[dimension]! + sign * amounts[i]!;
+  }
 }
 
-function pointAt({ at, allocatable, dimensions, allocated, leases, waiting }: Present): UtilizationPoint {
+function pointAt({ at, allocatable, dimensions, allocated, names, leases, waiting }: Present): UtilizationPoint {
   const utilization: Record<string, number> = {};
   for (const dimension of dimensions) {
     const whole = allocatable[dimension] ?? 0;
-    utilization[dimension] = whole === 0 ? 0 : (allocated.get(dimension) ?? 0) / whole;
+    utilization[dimension] = whole === 0 ? 0 : (allocated[names.indexOf(dimension)] ?? 0) / whole;
   }
   return { at, utilization, leases, waiting };
 }
