@@ -163,7 +163,7 @@ export class Core implements EngineListener, AllocateDesk {
     const { state } = this;
     const { mode, until, generation } = this.gate.record;
     const tiers = state.tiers.map(({ name, mode, deadlineAt }) => ({ name, mode, deadlineAt }));
-    this.live.start({ config: state.config, tiers, breaker: { mode, until, generation } });
+    this.live.start({ at: state.at, config: state.config, tiers, breaker: { mode, until, generation } });
     this.deadlines.resume();
     this.writers?.start();
     this.#sweepAfter();

@@ -29,6 +29,21 @@ describe('release', () => {
   });
 });
 
+describe('a lease that has ended', () => {
+  it('is answered for the retention, and then as if it had never been', () => {
+    const pool = new Spec({ idempotency: { retentionMs: 3_600_000 } });
+    const lease = pool.granted('a', { cpu: 1 });
+    pool.release(lease);
+    pool.now += 3_600_000;
+    expect(pool.release(lease).kind).toBe('lease');
+    pool.now += 1;
+    expect(refusalOf(pool.release(lease)).code).toBe('NOT_FOUND');
+    const { leaseId, token } = lease;
+    expect(refusalOf(pool.when('Renew', { leaseId, token, ttlMs: null }).answer).code).toBe('NOT_FOUND');
+    expect(refusalOf(pool.when('Revoke', { leaseId, reason: null, graceMs: 0 }).answer).code).toBe('NOT_FOUND');
+  });
+});
+
 describe('renew and expiry', () => {
   it('gives the whole TTL from now, or another one within the limits', () => {
     const pool = new Spec();

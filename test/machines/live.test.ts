@@ -145,6 +145,15 @@ describe('waiting survives', () => {
     expect(loop.looks.length).toBeGreaterThan(5);
   });
 
+  test('a restart with a wall clock that was set back: a drain takes no longer than it could by the log', async () => {
+    const loop = await draining(createLiveActors, 60_000);
+    loop.actors.stop();
+    loop.clock.jumpWall(-3_600_000);
+    loop.restart();
+    await loop.clock.advanceAsync(60_000);
+    expect(admissionOf(loop)).toBe('drained');
+  });
+
   test('a restart after the deadline: it ends at once', async () => {
     const loop = await draining(createLiveActors, 60_000);
     loop.actors.stop();

@@ -41,6 +41,8 @@ export class SmallLoop {
   readonly looks: string[] = [];
   readonly tiers = new Map<string, Tier>();
   readonly committed = new Committed();
+  /** Of the last event. */
+  at = 0;
   breaker = { mode: BREAKER_INITIAL, generation: 0, until: null as number | null };
   config: ResolvedConfig;
   /** The log is away: what the actors ask for is lost. */
@@ -114,7 +116,7 @@ export class SmallLoop {
 
   fold(): LiveFold {
     const tiers = [...this.tiers].map(([name, tier]) => ({ name, ...tier }));
-    return { config: this.config, tiers, breaker: this.breaker };
+    return { at: this.at, config: this.config, tiers, breaker: this.breaker };
   }
 
   #foldConfig(config: ResolvedConfig): void {
@@ -138,7 +140,8 @@ export class SmallLoop {
 
   #commit<T extends 'TierModeChanged' | 'BreakerModeChanged' | 'ConfigChanged'>(type: T, data: EventData[T]): void {
     const revision = this.#revision++;
-    const at = this.clock.now();
+    const at = Math.max(this.at, this.clock.now());
+    this.at = at;
     const metadata = { correlationId: 'c', causationId: 'c', actor: 'test' };
     const event = { id: `e${revision}`, type, schemaVersion: 1, at, data, metadata, stream: 'pool-test', revision };
     this.committed.publish([event as RecordedPoolEvent]);

@@ -21,6 +21,12 @@ const wrongToken = (turn: Turn, lease: LeaseRecord, token: number): Answer =>
 export const unknown = (turn: Turn, leaseId: string): Answer =>
   refuse(turn, 'NOT_FOUND', `there is no lease ${leaseId}, or it ended too long ago`);
 
+/** A lease that has ended and is still answerable; the fold forgets it with the next end, but its time may be over before that. */
+function endedOf({ state, at }: Turn, leaseId: string): EndedLease | undefined {
+  const ended = state.ended.get(leaseId);
+  return ended === undefined || at - ended.endedAt > state.config.idempotency.retentionMs ? undefined : ended;
+}
+
 /** A lease that is held under this token, or the answer that says why not. */
 function held(turn: Turn, leaseId: string, token: number): LeaseRecord | Answer {
   const { leases } = turn.state;
@@ -28,7 +34,7 @@ function held(turn: Turn, leaseId: string, token: number): LeaseRecord | Answer 
   if (held?.leaseId === leaseId) return held;
   const other = leases.get(leaseId);
   if (other !== undefined) return wrongToken(turn, other, token);
-  const ended = turn.state.ended.get(leaseId);
+  const ended = endedOf(turn, leaseId);
   return ended === undefined ? unknown(turn, leaseId) : fenced(turn, ended);
 }
 
@@ -48,7 +54,7 @@ const ended = (turn: Turn, lease: LeaseRecord, reason: ReclaimReason | null): An
 
 /** The answer to a second release of the same lease and token: the same as to the first. */
 function releasedBefore(turn: Turn, { leaseId, token }: CommandData['Release']): Answer | undefined {
-  const ended = turn.state.ended.get(leaseId);
+  const ended = endedOf(turn, leaseId);
   if (ended === undefined || ended.reason !== null || ended.lease.token !== token) return undefined;
   return { kind: 'lease', lease: ended, replayed: true };
 }
@@ -73,7 +79,7 @@ export function renew(turn: Turn, { data }: CommandOf<'Renew'>): Answer {
 export function revoke(turn: Turn, { data }: CommandOf<'Revoke'>): Answer {
   const lease = turn.state.leases.get(data.leaseId);
   if (lease === undefined) {
-    const ended = turn.state.ended.get(data.leaseId);
+    const ended = endedOf(turn, data.leaseId);
     return ended === undefined ? unknown(turn, data.leaseId) : fenced(turn, ended);
   }
   const graceMs = data.graceMs ?? turn.state.config.leases.graceMs;

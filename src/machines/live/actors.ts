@@ -8,7 +8,7 @@ import type { TierResume } from '../tier.machine.ts';
 import { TIER_INITIAL } from '../transitions.ts';
 import { BreakerActor, type BreakerLimits } from './breaker-actor.ts';
 import { type LiveCommand, Waiting } from './sources.ts';
-import { TierActor, type TierSampling } from './tier-actor.ts';
+import { TierActor, type TierTiming } from './tier-actor.ts';
 
 export interface LiveActorsOptions {
   readonly clock: Clock;
@@ -23,6 +23,8 @@ export interface LiveActorsOptions {
 
 /** What the actors resume from: the fold as it stands when they start to listen. */
 export interface LiveFold {
+  /** Of the last event, Unix ms. */
+  readonly at: number;
   readonly config: ResolvedConfig;
   readonly tiers: readonly ({ readonly name: string } & TierResume)[];
   readonly breaker: BreakerResume;
@@ -95,16 +97,20 @@ class Running {
   readonly #writerId: string;
   readonly #waiting: Waiting;
   readonly #config$: BehaviorSubject<ResolvedConfig>;
-  readonly #sampling: TierSampling;
+  readonly #timing: TierTiming;
   readonly #tiers = new Map<string, TierActor>();
   readonly #breaker: BreakerActor;
   #generation: number;
+  /** Of the last event, Unix ms. */
+  #at: number;
 
   constructor(options: LiveActorsOptions, waiting: Waiting, fold: LiveFold) {
     this.#writerId = options.writerId;
+    this.#at = fold.at;
     this.#waiting = waiting;
     this.#config$ = new BehaviorSubject(fold.config);
-    this.#sampling = {
+    this.#timing = {
+      drainLimitMs: (deadlineAt) => Math.max(0, deadlineAt - this.#at),
       sampleMs$: this.#config$.pipe(
         map((config) => config.load.sampleMs),
         distinctUntilChanged(),
@@ -118,6 +124,7 @@ class Running {
   }
 
   follow(event: RecordedPoolEvent): void {
+    this.#at = event.at;
     if (event.type === 'TierModeChanged') this.#followTier(event.data);
     else if (event.type === 'BreakerModeChanged') this.followBreaker(event.data);
     else if (event.type === 'ConfigChanged') this.#configure(event.data.config);
@@ -163,7 +170,7 @@ class Running {
   }
 
   #addTier(name: string, resume: TierResume): void {
-    const actor = new TierActor(name, resume, this.#waiting, this.#sampling);
+    const actor = new TierActor(name, resume, this.#waiting, this.#timing);
     this.#tiers.set(name, actor);
     agreeTier(name, actor, resume.mode);
   }

@@ -5,7 +5,9 @@ import { type DrainDeadline, type TierResume, tierMachine } from '../tier.machin
 import { tierMode } from '../transitions.ts';
 import type { Waiting } from './sources.ts';
 
-export interface TierSampling {
+export interface TierTiming {
+  /** The longest that a drain can still take by the log, ms: what bounds a wrong wall clock. */
+  readonly drainLimitMs: (deadlineAt: number) => number;
   /** How often a pressured tier samples, ms; a new value counts at once. */
   readonly sampleMs$: Observable<number>;
   /** Told at each sample of a pressured tier, before its load is judged: the detector may look again. */
@@ -16,18 +18,21 @@ export interface TierSampling {
 export class TierActor {
   readonly #actor: Actor<typeof tierMachine>;
 
-  constructor(tier: string, resume: TierResume, waiting: Waiting, sampling: TierSampling) {
+  constructor(tier: string, resume: TierResume, waiting: Waiting, timing: TierTiming) {
     const machine = tierMachine.provide({
       actors: {
         drainDeadline: waiting.source<DrainDeadline>(({ deadlineAt }) =>
           deadlineAt === null
             ? NEVER
-            : waiting.at(deadlineAt, Number.POSITIVE_INFINITY, { type: 'EndTierDrain', data: { tier, deadlineAt } }),
+            : waiting.at(deadlineAt, timing.drainLimitMs(deadlineAt), {
+                type: 'EndTierDrain',
+                data: { tier, deadlineAt },
+              }),
         ),
         fasterSampling: waiting.source<undefined>(() =>
           waiting
-            .each(sampling.sampleMs$, { type: 'JudgeLoad', data: { tier } })
-            .pipe(tap(() => sampling.sampleFaster(tier))),
+            .each(timing.sampleMs$, { type: 'JudgeLoad', data: { tier } })
+            .pipe(tap(() => timing.sampleFaster(tier))),
         ),
       },
     });
