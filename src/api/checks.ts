@@ -83,7 +83,7 @@ function checker(checks: readonly PartCheck[], route: RouteOptions) {
 }
 
 const partOf = (request: FastifyRequest, part: Part): unknown =>
-  part === 'body' ? (request.body ?? {}) : request[part];
+  part === 'body' && request.body === undefined ? {} : request[part];
 
 function everyError(request: FastifyRequest, checks: readonly PartCheck[], route: RouteOptions): FieldError[] {
   const errors = checks.flatMap(({ part, schema }) => schemaErrors(schema, partOf(request, part), PREFIX[part]));

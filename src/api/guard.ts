@@ -3,18 +3,20 @@ import { invalid, PoolError } from '../model/errors.ts';
 import { type Lifetime, stopped } from './lifetime.ts';
 import { isLoopback, type Settings } from './options.ts';
 
-/** Routes that answer while the server stops. */
-const ALWAYS = new Set(['/livez', '/readyz', '/metrics']);
+/** Routes that answer while the pool recovers and while the server stops. */
+const ALWAYS = new Set(['/livez', '/readyz', '/openapi.json']);
 
 /**
  * Refuses before anything is read: what came for another host (DNS rebinding, and pages of other origins that post to
- * this machine), and everything new while the server stops. Every answer carries the security headers.
+ * this machine), everything while the pool recovers or stands by, and everything new while the server stops. Every answer
+ * carries the security headers.
  */
 export function guard(
   app: FastifyInstance,
   settings: Settings,
   lifetime: Lifetime,
   headers: Readonly<Record<string, string>>,
+  before: () => PoolError | undefined,
 ): void {
   const seen = new Map<string, boolean>();
   const isOurs = (host: string): boolean => {
@@ -29,11 +31,12 @@ export function guard(
     reply.headers(headers);
     const refusal = refusalOf(request, isOurs);
     if (refusal !== undefined) return done(refusal);
-    if (lifetime.stopping && !ALWAYS.has(request.routeOptions.url ?? '')) {
+    if (ALWAYS.has(request.routeOptions.url ?? '')) return done();
+    if (lifetime.stopping) {
       reply.header('connection', 'close');
       return done(stopped());
     }
-    done();
+    done(before());
   });
 }
 

@@ -12,8 +12,8 @@ interface Held {
  */
 export class Lifetime {
   readonly #streamLimit: number;
-  readonly #waits = new Set<AbortController>();
-  readonly #streams = new Set<AbortController>();
+  readonly #waits = new Map<AbortController, () => PoolError>();
+  readonly #streams = new Map<AbortController, () => PoolError>();
   #stopping = false;
 
   constructor(streamLimit: number) {
@@ -29,9 +29,13 @@ export class Lifetime {
     return this.#streams.size;
   }
 
-  /** Runs `work` with a signal that aborts when the client disconnects or the server stops; then that is the error. */
-  async whileConnected<T>(held: Held, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const wait = this.#hold(held, this.#waits);
+  /** Runs `work` with a signal that aborts when the client disconnects or the server stops; then that (`atStop`) is the error. */
+  async whileConnected<T>(
+    held: Held,
+    work: (signal: AbortSignal) => Promise<T>,
+    atStop: () => PoolError = stopped,
+  ): Promise<T> {
+    const wait = this.#hold(held, this.#waits, atStop);
     try {
       return await work(wait.signal);
     } catch (error) {
@@ -53,18 +57,18 @@ export class Lifetime {
 
   stop(): void {
     this.#stopping = true;
-    for (const held of [...this.#waits, ...this.#streams]) held.abort(stopped());
+    for (const [held, why] of [...this.#waits, ...this.#streams]) held.abort(why());
   }
 
-  #hold(held: Held, among: Set<AbortController>): AbortController {
+  #hold(held: Held, among: Map<AbortController, () => PoolError>, atStop = stopped): AbortController {
     const controller = new AbortController();
-    if (this.#stopping) controller.abort(stopped());
+    if (this.#stopping) controller.abort(atStop());
     if (held.raw.destroyed) controller.abort(gone());
     held.raw.once('close', () => {
       if (!held.raw.writableFinished) controller.abort(gone());
       among.delete(controller);
     });
-    among.add(controller);
+    among.set(controller, atStop);
     return controller;
   }
 }
@@ -73,10 +77,10 @@ const gone = (): PoolError => new PoolError('CANCELLED', 'the client disconnecte
 
 /** What a request is answered with while the server stops. */
 export const stopped = (): PoolError =>
-  new PoolError(
-    'DRAINING',
-    'the server is stopping; a request with an idempotency key may be repeated when it is back',
-    {
-      details: { retryAfterMs: 1_000 },
-    },
-  );
+  new PoolError('DRAINING', 'the server is stopping', { details: { retryAfterMs: 1_000 } });
+
+/** What a request is answered with that waits on though the server stops, because a key can ask for it again. */
+export const waitsOn = (): PoolError =>
+  new PoolError('OUTCOME_UNKNOWN', 'the server is stopping; the request waits on: repeat it with its key', {
+    details: { retryAfterMs: 1_000 },
+  });

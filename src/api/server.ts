@@ -12,6 +12,7 @@ import { answerUnknownRoutes } from './not-found.ts';
 import { type ServerOptions, type Settings, settingsOf } from './options.ts';
 import { poolErrorOf, problemOf, sendProblem } from './problems.ts';
 import { answerRawError } from './raw-errors.ts';
+import { untilServing } from './readiness.ts';
 import { addRoutes } from './routes.ts';
 import { SECURITY_HEADERS } from './security-headers.ts';
 
@@ -35,7 +36,7 @@ export async function buildServer(service: PoolService, options: ServerOptions =
   const sockets = socketsOf(app);
   answerErrors(app, service, settings);
   acceptJson(app);
-  guard(app, settings, lifetime, SECURITY_HEADERS);
+  guard(app, settings, lifetime, SECURITY_HEADERS, untilServing(service));
   await protect(app, settings);
   answerUnknownRoutes(app);
   checkRequests(app);

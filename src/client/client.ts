@@ -19,6 +19,7 @@ import { allocateOver } from './allocate.ts';
 import { Http, type HttpOptions } from './http.ts';
 import { type ClientLease, Keeper } from './lease.ts';
 import { httpReader } from './reader.ts';
+import { LeaseWatch } from './watch.ts';
 
 export type ClientOptions = HttpOptions;
 
@@ -35,16 +36,17 @@ export interface EventsOptions {
 }
 
 /** The pool's verbs over HTTP. Every method throws PoolError as the library does. */
-export class ResourcePoolClient {
+export class ResourcePoolClient implements AsyncDisposable {
   /** What can be read, for programs that take any reader. */
   readonly reader: PoolReader;
   readonly #http: Http;
-  readonly #keepers = new Set<Keeper>();
+  readonly #watch: LeaseWatch;
   readonly #closed = new AbortController();
 
   constructor(options: ClientOptions) {
     this.#http = new Http(options);
     this.reader = httpReader(this.#http);
+    this.#watch = new LeaseWatch(this.#http);
   }
 
   /** A lease that renews by itself until it is released. Throws the refusal. */
@@ -53,9 +55,9 @@ export class ResourcePoolClient {
     const keeper = new Keeper(view, sentAt, {
       renew: (lease, ttlMs) => this.renew(lease, { ttlMs }),
       release: (lease) => this.release(lease),
-      ended: (ended) => this.#keepers.delete(ended),
+      ended: (ended) => this.#watch.remove(ended),
     });
-    this.#keepers.add(keeper);
+    this.#watch.add(keeper);
     return keeper.lease;
   }
 
@@ -177,7 +179,11 @@ export class ResourcePoolClient {
   /** Ends renewals and event streams. Leases are not released: they run out by themselves. */
   async close(): Promise<void> {
     this.#closed.abort(new PoolError('CANCELLED', 'the client was closed'));
-    for (const keeper of this.#keepers) keeper.stop();
+    for (const keeper of this.#watch.keepers) keeper.stop();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 
   #until(signal: AbortSignal | undefined): AbortSignal {

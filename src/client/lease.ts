@@ -1,10 +1,15 @@
 import { isPoolError, PoolError } from '../model/errors.ts';
 import type { LeaseView } from '../model/views.ts';
 
-/** A lease that its holder keeps: renewed by itself until it is released, lost, or the client closes. */
+/**
+ * A lease that its holder keeps: renewed by itself until it is released, lost, or the client closes. A process stays up as
+ * long as it holds one.
+ */
 export interface ClientLease extends LeaseView {
   /** Aborts when the lease is noticed, lost, or about to expire; its reason is a PoolError. */
   readonly signal: AbortSignal;
+  /** How long it is still valid for certain if nothing is heard of the server any more, ms. */
+  remainingMs(): number;
   /** Renews now; `ttlMs` also for the renewals to come. */
   renew(options?: { readonly ttlMs?: number }): Promise<LeaseView>;
   release(): Promise<LeaseView>;
@@ -40,7 +45,8 @@ export class Keeper {
   readonly #over = new AbortController();
   #view: LeaseView;
   #ttlMs: number;
-  #deadline = 0;
+  /** Monotonic ms at which the lease ends at the earliest, unless it is renewed. */
+  #endsAtMs = 0;
   #renewal: ReturnType<typeof setTimeout> | undefined;
   #expiry: ReturnType<typeof setTimeout> | undefined;
   #stopped = false;
@@ -54,6 +60,7 @@ export class Keeper {
     this.lease = {
       ...view,
       signal: this.#over.signal,
+      remainingMs: () => Math.max(0, this.#endsAtMs - performance.now()),
       renew: (options) => this.#renewNow(options?.ttlMs),
       release,
       [Symbol.asyncDispose]: async () => {
@@ -72,16 +79,43 @@ export class Keeper {
     this.#calls.ended(this);
   }
 
+  /** It is to be revoked at `endsAt` of the server's clock, `graceMs` after it was told: it is renewed no more. */
+  noticed(reason: string, endsAt: number, graceMs: number): void {
+    Object.assign(this.lease, { noticeEndsAt: endsAt });
+    this.#view = { ...this.#view, noticeEndsAt: endsAt };
+    clearTimeout(this.#renewal);
+    this.#expireAt(Math.min(this.#endsAtMs, performance.now() + graceMs));
+    this.#end('the lease is to end', { reason, noticeEndsAt: endsAt });
+  }
+
+  /** It was reclaimed. */
+  lost(reason: string, cause?: unknown): void {
+    this.#endsAtMs = performance.now();
+    this.#end('the lease was reclaimed', { reason }, cause);
+    this.stop();
+  }
+
   #arm(view: LeaseView, sentAt: number): void {
     this.#view = view;
     Object.assign(this.lease, view);
     if (this.#stopped) return;
-    this.#deadline = sentAt + view.ttlMs - Math.min(MAX_MARGIN_MS, view.ttlMs * MARGIN_RATIO);
+    const { noticeEndsAt, ttlMs } = view;
+    this.#expireAt(sentAt + ttlMs);
+    if (noticeEndsAt === null) this.#schedule(sentAt + Math.min(DAY_MS, view.renewAfterMs) - performance.now());
+    else this.noticed('revoked', noticeEndsAt, noticeEndsAt - Date.now());
+  }
+
+  #expireAt(endsAtMs: number): void {
+    this.#endsAtMs = endsAtMs;
     clearTimeout(this.#expiry);
-    this.#expiry = setTimeout(() => this.#lose(), Math.min(MAX_TIMER_MS, this.#deadline - performance.now()));
+    const leftMs = this.#deadline - performance.now();
+    this.#expiry = setTimeout(() => this.#runOut(), Math.min(MAX_TIMER_MS, leftMs));
     unref(this.#expiry);
-    if (view.noticeEndsAt === null) this.#schedule(sentAt + Math.min(DAY_MS, view.renewAfterMs) - performance.now());
-    else this.#end('the lease is to be revoked', view);
+  }
+
+  /** When the holder must hear of the end: a margin before it. */
+  get #deadline(): number {
+    return this.#endsAtMs - Math.min(MAX_MARGIN_MS, this.#ttlMs * MARGIN_RATIO);
   }
 
   #schedule(delayMs: number): void {
@@ -95,7 +129,7 @@ export class Keeper {
       await this.#renewNow();
     } catch (error) {
       if (this.#stopped) return;
-      if (isPoolError(error) && !error.retryable) this.#lose(error);
+      if (isPoolError(error) && !error.retryable) this.lost(String(error.details['reason'] ?? error.code), error);
       else if (performance.now() < this.#deadline) this.#schedule(RETRY_MS);
     }
   }
@@ -113,13 +147,13 @@ export class Keeper {
     return this.#calls.release(this.#view);
   }
 
-  #lose(cause?: unknown): void {
-    this.#end('the lease could not be renewed and is over for its holder', this.#view, cause);
+  #runOut(): void {
+    this.#end('the lease could not be renewed and is over for its holder', { reason: 'expired' });
     this.stop();
   }
 
-  #end(message: string, { id, reason }: LeaseView, cause?: unknown): void {
-    const error = new PoolError('FENCED', message, { cause, details: { leaseId: id, reason } });
+  #end(message: string, details: Readonly<Record<string, unknown>>, cause?: unknown): void {
+    const error = new PoolError('FENCED', message, { cause, details: { leaseId: this.#view.id, ...details } });
     this.#over.abort(isPoolError(cause) ? cause : error);
   }
 }

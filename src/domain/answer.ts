@@ -1,6 +1,7 @@
 import type { RecordedPoolEvent } from '../model/events.ts';
 import type { Refusal } from '../model/refusals.ts';
 import type { RequestSpec } from '../model/request.ts';
+import type { RequestView } from '../model/views.ts';
 import type { BreakerGate } from './breaker.ts';
 import type { Plan } from './plan.ts';
 import type { EndedLease, LeaseRecord, PoolState, WaitingRecord } from './state.ts';
@@ -10,7 +11,8 @@ export type Answer =
   | { readonly kind: 'granted'; readonly lease: LeaseRecord; readonly replayed: boolean }
   | { readonly kind: 'queued'; readonly request: WaitingRecord; readonly replayed: boolean }
   | { readonly kind: 'lease'; readonly lease: LeaseRecord | EndedLease; readonly replayed: boolean }
-  | { readonly kind: 'cancelled'; readonly request: WaitingRecord }
+  /** The request as it stood. */
+  | { readonly kind: 'cancelled'; readonly request: RequestView }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
   | { readonly kind: 'done'; readonly replayed: boolean };
 

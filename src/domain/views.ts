@@ -58,11 +58,11 @@ export function leaseView(record: LeaseRecord | EndedLease): LeaseView {
   };
 }
 
-/** A waiting request. */
+/** A waiting request; as the next one if it waits no more (it may end in the commit that began it). */
 export function requestView(state: PoolState, record: WaitingRecord): RequestView {
   const tier = tierNamed(state, record.tier)!;
-  const position = tier.waiting.indexOf(record);
-  return waitingView(state, tier, record, position, startEstimates(state, tier, position + 1)[position]!);
+  const position = Math.max(0, tier.waiting.indexOf(record));
+  return waitingView(state, tier, record, position, startEstimates(state, tier, position + 1)[position] ?? null);
 }
 
 /** All that wait, tier by tier, in their order. */

@@ -9,7 +9,7 @@ export const machinesPage = (): string =>
   [
     '# Machines',
     '',
-    'Generated from `src/machines` by `npm run docs:machines`; a test fails when it is stale.',
+    'Generated from `src/machines` by `npm run docs`; a test fails when it is stale.',
     '',
     'An edge is named by its trigger. A state that waits invokes the source named in it. A live actor begins in `resuming`,',
     'which the table and the diagrams leave out, and goes on to the folded mode at once.',

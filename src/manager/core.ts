@@ -8,6 +8,7 @@ import { canonicalJson } from '../model/canonical.ts';
 import type { Clock } from '../model/clock.ts';
 import type { CommandData, CommandOf, CommandType } from '../model/commands.ts';
 import type { ResolvedConfig } from '../model/config.ts';
+import type { PoolError } from '../model/errors.ts';
 import type { EventStore } from '../model/event-store.ts';
 import { type NewEvent, type RecordedPoolEvent, SCHEMA_VERSIONS } from '../model/events.ts';
 import { eventId, poolStream, stemOf } from '../model/ids.ts';
@@ -170,7 +171,7 @@ export class Core implements EngineListener, AllocateDesk {
   }
 
   /** Whoever waits here is told so; their requests go, but for those that a key or `respond-async` keeps for a later caller. */
-  abandonWaiters(why: unknown): void {
+  abandonWaiters(why: PoolError): void {
     this.waiters.close(why);
   }
 

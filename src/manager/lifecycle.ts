@@ -101,15 +101,16 @@ export class Lifecycle {
     const accepts = this.#core?.engine.accepts ?? false;
     const poison = this.#core?.engine.poison;
     const serving = this.#phase === 'serving';
-    const state = serving && !accepts ? 'logUnavailable' : this.#phase;
+    const admitting = serving && this.#core?.options.readings.state.draining === false;
+    const state = serving && !accepts ? 'logUnavailable' : serving && !admitting ? 'draining' : this.#phase;
     const message = poison instanceof Error ? { message: poison.message } : {};
     return {
-      ready: serving && accepts,
+      ready: admitting && accepts,
       state,
       checks: [
         { name: 'recovered', ok: this.#core !== undefined },
         { name: 'log', ok: accepts, ...message },
-        { name: 'admitting', ok: serving },
+        { name: 'admitting', ok: admitting },
       ],
     };
   }

@@ -118,10 +118,9 @@ export class Verbs {
 
   /** The request as it stood when it was cancelled. */
   cancelRequest(requestId: string, options: CallOptions): Promise<RequestView> {
-    const { state } = this.#core;
     return this.#ask('Cancel', { requestId }, options, (answer) => {
       if (answer.kind !== 'cancelled') throw unexpected(answer);
-      return requestView(state, answer.request);
+      return answer.request;
     });
   }
 

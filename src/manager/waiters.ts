@@ -1,5 +1,7 @@
 import { LeaseRecord, type PoolState } from '../domain/state.ts';
+import { PoolError } from '../model/errors.ts';
 import type { RecordedPoolEvent } from '../model/events.ts';
+import { standsAlone } from '../model/request.ts';
 import { type AllocateCall, cancelledRefusal, waitExpiredRefusal } from './allocate-call.ts';
 
 type Waiter = AllocateCall<unknown>;
@@ -8,7 +10,7 @@ type Waiter = AllocateCall<unknown>;
 export class Waiters {
   readonly #state: PoolState;
   readonly #waiting = new Map<string, readonly Waiter[]>();
-  #closed: { readonly why: unknown } | undefined;
+  #closed: PoolError | undefined;
 
   constructor(state: PoolState) {
     this.#state = state;
@@ -21,7 +23,7 @@ export class Waiters {
   /** Several may wait for one request: those that repeated it with its key. */
   wait(leaseId: string, call: Waiter): void {
     this.#waiting.set(leaseId, [...(this.#waiting.get(leaseId) ?? []), call]);
-    if (this.#closed !== undefined) call.leave(this.#closed.why);
+    if (this.#closed !== undefined) call.leave(reasonFor(call, this.#closed));
   }
 
   follow(event: RecordedPoolEvent): void {
@@ -40,11 +42,11 @@ export class Waiters {
 
   /**
    * The manager stops: whoever waits is told so, and whoever would from here on. They stay listed, so that a grant that was on
-   * its way to one of them is given back. A request with a key, or a detached one, waits on without its caller.
+   * its way to one of them is given back. A request with a key, or a detached one, waits on without its caller, who is told so.
    */
-  close(why: unknown): void {
-    this.#closed = { why };
-    for (const calls of [...this.#waiting.values()]) for (const call of calls) call.leave(why);
+  close(why: PoolError): void {
+    this.#closed = why;
+    for (const calls of [...this.#waiting.values()]) for (const call of calls) call.leave(reasonFor(call, why));
   }
 
   /** As it stands now; one that has ended meanwhile, and is forgotten, as it was granted. */
@@ -60,4 +62,11 @@ export class Waiters {
     this.#waiting.delete(leaseId);
     for (const [i, call] of calls.entries()) tell(call, i === 0);
   }
+}
+
+/** Nothing was done for a request that goes with its caller; one that stands alone may still be granted. */
+function reasonFor(call: Waiter, why: PoolError): PoolError {
+  if (!standsAlone(call.command.data.request)) return why;
+  const { message, details } = why;
+  return new PoolError('OUTCOME_UNKNOWN', `${message}; the request waits on: repeat it with its key`, { details });
 }

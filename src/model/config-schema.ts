@@ -59,13 +59,13 @@ export const PoolConfigSchema = Type.Object(
       Type.Record(
         Type.String({ pattern: id }),
         Type.Integer({ minimum: 0, maximum: 1_000_000, description: 'a whole number from 0 to 1000000' }),
-        {
-          description: 'weights by priority class, such as {"high": 100}',
-        },
+        { ...closed, description: 'weights by priority class, such as {"high": 100}' },
       ),
     ),
     tiers: Type.Optional(Type.Array(TierSchema, { minItems: 1, maxItems: 64, description: 'a list of 1 to 64 tiers' })),
-    quotas: Type.Optional(Type.Record(Type.String({ pattern: id }), amounts, { description: 'amounts by owner' })),
+    quotas: Type.Optional(
+      Type.Record(Type.String({ pattern: id }), amounts, { ...closed, description: 'amounts by owner' }),
+    ),
     leases: Type.Optional(
       Type.Object({ minTtlMs: ms(1), maxTtlMs: ms(1), quarantineMs: ms(0), graceMs: ms(0) }, closed),
     ),

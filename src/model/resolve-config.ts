@@ -18,7 +18,9 @@ export function parseConfig(input: unknown): ResolvedConfig {
  * every wrong field.
  */
 export function mergeConfig(base: ResolvedConfig, patch: unknown): ResolvedConfig {
-  const errors = schemaErrors(PoolConfigSchema, patch);
+  const errors = schemaErrors(PoolConfigSchema, patch).map((error) =>
+    error.path === '' ? { ...error, path: 'config' } : error,
+  );
   if (errors.length > 0) throw invalid(errors, 'INVALID_CONFIG');
   const merged = merge(base, patch as Fields);
   const problems = checkConfig(merged);

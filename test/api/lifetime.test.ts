@@ -1,144 +1,141 @@
+import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import type { PoolService, SubmitOptions, Submitted } from '../../src/manager/service.ts';
+import { createResourceDetector } from '../../src/detection/detector.ts';
+import { ResourcePoolManager } from '../../src/manager/pool-manager.ts';
+import type { RecordedPoolEvent } from '../../src/model/events.ts';
+import { faultyStore } from './support/faulty.ts';
+import { openPool, servePool, withOwn } from './support/pool.ts';
 import { ask, expectProblem, serve } from './support/serve.ts';
-import { SmallLog } from './support/small-log.ts';
-import { LEASE, REQUEST, smallService } from './support/small-service.ts';
 
-/** Requests that wait until the test grants them, or their caller goes. */
-class Waits {
-  readonly calls: { readonly options: SubmitOptions; readonly grant: () => void }[] = [];
-  readonly released: unknown[] = [];
+const asks = (memory: number, more: object = {}) => ({ requirements: { memory }, ttlMs: 60_000, ...more });
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-  readonly service: PoolService = smallService({
-    submit: (_request, options = {}) => this.#wait(options),
-    releaseLease: async (id, token) => {
-      this.released.push([id, token]);
-      return { lease: LEASE, replayed: false };
-    },
-  });
-
-  #wait(options: SubmitOptions): Promise<Submitted> {
-    return new Promise((resolve, reject) => {
-      this.calls.push({ options, grant: () => resolve({ kind: 'granted', lease: LEASE, replayed: false }) });
-      options.signal?.addEventListener('abort', () => reject(options.signal?.reason));
-    });
-  }
+/** A pool that is full, and someone who waits in it. */
+async function fullPool(waiter: object, headers: Record<string, string> = {}) {
+  const pool = await servePool();
+  const { url, manager } = pool;
+  const { body: holder } = await ask(url, 'POST', '/v1/leases', { body: asks(100) });
+  const caller = new AbortController();
+  const waiting = ask(url, 'POST', '/v1/leases', {
+    body: asks(50, { id: 'waits', waitMs: 60_000, ...waiter }),
+    headers,
+    signal: caller.signal,
+  }).catch(() => 'gone' as const);
+  await expect.poll(async () => (await manager.listRequests()).length).toBe(1);
+  const free = () => ask(url, 'POST', `/v1/leases/${holder.id}/release`, { body: { token: holder.token } });
+  return { ...pool, caller, waiting, free };
 }
 
-const body = { requirements: { memory: 1 } };
+const eventsOf = async (manager: ResourcePoolManager, ...types: RecordedPoolEvent['type'][]) =>
+  (await manager.pageEvents({ types }, {})).items;
 
 describe('a caller that waits', () => {
-  test('and disconnects is known to be gone', async () => {
-    const waits = new Waits();
-    const { url } = await serve(waits.service);
-    const caller = new AbortController();
-    const asking = ask(url, 'POST', '/v1/leases', { body: { ...body, waitMs: 60_000 }, signal: caller.signal }).catch(
-      () => 'gone',
-    );
-    await expect.poll(() => waits.calls.length).toBe(1);
-    expect(waits.calls[0]!.options.signal?.aborted).toBe(false);
+  test('and disconnects is cancelled, as an event that says why', async () => {
+    const { manager, caller, waiting } = await fullPool({});
     caller.abort();
-    expect(await asking).toBe('gone');
-    await expect.poll(() => waits.calls[0]!.options.signal?.aborted).toBe(true);
+    expect(await waiting).toBe('gone');
+    await expect.poll(async () => (await manager.listRequests()).length).toBe(0);
+    expect(await eventsOf(manager, 'RequestCancelled')).toMatchObject([
+      { data: { requestId: 'waits', reason: 'callerGone' } },
+    ]);
   });
 
-  test('and stays gets its lease', async () => {
-    const waits = new Waits();
-    const { url } = await serve(waits.service);
-    const asking = ask(url, 'POST', '/v1/leases', { body, headers: { prefer: 'wait=60' } });
-    await expect.poll(() => waits.calls.length).toBe(1);
-    waits.calls[0]!.grant();
-    expect((await asking).status).toBe(201);
+  test('and disconnects with a key keeps its place, and the key finds its lease', async () => {
+    const { manager, url, caller, waiting, free } = await fullPool({ idempotencyKey: 'k' });
+    caller.abort();
+    expect(await waiting).toBe('gone');
+    await sleep(50);
+    expect((await manager.listRequests()).length).toBe(1);
+    await free();
+    const again = await ask(url, 'POST', '/v1/leases', {
+      body: asks(50, { id: 'waits', waitMs: 60_000, idempotencyKey: 'k' }),
+    });
+    expect([again.status, again.headers.get('idempotent-replayed')]).toEqual([201, 'true']);
+    expect(await eventsOf(manager, 'RequestCancelled')).toEqual([]);
   });
 
-  test('a grant that finds its caller gone is given back, unless a key can ask for it again', async () => {
-    for (const keyed of [false, true]) {
-      const waits = new Waits();
-      const { url } = await serve(waits.service);
-      const caller = new AbortController();
-      const headers: Record<string, string> = keyed ? { 'idempotency-key': 'k' } : {};
-      void ask(url, 'POST', '/v1/leases', { body, headers, signal: caller.signal }).catch(() => {});
-      await expect.poll(() => waits.calls.length).toBe(1);
-      caller.abort();
-      await new Promise((resolve) => setTimeout(resolve, 50));
-      waits.calls[0]!.grant();
-      if (keyed) {
-        await new Promise((resolve) => setTimeout(resolve, 50));
-        expect(waits.released).toEqual([]);
-      } else await expect.poll(() => waits.released).toEqual([[LEASE.id, LEASE.token]]);
-    }
+  test('and asked for an answer at once keeps its place when its connection goes', async () => {
+    const { manager, url, waiting, free } = await fullPool({}, { prefer: 'respond-async', connection: 'close' });
+    expect(await waiting).toMatchObject({ status: 202 });
+    await free();
+    await expect.poll(async () => (await manager.getPool()).leases).toBe(1);
+    expect((await ask(url, 'GET', '/v1/leases?state=active')).body.items).toMatchObject([{ requestId: 'waits' }]);
   });
 
-  test('Prefer: respond-async is answered 202 with where to look', async () => {
-    const queued: Submitted = { kind: 'queued', request: REQUEST, replayed: false };
-    const { url } = await serve(smallService({ submit: async () => queued }));
-    const reply = await ask(url, 'POST', '/v1/leases', { body, headers: { prefer: 'respond-async' } });
-    expect(reply.status).toBe(202);
-    expect(reply.body).toEqual({ requestId: 'task-2', leaseId: 'lease-2', position: 3, estimatedStartMs: null });
-    expect(reply.headers.get('location')).toBe('/v1/requests/task-2');
-    expect(reply.headers.get('preference-applied')).toBe('respond-async');
-    expect((await ask(url, 'GET', '/v1/requests/task-2')).body).toEqual(REQUEST);
+  test('and stays gets its lease as soon as there is room', async () => {
+    const { waiting, free } = await fullPool({});
+    await free();
+    expect(await waiting).toMatchObject({ status: 201, body: { requestId: 'waits' } });
+  });
+
+  test.each([
+    ['given back', {}, 0, 1],
+    ['kept for a key that can ask for it', { idempotencyKey: 'k' }, 1, 0],
+  ])('a grant that is committed after its caller went is %s', async (_, more, leases, givenBack) => {
+    const store = faultyStore();
+    const { url, manager } = await servePool({ store });
+    store.next('held');
+    const caller = new AbortController();
+    const asking = ask(url, 'POST', '/v1/leases', { body: asks(1, { waitMs: 5_000, ...more }), signal: caller.signal });
+    asking.catch(() => {});
+    await expect.poll(() => manager.getMetrics().then(({ appends }) => appends.batches)).toBeGreaterThan(0);
+    await sleep(50);
+    caller.abort();
+    await sleep(50);
+    store.go();
+    await expect.poll(async () => (await eventsOf(manager, 'LeaseGranted')).length).toBe(1);
+    await expect.poll(async () => (await manager.getPool()).leases).toBe(leases);
+    expect(await eventsOf(manager, 'LeaseReleased')).toHaveLength(givenBack);
   });
 });
 
 describe('a server that stops', () => {
-  test('lets what is in flight finish, ends waits and streams, and refuses what is new', async () => {
-    const waits = new Waits();
-    const log = new SmallLog();
-    const slow = Promise.withResolvers<void>();
-    const service: PoolService = {
-      ...waits.service,
-      followEvents: (filter, signal) => log.follow(filter, signal),
-      getUtilization: async () => {
-        await slow.promise;
-        return smallService().getUtilization();
-      },
-    };
-    const server = await serve(service, { limits: { closeMs: 5_000 } });
-    const { url } = server;
-    const inFlight = ask(url, 'GET', '/v1/utilization');
-    const waiting = ask(url, 'POST', '/v1/leases', { body: { ...body, waitMs: 60_000 } });
+  test('lets what is in flight finish, ends waits and streams, and refuses what is new; leases stay', async () => {
+    const store = faultyStore();
+    const { url, server, manager } = await servePool({ store, server: { limits: { closeMs: 5_000 } } });
+    const { body: held } = await ask(url, 'POST', '/v1/leases', { body: asks(99) });
+    const waiting = ask(url, 'POST', '/v1/leases', { body: asks(99, { waitMs: 60_000 }) });
     const stream = await fetch(`${url}/v1/events`, { headers: { accept: 'text/event-stream' } });
-    await expect.poll(() => [waits.calls.length, log.following]).toEqual([1, 1]);
+    await expect.poll(async () => (await manager.listRequests()).length).toBe(1);
+    store.next('held');
+    const inFlight = ask(url, 'POST', `/v1/leases/${held.id}/renew`, { body: { token: held.token } });
+    await sleep(50);
     let closed = false;
     const closing = server.close().then(() => {
       closed = true;
     });
     expectProblem(await waiting, 'DRAINING');
     await stream.text();
-    await expect.poll(() => log.following).toBe(0);
     await expect(fetch(`${url}/livez`).then((response) => response.status)).rejects.toThrow();
     expect(closed).toBe(false);
-    slow.resolve();
+    store.go();
     expect((await inFlight).status).toBe(200);
     await closing;
     await server.close();
+    expect((await manager.getLease(held.id)).state).toBe('active');
   });
 
   test('answers 503 and closes the connection when a request comes over one that is still open', async () => {
-    const { connect } = await import('node:net');
-    const slow = Promise.withResolvers<void>();
-    const server = await serve(
-      smallService({
-        getUtilization: async () => {
-          await slow.promise;
-          return smallService().getUtilization();
-        },
-      }),
-    );
-    const { hostname, port } = new URL(server.url);
+    const store = faultyStore();
+    const { url, server, manager } = await servePool({ store });
+    const lease = await manager.allocate({ requirements: { memory: 1 } });
+    store.next('held');
+    const { hostname, port } = new URL(url);
     const socket = connect(Number(port), hostname);
     let text = '';
     socket.on('data', (chunk) => {
       text += chunk.toString();
     });
     const ended = new Promise((resolve) => socket.on('close', resolve));
-    socket.write('GET /v1/utilization HTTP/1.1\r\nhost: localhost\r\n\r\n');
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    const body = JSON.stringify({ token: lease.token });
+    socket.write(
+      `POST /v1/leases/${lease.id}/renew HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+    );
+    await sleep(50);
     const closing = server.close();
     socket.write('GET /v1/pool HTTP/1.1\r\nhost: localhost\r\n\r\n');
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    slow.resolve();
+    await sleep(50);
+    store.go();
     await ended;
     await closing;
     expect(text).toMatch(/^HTTP\/1\.1 200 /);
@@ -148,9 +145,8 @@ describe('a server that stops', () => {
   });
 
   test('does not wait for connections that were opened and never used', async () => {
-    const { connect } = await import('node:net');
-    const server = await serve(smallService(), { limits: { closeMs: 60_000 } });
-    const { hostname, port } = new URL(server.url);
+    const { url, server } = await servePool({ server: { limits: { closeMs: 60_000 } } });
+    const { hostname, port } = new URL(url);
     const socket = connect(Number(port), hostname);
     const ended = new Promise((resolve) => socket.on('close', resolve));
     await new Promise((resolve) => socket.on('connect', resolve));
@@ -158,44 +154,106 @@ describe('a server that stops', () => {
     await ended;
   });
 
-  test('does not wait for ever for one that never finishes', async () => {
-    const never = smallService({ getUtilization: () => new Promise(() => {}) });
+  test('does not wait for ever for an answer that never comes', async () => {
+    const { manager } = await openPool();
+    const never = withOwn(manager, { getUtilization: () => new Promise(() => {}) });
     const server = await serve(never, { limits: { closeMs: 100 } });
     const hanging = ask(server.url, 'GET', '/v1/utilization').catch(() => 'cut');
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await sleep(50);
     await server.close();
     expect(await hanging).toBe('cut');
   });
 });
 
 describe('health', () => {
-  test('livez answers; readyz says whether the pool can serve, and why not', async () => {
-    let state: ReturnType<PoolService['status']> = {
-      ready: true,
-      state: 'serving',
-      checks: [{ name: 'log', ok: true }],
-    };
-    const { url } = await serve(smallService({ status: () => state }));
+  const routes = ['/v1/pool', '/v1/leases', '/v1/events', '/metrics', '/v1/config'];
+
+  test('while the pool recovers it is alive and not ready, and says so at once; then it serves', async () => {
+    const store = faultyStore({ timeoutMs: 50 });
+    store.stall();
+    const manager = new ResourcePoolManager(
+      createResourceDetector({ capacity: { memory: 100 } }),
+      {},
+      { eventStore: store },
+    );
+    const { url } = await serve(manager);
     expect((await ask(url, 'GET', '/livez')).body).toEqual({ alive: true });
-    expect((await ask(url, 'GET', '/readyz')).body).toEqual({ ready: true, state: 'serving' });
-    expect((await ask(url, 'GET', '/readyz?verbose')).body.checks).toEqual(state.checks);
-    const rows = [
-      ['recovering', 'LOG_UNAVAILABLE'],
-      ['standby', 'LOG_UNAVAILABLE'],
-      ['logUnavailable', 'LOG_UNAVAILABLE'],
-      ['draining', 'DRAINING'],
-      ['closed', 'DRAINING'],
-    ] as const;
-    for (const [name, code] of rows) {
-      state = { ready: false, state: name, checks: [{ name: 'log', ok: false, message: 'poisoned' }] };
-      const reply = await ask(url, 'GET', '/readyz?verbose');
-      expectProblem(reply, code);
-      expect(reply.body).toMatchObject({
-        state: name,
-        checks: state.checks,
-        detail: expect.stringContaining('log: poisoned'),
+    const notReady = await ask(url, 'GET', '/readyz?verbose');
+    expectProblem(notReady, 'LOG_UNAVAILABLE');
+    expect(notReady.body).toMatchObject({ state: 'recovering', checks: [{ name: 'recovered', ok: false }, {}, {}] });
+    for (const route of routes) expectProblem(await ask(url, 'GET', route), 'LOG_UNAVAILABLE');
+    expectProblem(await ask(url, 'POST', '/v1/leases', { body: asks(1) }), 'LOG_UNAVAILABLE');
+    store.heal();
+    await expect
+      .poll(async () => (await ask(url, 'GET', '/readyz')).body, { timeout: 10_000 })
+      .toEqual({
+        ready: true,
+        state: 'serving',
       });
-      expect((await ask(url, 'GET', '/livez')).status).toBe(200);
-    }
+    for (const route of routes) expect((await ask(url, 'GET', route)).status).toBe(200);
+    await manager.dispose();
+  });
+
+  test('while it stands by for the writer of its store too', async () => {
+    const first = await openPool({ store: 'sqlite:' });
+    const manager = new ResourcePoolManager(
+      createResourceDetector({ capacity: { memory: 100 } }),
+      {},
+      {
+        eventStore: first.storeUrl,
+        standby: true,
+      },
+    );
+    const { url } = await serve(manager);
+    const reply = await ask(url, 'GET', '/readyz');
+    expectProblem(reply, 'LOG_UNAVAILABLE');
+    expect(reply.body.state).toBe('standby');
+    expectProblem(await ask(url, 'GET', '/v1/pool'), 'LOG_UNAVAILABLE');
+    await first.manager.dispose();
+    await expect.poll(async () => (await ask(url, 'GET', '/readyz')).status, { timeout: 10_000 }).toBe(200);
+    await manager.dispose();
+  });
+
+  test('while the log does not accept, it is not ready; reads go on, and what would change something is 503', async () => {
+    const store = faultyStore({ timeoutMs: 50 });
+    const { url, manager } = await servePool({ store });
+    const lease = await manager.allocate({ requirements: { memory: 1 } });
+    store.next(...Array.from({ length: 4 }, () => 'timeoutNotApplied' as const));
+    const asking = ask(url, 'POST', `/v1/leases/${lease.id}/renew`, { body: { token: lease.token } });
+    await expect.poll(async () => (await ask(url, 'GET', '/readyz')).status).toBe(503);
+    const notReady = await ask(url, 'GET', '/readyz?verbose');
+    expectProblem(notReady, 'LOG_UNAVAILABLE');
+    expect(notReady.body).toMatchObject({
+      state: 'logUnavailable',
+      checks: [{ ok: true }, { name: 'log', ok: false }, {}],
+    });
+    expect((await ask(url, 'GET', `/v1/leases/${lease.id}`)).status).toBe(200);
+    expectProblem(await ask(url, 'POST', '/v1/leases', { body: asks(1) }));
+    expect([200, 503]).toContain((await asking).status);
+    await expect.poll(async () => (await ask(url, 'GET', '/readyz')).status, { timeout: 20_000 }).toBe(200);
+  });
+
+  test('a manager that is disposed is alive, not ready, and answers DRAINING', async () => {
+    const { url, manager } = await servePool();
+    expect((await ask(url, 'GET', '/readyz?verbose')).body).toMatchObject({
+      ready: true,
+      checks: [{ ok: true }, {}, {}],
+    });
+    await manager.dispose();
+    expectProblem(await ask(url, 'GET', '/readyz'), 'DRAINING');
+    expectProblem(await ask(url, 'GET', '/v1/pool'), 'DRAINING');
+    expectProblem(await ask(url, 'POST', '/v1/leases', { body: asks(1) }), 'DRAINING');
+    expect((await ask(url, 'GET', '/livez')).status).toBe(200);
+  });
+
+  test('a pool that drains is not ready: it refuses newcomers with DRAINING, and takes leases back', async () => {
+    const { url, manager } = await servePool();
+    const { body: lease } = await ask(url, 'POST', '/v1/leases', { body: asks(1) });
+    const draining = manager.drain({ deadlineMs: 20_000 });
+    await expect.poll(async () => (await ask(url, 'GET', '/v1/pool')).body.draining).toBe(true);
+    expectProblem(await ask(url, 'GET', '/readyz'), 'DRAINING');
+    expectProblem(await ask(url, 'POST', '/v1/leases', { body: asks(1) }), 'DRAINING');
+    await ask(url, 'POST', `/v1/leases/${lease.id}/release`, { body: { token: lease.token } });
+    await draining;
   });
 });

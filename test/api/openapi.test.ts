@@ -6,8 +6,8 @@ import { AllocationBody } from '../../src/api/allocation-schema.ts';
 import { openApiText } from '../../src/api/openapi.ts';
 import type { FieldError } from '../../src/model/errors.ts';
 import { parseRequest } from '../../src/model/request.ts';
-import { ask, serve } from './support/serve.ts';
-import { smallService } from './support/small-service.ts';
+import { servePool } from './support/pool.ts';
+import { ask } from './support/serve.ts';
 
 const COMMITTED = new URL('../../docs/openapi.json', import.meta.url);
 
@@ -58,7 +58,7 @@ describe('the OpenAPI document', () => {
   });
 
   test('is OpenAPI 3.1, has every route, and every reference leads somewhere', async () => {
-    const { url } = await serve(smallService());
+    const { url } = await servePool();
     const document = (await ask(url, 'GET', '/openapi.json')).body as Document;
     expect(document.openapi).toBe('3.1.0');
     const routes = Object.entries(document.paths).flatMap(([path, methods]) =>
@@ -76,29 +76,51 @@ describe('the OpenAPI document', () => {
   });
 
   test('tells the truth about answers', async () => {
-    const { url } = await serve(smallService());
+    const { url } = await servePool();
     const document = (await ask(url, 'GET', '/openapi.json')).body as Document;
     const schemas = inlined(document.components.schemas);
-    const rows = [
-      ['POST', '/v1/leases', 201, { requirements: { memory: 1 } }],
+    const { body: held } = await ask(url, 'POST', '/v1/leases', {
+      body: { requirements: { memory: 60, cpu: '50%' }, labels: { a: 'b' } },
+    });
+    const waits = { body: { id: 'waits', requirements: { memory: 60 }, waitMs: 60_000 } };
+    await ask(url, 'POST', '/v1/leases', { ...waits, headers: { prefer: 'respond-async' } });
+    const big = { requirements: { memory: 1_000 } };
+    const asynchronously = { prefer: 'respond-async' };
+    const rows: readonly (readonly [string, string, number, object?, Record<string, string>?])[] = [
+      ['POST', '/v1/leases', 202, { id: 'also', requirements: { memory: 60 }, waitMs: 60_000 }, asynchronously],
+      ['POST', '/v1/leases', 422, big],
+      ['POST', '/v1/leases', 429, { requirements: { memory: 60 } }],
+      ['POST', '/v1/leases', 400, {}],
       ['GET', '/v1/leases', 200],
-      ['GET', '/v1/leases/lease-1', 200],
-      ['POST', '/v1/leases/lease-1/release', 200, { token: 7 }],
+      ['GET', `/v1/leases/${held.id}`, 200],
       ['GET', '/v1/requests', 200],
-      ['GET', '/v1/requests/task-2', 200],
+      ['GET', '/v1/requests/waits', 200],
+      ['DELETE', '/v1/requests/waits', 200],
+      ['DELETE', '/v1/requests/also', 200],
+      ['POST', '/v1/leases', 201, { requirements: { memory: 1 } }],
+      ['POST', `/v1/leases/${held.id}/renew`, 200, { token: held.token }],
+      ['POST', `/v1/leases/${held.id}/revoke`, 200, { reason: 'r' }],
+      ['POST', `/v1/leases/${held.id}/release`, 200, { token: held.token }],
+      ['POST', `/v1/leases/${held.id}/release`, 409, { token: held.token + 1 }],
       ['GET', '/v1/pool', 200],
+      ['GET', '/v1/pool?revision=4', 200],
       ['GET', '/v1/events', 200],
       ['GET', '/v1/refusals', 200],
-      ['POST', '/v1/tiers/standard/cordon', 200, {}],
+      ['POST', '/v1/tiers/all/cordon', 200, {}],
+      ['POST', '/v1/leases', 503, { requirements: { memory: 1 } }],
+      ['POST', '/v1/tiers/all/uncordon', 200, {}],
       ['POST', '/v1/breaker', 200, { mode: 'closed' }],
       ['GET', '/v1/config', 200],
+      ['PATCH', '/v1/config', 200, { maxPoolSize: 5_000 }, { 'if-match': '*' }],
+      ['PATCH', '/v1/config', 428, { maxPoolSize: 5_000 }],
       ['GET', '/v1/utilization', 200],
       ['GET', '/v1/metrics.json', 200],
       ['GET', '/readyz', 200],
+      ['GET', '/readyz?verbose', 200],
       ['GET', '/v1/leases/none', 404],
-    ] as const;
-    for (const [method, path, status, body] of rows) {
-      const reply = await ask(url, method, path, { body });
+    ];
+    for (const [method, path, status, body, headers] of rows) {
+      const reply = await ask(url, method, path, { body, ...(headers === undefined ? {} : { headers }) });
       expect(reply.status, path).toBe(status);
       const name = schemaOf(document, method, path, status);
       expect([...Value.Errors(closed(schemas[name]!), reply.body)], `${method} ${path} as ${name}`).toEqual([]);
@@ -107,7 +129,10 @@ describe('the OpenAPI document', () => {
 });
 
 function schemaOf(document: Document, method: string, path: string, status: number): string {
-  const template = path.replace(/(leases|requests)\/[^/]+/, '$1/{id}').replace(/tiers\/[^/]+/, 'tiers/{tier}');
+  const template = path
+    .split('?')[0]!
+    .replace(/(leases|requests)\/[^/]+/, '$1/{id}')
+    .replace(/tiers\/[^/]+/, 'tiers/{tier}');
   const content = document.paths[template]![method.toLowerCase()]!.responses[String(status)]!.content!;
   const media = content['application/json'] ?? content['application/problem+json'];
   return media!.schema.$ref!.split('/').at(-1)!;

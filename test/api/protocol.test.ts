@@ -1,16 +1,16 @@
 import { describe, expect, test } from 'vitest';
 import { startServer } from '../../src/api/server.ts';
-import type { PoolService } from '../../src/manager/service.ts';
-import { isPoolError, PoolError } from '../../src/model/errors.ts';
+import { isPoolError } from '../../src/model/errors.ts';
+import { faultyStore } from './support/faulty.ts';
+import { openPool, servePool, withOwn } from './support/pool.ts';
 import { ask, expectProblem, parseRaw, raw, serve } from './support/serve.ts';
-import { LEASE, smallService } from './support/small-service.ts';
 
 const asked = { requirements: { memory: 10 } };
 const json = 'content-type: application/json';
 
 describe('every error is a problem (RFC 9457)', () => {
   test('a path that does not exist is 404, also with a body that nobody reads', async () => {
-    const { url } = await serve(smallService());
+    const { url } = await servePool();
     expectProblem(await ask(url, 'GET', '/v1/nothing'), 'NOT_FOUND');
     expectProblem(
       await ask(url, 'POST', '/nothing', { text: '<a/>', headers: { 'content-type': 'text/xml' } }),
@@ -21,7 +21,7 @@ describe('every error is a problem (RFC 9457)', () => {
   });
 
   test('a method that a path does not have is 405 with Allow', async () => {
-    const { url } = await serve(smallService());
+    const { url } = await servePool();
     const rows = [
       ['PUT', '/v1/leases', 'GET, HEAD, POST'],
       ['GET', '/v1/leases/lease-1/release', 'POST'],
@@ -39,7 +39,7 @@ describe('every error is a problem (RFC 9457)', () => {
   });
 
   test('bodies: too large, of another type, compressed, malformed, poisoned, nested too deep', async () => {
-    const { url } = await serve(smallService());
+    const { url } = await servePool();
     const post = (text: string, headers: Record<string, string> = {}) =>
       ask(url, 'POST', '/v1/leases', { text, headers });
     expectProblem(await post(JSON.stringify({ ...asked, id: 'x'.repeat(65 * 1024) })), 'PAYLOAD_TOO_LARGE');
@@ -62,13 +62,13 @@ describe('every error is a problem (RFC 9457)', () => {
   });
 
   test('paths: malformed, and with parts that are too long', async () => {
-    const { url } = await serve(smallService());
+    const { url } = await servePool();
     expectProblem(await ask(url, 'GET', '/v1/leases/%zz'), 'INVALID_REQUEST');
     expectProblem(await ask(url, 'GET', `/v1/leases/${'a'.repeat(129)}`), 'INVALID_REQUEST');
   });
 
   test('what is no HTTP, and headers that are too large', async () => {
-    const { url } = await serve(smallService());
+    const { url } = await servePool();
     const rows = [
       ['nonsense\r\n\r\n', 400],
       ['GET / HTTP/9.9\r\nhost: localhost\r\n\r\n', 400],
@@ -90,7 +90,7 @@ describe('every error is a problem (RFC 9457)', () => {
   });
 
   test('an expectation that nobody knows does not stop the answer', async () => {
-    const { url } = await serve(smallService());
+    const { url } = await servePool();
     const text = await raw(url, 'GET /livez HTTP/1.1\r\nhost: localhost\r\nexpect: magic\r\nconnection: close\r\n\r\n');
     expect(parseRaw(text).status).toBe(200);
   });
@@ -98,7 +98,8 @@ describe('every error is a problem (RFC 9457)', () => {
   test('a bug is 500, with an id and the log position, and says nothing of the inside', async () => {
     const logged: object[] = [];
     const logger = { debug() {}, info() {}, warn() {}, error: (fields: object) => logged.push(fields) };
-    const broken = smallService({
+    const { manager } = await openPool();
+    const broken = withOwn(manager, {
       getUtilization: async () => {
         throw new TypeError('secret inside');
       },
@@ -107,45 +108,29 @@ describe('every error is a problem (RFC 9457)', () => {
     const reply = await ask(url, 'GET', '/v1/utilization');
     expectProblem(reply, 'INTERNAL');
     expect(JSON.stringify(reply.body)).not.toContain('secret');
-    expect(reply.body.revision).toBe(12);
-    expect(logged).toEqual([
-      expect.objectContaining({ incidentId: reply.body.incidentId, revision: 12, method: 'GET' }),
-    ]);
+    const { revision } = await manager.getPool();
+    expect(reply.body.revision).toBe(revision);
+    expect(logged).toEqual([expect.objectContaining({ incidentId: reply.body.incidentId, revision, method: 'GET' })]);
   });
 
-  test('a refusal carries what it is about; 429 and 503 say when to come again', async () => {
-    const refusal = {
-      code: 'EXHAUSTED',
-      message: 'no room',
-      decisionId: 'd-1',
-      revision: 9,
-      tier: 'standard',
-      retryAfterMs: 1_200,
-      shortfall: { memory: 5 },
-      position: 3,
-    } as const;
-    const { url } = await serve(smallService({ submit: async () => ({ kind: 'refused', refusal }) }));
-    const reply = await ask(url, 'POST', '/v1/leases', { body: asked });
-    const { message, ...fields } = refusal;
-    expect(reply.status).toBe(429);
-    expect(reply.body).toMatchObject({ ...fields, detail: message });
-    expect(reply.headers.get('retry-after')).toBe('2');
-    const unknown = smallService({
-      submit: () => Promise.reject(new PoolError('OUTCOME_UNKNOWN', 'perhaps')),
-      releaseLease: () =>
-        Promise.reject(new PoolError('FENCED', 'gone', { details: { reason: 'expired', revision: 8 } })),
-    });
-    const other = await serve(unknown);
-    expectProblem(await ask(other.url, 'POST', '/v1/leases', { body: asked }), 'OUTCOME_UNKNOWN');
-    const fenced = await ask(other.url, 'POST', '/v1/leases/lease-1/release', { body: { token: 7 } });
-    expect(fenced.body).toMatchObject({ code: 'FENCED', status: 409, reason: 'expired', revision: 8 });
+  test('what may have been done is 503 OUTCOME_UNKNOWN with retry-after, and its key finds what became of it', async () => {
+    const store = faultyStore({ timeoutMs: 20 });
+    const unknown = { patienceMs: 50, giveUpMs: 60_000, closeMs: 1_000 };
+    const { url } = await servePool({ store, options: { tuning: { unknown } } });
+    store.next('timeoutApplied', ...Array.from({ length: 6 }, () => 'timeoutApplied' as const));
+    const body = { ...asked, id: 'perhaps', idempotencyKey: 'k' };
+    expectProblem(await ask(url, 'POST', '/v1/leases', { body }), 'OUTCOME_UNKNOWN');
+    const again = async () => (await ask(url, 'POST', '/v1/leases', { body })).status;
+    await expect.poll(again, { timeout: 20_000 }).toBe(201);
+    expect((await ask(url, 'GET', '/v1/leases')).body.items).toMatchObject([{ requestId: 'perhaps', token: 1 }]);
   });
 });
 
 describe('only this machine is served', () => {
   test('a host that others could reach is refused before anything listens', async () => {
+    const { manager } = await openPool();
     for (const host of ['0.0.0.0', '::', '192.168.1.5', 'example.com', '']) {
-      const error = await startServer(smallService(), { host, port: 0 }).catch((thrown: unknown) => thrown);
+      const error = await startServer(manager, { host, port: 0 }).catch((thrown: unknown) => thrown);
       expect(isPoolError(error) && error.code, host).toBe('INVALID_CONFIG');
       expect(isPoolError(error) && error.details['errors']).toEqual([
         { path: 'host', value: host, allowed: expect.stringContaining('loopback') },
@@ -154,7 +139,7 @@ describe('only this machine is served', () => {
   });
 
   test('requests that name another host, or come from pages of one, are refused', async () => {
-    const { url } = await serve(smallService(), { allowedHosts: ['pool.test'] });
+    const { url } = await servePool({ server: { allowedHosts: ['pool.test'] } });
     const port = new URL(url).port;
     const get = async (host: string, more = '') =>
       parseRaw(await raw(url, `GET /livez HTTP/1.1\r\nhost: ${host}\r\n${more}connection: close\r\n\r\n`)).status;
@@ -168,7 +153,7 @@ describe('only this machine is served', () => {
   });
 
   test('every answer carries the security headers', async () => {
-    const { url } = await serve(smallService());
+    const { url } = await servePool();
     for (const path of ['/livez', '/v1/pool', '/v1/nothing', '/v1/leases?limit=0']) {
       const { headers } = await ask(url, 'GET', path);
       expect(headers.get('content-security-policy'), path).toBe("default-src 'self'");
@@ -181,7 +166,7 @@ describe('time-outs and limits', () => {
   const limits = { requestTimeoutMs: 400, headersTimeoutMs: 300, connectionsCheckMs: 50 };
 
   test('a body that does not arrive is answered 408 and cut; so are headers', async () => {
-    const { url } = await serve(smallService(), { limits });
+    const { url } = await servePool({ server: { limits } });
     const slow = [
       `POST /v1/leases HTTP/1.1\r\nhost: localhost\r\n${json}\r\ncontent-length: 50\r\n\r\n{"requ`,
       'GET /livez HTTP/1.1\r\nhost: localhost\r\nx-slow: ',
@@ -194,23 +179,24 @@ describe('time-outs and limits', () => {
   });
 
   test('an answer may take longer than a request', async () => {
-    const slow: PoolService['submit'] = async () => {
-      await new Promise((resolve) => setTimeout(resolve, 1_200));
-      return { kind: 'granted', lease: LEASE, replayed: false };
-    };
-    const { url } = await serve(smallService({ submit: slow }), { limits });
-    expect((await ask(url, 'POST', '/v1/leases', { body: { ...asked, waitMs: 60_000 } })).status).toBe(201);
+    const { url } = await servePool({ server: { limits } });
+    await ask(url, 'POST', '/v1/leases', { body: { requirements: { memory: 100 }, ttlMs: 1_500 } });
+    const asking = performance.now();
+    const late = await ask(url, 'POST', '/v1/leases', { body: { ...asked, waitMs: 60_000 } });
+    expect(late.status).toBe(201);
+    expect(performance.now() - asking).toBeGreaterThan(2 * limits.requestTimeoutMs);
   });
 
   test('a rate limit, if there is one, answers 429', async () => {
-    const { url } = await serve(smallService(), { rateLimit: { max: 2, windowMs: 60_000 } });
+    const { url } = await servePool({ server: { rateLimit: { max: 2, windowMs: 60_000 } } });
     expect((await ask(url, 'GET', '/livez')).status).toBe(200);
     expect((await ask(url, 'GET', '/livez')).status).toBe(200);
     expectProblem(await ask(url, 'GET', '/livez'), 'RATE_LIMITED');
   });
 
   test('while the event loop is late, allocates are refused and releases pass', async () => {
-    const { url } = await serve(smallService(), { limits: { eventLoopDelayMs: 20 } });
+    const { url } = await servePool({ server: { limits: { eventLoopDelayMs: 20 } } });
+    const { body: lease } = await ask(url, 'POST', '/v1/leases', { body: asked });
     const block = setInterval(() => {
       for (const until = performance.now() + 100; performance.now() < until; );
     }, 5);
@@ -218,7 +204,9 @@ describe('time-outs and limits', () => {
       await expect
         .poll(async () => (await ask(url, 'POST', '/v1/leases', { body: asked })).status, { timeout: 10_000 })
         .toBe(503);
-      expect((await ask(url, 'POST', '/v1/leases/lease-1/release', { body: { token: 7 } })).status).toBe(200);
+      expect((await ask(url, 'POST', `/v1/leases/${lease.id}/release`, { body: { token: lease.token } })).status).toBe(
+        200,
+      );
     } finally {
       clearInterval(block);
     }

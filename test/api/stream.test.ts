@@ -3,11 +3,11 @@ import { describe, expect, test } from 'vitest';
 import { formatOf } from '../../src/api/accept.ts';
 import { toCloudEvent } from '../../src/api/cloud-event.ts';
 import { fromCloudEvent } from '../../src/client/stream.ts';
+import type { ResourcePoolManager } from '../../src/manager/pool-manager.ts';
 import { PoolError } from '../../src/model/errors.ts';
-import type { EventFilter } from '../../src/model/reading.ts';
+import type { RecordedPoolEvent } from '../../src/model/events.ts';
+import { openPool, STORES, servePool, withOwn } from './support/pool.ts';
 import { ask, expectProblem, serve } from './support/serve.ts';
-import { SmallLog } from './support/small-log.ts';
-import { eventAt, smallService } from './support/small-service.ts';
 
 interface Frame {
   readonly id?: string;
@@ -60,46 +60,75 @@ class Reader {
   }
 }
 
-const logService = (log: SmallLog) => smallService({ followEvents: (filter, signal) => log.follow(filter, signal) });
+/** Leases that come and go at once: two events each. */
+async function comeAndGo(manager: ResourcePoolManager, leases: number, more: object = {}): Promise<void> {
+  for (let done = 0; done < leases; done += 100) {
+    const some = Array.from({ length: Math.min(100, leases - done) }, () =>
+      manager.allocate({ requirements: { memory: '1Ki' }, ...more }),
+    );
+    await Promise.all((await Promise.all(some)).map((lease) => lease.release()));
+  }
+}
+
+async function logOf(manager: ResourcePoolManager): Promise<RecordedPoolEvent[]> {
+  const { revision: to } = await manager.getPool();
+  const events: RecordedPoolEvent[] = [];
+  for await (const event of manager.events({ filter: { to } })) events.push(event);
+  return events;
+}
+
+/** Counts who follows the pool's events, and from where on. */
+function watched(manager: ResourcePoolManager) {
+  const seen = { following: 0, opened: [] as number[] };
+  const service = withOwn(manager, {
+    async *followEvents(filter, signal) {
+      seen.opened.push(filter.from ?? 0);
+      seen.following += 1;
+      try {
+        yield* manager.followEvents(filter, signal);
+      } finally {
+        seen.following -= 1;
+      }
+    },
+  });
+  return { seen, service };
+}
+
 const range = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, i) => from + i);
 
-describe('the live stream of events', () => {
+describe.each(STORES)('the live stream of events (%s)', (store) => {
   test('gives history, the mark that it is caught up, then what is committed; ids are revisions', async () => {
-    const log = new SmallLog();
-    log.append(5);
-    const { url } = await serve(logService(log));
+    const { manager } = await openPool({ store });
+    const { seen, service } = watched(manager);
+    const { url } = await serve(service);
+    const { revision } = await manager.getPool();
     const reader = new Reader(`${url}/v1/events`);
-    await expect.poll(() => reader.frames.length).toBe(7);
+    await expect.poll(() => reader.frames.length).toBe(revision + 3);
     expect(reader.frames[0]).toEqual({ retry: '1000' });
-    expect(reader.frames[6]).toEqual({ event: 'caughtUp', data: '{"next":5}' });
-    log.append(3);
-    await expect.poll(() => reader.ids()).toEqual(range(0, 7));
-    const cloud = JSON.parse(reader.frames[1]!.data!);
-    expect(cloud).toMatchObject({
+    expect(reader.frames.at(-1)).toEqual({ event: 'caughtUp', data: `{"next":${revision + 1}}` });
+    await comeAndGo(manager, 2);
+    await expect.poll(() => reader.ids()).toEqual(range(0, revision + 4));
+    const events = await logOf(manager);
+    const clouds = reader.frames.filter(({ id }) => id !== undefined).map(({ data }) => JSON.parse(data!));
+    expect(clouds.map(fromCloudEvent)).toEqual(events);
+    const granted = events.find(({ type }) => type === 'LeaseGranted')!;
+    expect(clouds[granted.revision]).toMatchObject({
       specversion: '1.0',
-      id: log.events[0]!.id,
+      id: granted.id,
       source: '/streams/pool-default',
-      type: 'resource-pool-manager.LeaseReleased',
-      time: '2023-11-14T22:13:20.000Z',
-      subject: 'lease-0',
+      type: 'resource-pool-manager.LeaseGranted',
+      time: new Date(granted.at).toISOString(),
+      subject: (granted.data as { leaseId: string }).leaseId,
       datacontenttype: 'application/json',
-      sequence: '0',
+      sequence: String(granted.revision),
     });
-    expect(fromCloudEvent(cloud)).toEqual(log.events[0]);
     reader.close();
-    await expect.poll(() => log.following).toBe(0);
-  });
-
-  test('names of CloudEvents extensions are lower-case letters and digits, and nothing is lost on the way', () => {
-    const event = eventAt(3, 'é"\n');
-    for (const name of Object.keys(toCloudEvent(event))) expect(name).toMatch(/^[a-z0-9]+$/);
-    expect(fromCloudEvent(JSON.parse(JSON.stringify(toCloudEvent(event))))).toEqual(event);
+    await expect.poll(() => seen.following).toBe(0);
   });
 
   test('resumes after Last-Event-ID, which wins over from; ends at to', async () => {
-    const log = new SmallLog();
-    log.append(10);
-    const { url } = await serve(logService(log));
+    const { manager, url } = await servePool({ store });
+    await comeAndGo(manager, 4);
     const resumed = new Reader(`${url}/v1/events?from=1&to=8`, { 'last-event-id': '4' });
     await expect.poll(() => resumed.ended).toBe(true);
     expect(resumed.ids()).toEqual(range(5, 8));
@@ -108,34 +137,70 @@ describe('the live stream of events', () => {
     await expect.poll(() => done.status).toBe(204);
   });
 
-  test('filters are handed on', async () => {
-    const seen: EventFilter[] = [];
-    const log = new SmallLog();
-    const followEvents = (filter: EventFilter, signal?: AbortSignal) => {
-      seen.push(filter);
-      return log.follow(filter, signal);
-    };
-    const { url } = await serve(smallService({ followEvents }));
-    new Reader(`${url}/v1/events?from=3&type=LeaseGranted,LeaseReleased&lease=l-1&owner=ann`);
-    await expect
-      .poll(() => seen)
-      .toEqual([{ from: 3, types: ['LeaseGranted', 'LeaseReleased'], leaseId: 'l-1', owner: 'ann' }]);
+  test('gives what the filter asks for: types, a lease, an owner', async () => {
+    const { manager, url } = await servePool({ store });
+    const anns = await manager.allocate({ owner: 'ann', requirements: { memory: 1 } });
+    const bobs = await manager.allocate({ owner: 'bob', requirements: { memory: 1 } });
+    const readers = [`lease=${anns.id}`, 'owner=bob', 'type=LeaseGranted,LeaseReleased&owner=ann', 'from=6'].map(
+      (query) => new Reader(`${url}/v1/events?${query}`),
+    );
+    await anns.renew();
+    await bobs.release();
+    await anns.release();
+    const { revision } = await manager.getPool();
+    const expected = [
+      [anns.id, ['LeaseGranted', 'LeasesRenewed', 'LeaseReleased']],
+      [bobs.id, ['LeaseGranted', 'LeaseReleased']],
+      [anns.id, ['LeaseGranted', 'LeaseReleased']],
+    ] as const;
+    for (const [i, [id, types]] of expected.entries()) {
+      const events = () => readers[i]!.frames.filter(({ id }) => id !== undefined).map(({ data }) => JSON.parse(data!));
+      await expect.poll(() => events().map(({ type }) => type.split('.')[1])).toEqual(types);
+      expect(JSON.stringify(events())).toContain(id);
+    }
+    await expect.poll(() => readers[3]!.ids()).toEqual(range(6, revision));
+  });
+
+  test('the audit stream is live, too', async () => {
+    const { manager, url } = await servePool({ store });
+    const reader = new Reader(`${url}/v1/refusals`);
+    await expect.poll(() => reader.frames.length).toBe(2);
+    await manager.tryAllocate({ id: 'big', requirements: { memory: 1_000 } });
+    await expect.poll(() => reader.ids(), { timeout: 5_000 }).toEqual([0]);
+    expect(JSON.parse(reader.frames.at(-1)!.data!)).toMatchObject({
+      source: '/streams/pool-default-audit',
+      type: 'resource-pool-manager.RequestRefused',
+      data: { refusal: { code: 'NEVER_FITS' }, request: { id: 'big' } },
+    });
+  });
+});
+
+describe('the live stream of events', () => {
+  test('names of CloudEvents extensions are lower-case letters and digits, and nothing is lost on the way', async () => {
+    const { manager } = await openPool();
+    await comeAndGo(manager, 1, { labels: { a: 'é"\n\u2028' } });
+    for (const event of await logOf(manager)) {
+      for (const name of Object.keys(toCloudEvent(event))) expect(name).toMatch(/^[a-z0-9]+$/);
+      expect(fromCloudEvent(JSON.parse(JSON.stringify(toCloudEvent(event))))).toEqual(event);
+    }
   });
 
   test('comments keep it alive while nothing happens', async () => {
-    const { url } = await serve(logService(new SmallLog()), { limits: { heartbeatMs: 20 } });
+    const { url } = await servePool({ server: { limits: { heartbeatMs: 20 } } });
     const reader = new Reader(`${url}/v1/events`);
     await expect.poll(() => reader.comments).toBeGreaterThan(3);
   });
 
   test('an outage in the middle is told, and the stream ends', async () => {
-    const log = new SmallLog();
-    log.append(2);
-    const followEvents = async function* (filter: EventFilter) {
-      yield* log.follow({ ...filter, to: 1 });
-      throw new PoolError('LOG_UNAVAILABLE', 'the disk is gone');
-    };
-    const { url } = await serve(smallService({ followEvents }));
+    const { manager } = await openPool();
+    const { url } = await serve(
+      withOwn(manager, {
+        async *followEvents(filter, signal) {
+          yield* manager.followEvents({ ...filter, to: 1 }, signal);
+          throw new PoolError('LOG_UNAVAILABLE', 'the disk is gone');
+        },
+      }),
+    );
     const reader = new Reader(`${url}/v1/events`);
     await expect.poll(() => reader.ended).toBe(true);
     expect(reader.ids()).toEqual([0, 1]);
@@ -143,7 +208,7 @@ describe('the live stream of events', () => {
   });
 
   test('more streams than the limit are refused, and a closed one makes room', async () => {
-    const { url } = await serve(logService(new SmallLog()), { limits: { streams: 1 } });
+    const { url } = await servePool({ server: { limits: { streams: 1 } } });
     const first = new Reader(`${url}/v1/events`);
     await expect.poll(() => first.status).toBe(200);
     const headers = { accept: 'text/event-stream' };
@@ -158,15 +223,16 @@ describe('the live stream of events', () => {
   });
 
   test('HEAD of a stream ends', async () => {
-    const { url } = await serve(logService(new SmallLog()));
+    const { url } = await servePool();
     expect((await ask(url, 'HEAD', '/v1/events', { headers: { accept: 'text/event-stream' } })).status).toBe(200);
   });
 });
 
 describe('a slow reader', () => {
   test('is bounded, reads on from the log when it wakes, and misses nothing', async () => {
-    const log = new SmallLog();
-    const { url } = await serve(logService(log), { limits: { streamEvents: 64, streamBytes: 64 * 1024 } });
+    const { manager } = await openPool();
+    const { seen, service } = watched(manager);
+    const { url } = await serve(service, { limits: { streamEvents: 64, streamBytes: 64 * 1024 } });
     const { hostname, port } = new URL(url);
     const socket = connect(Number(port), hostname);
     let text = '';
@@ -176,22 +242,20 @@ describe('a slow reader', () => {
     socket.write('GET /v1/events HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\n\r\n');
     await expect.poll(() => text.includes('caughtUp')).toBe(true);
     socket.pause();
-    const note = 'x'.repeat(2_000);
-    for (let i = 0; i < 200; i += 1) {
-      log.append(20, note);
-      await new Promise((resolve) => setImmediate(resolve));
-    }
+    const labels = Object.fromEntries(range(0, 19).map((i) => [`note-${i}`, 'x'.repeat(250)]));
+    await comeAndGo(manager, 3_000, { labels });
     // It was demoted: while it takes nothing, nobody follows the log for it, and nothing is held.
-    await expect.poll(() => log.following).toBe(0);
+    await expect.poll(() => seen.following).toBe(0);
     expect(socket.isPaused()).toBe(true);
+    const { revision } = await manager.getPool();
     socket.resume();
-    await expect.poll(() => idsIn(text).at(-1), { timeout: 20_000 }).toBe(log.events.length - 1);
-    expect(idsIn(text)).toEqual(range(0, log.events.length - 1));
-    expect(log.opened.length).toBeGreaterThan(1);
-    log.append(1);
-    await expect.poll(() => idsIn(text).at(-1)).toBe(log.events.length - 1);
+    await expect.poll(() => idsIn(text).at(-1), { timeout: 20_000 }).toBe(revision);
+    expect(idsIn(text)).toEqual(range(0, revision));
+    expect(seen.opened.length).toBeGreaterThan(1);
+    await comeAndGo(manager, 1);
+    await expect.poll(() => idsIn(text).at(-1)).toBe(revision + 2);
     socket.destroy();
-    await expect.poll(() => log.following).toBe(0);
+    await expect.poll(() => seen.following).toBe(0);
   });
 });
 
@@ -213,27 +277,31 @@ describe('the same log as pages and lines', () => {
     for (const [accept, format] of rows) expect(formatOf(accept), accept).toBe(format);
   });
 
-  test('a page links to the next with the same query; lines go on to the end, or to limit', async () => {
-    const events = range(0, 2_499).map((revision) => eventAt(revision));
-    const pageEvents = async (_: EventFilter, { cursor, limit = 100 }: { cursor?: string; limit?: number }) => {
-      const start = Number(cursor ?? 0);
-      const end = start + limit;
-      return { items: events.slice(start, end), next: end < events.length ? String(end) : null };
-    };
-    const { url } = await serve(smallService({ pageEvents }));
-    const page = await ask(url, 'GET', '/v1/events?limit=10&owner=ann');
-    expect(page.body.items).toEqual(events.slice(0, 10));
-    expect(page.headers.get('link')).toBe('</v1/events?limit=10&owner=ann&cursor=10>; rel="next"');
-    const lines = async (query: string) => {
-      const response = await fetch(`${url}/v1/events${query}`, { headers: { accept: 'application/x-ndjson' } });
-      expect(response.headers.get('content-type')).toBe('application/x-ndjson; charset=utf-8');
-      return (await response.text())
-        .trimEnd()
-        .split('\n')
-        .map((line) => JSON.parse(line));
-    };
-    expect(await lines('')).toEqual(events);
-    expect(await lines('?limit=700')).toEqual(events.slice(0, 700));
-    expect(await lines('?cursor=2000')).toEqual(events.slice(2_000));
-  });
+  test.each(STORES)(
+    'a page links to the next with the same query; lines go on to the end, or to limit (%s)',
+    async (store) => {
+      const { manager, url } = await servePool({ store });
+      await comeAndGo(manager, 1_200, { owner: 'ann' });
+      const events = await logOf(manager);
+      const anns = events.slice(events.findIndex(({ type }) => type === 'LeaseGranted'));
+      const page = await ask(url, 'GET', '/v1/events?limit=10&owner=ann');
+      expect(page.body.items).toEqual(anns.slice(0, 10));
+      expect(page.headers.get('link')).toBe(`</v1/events?limit=10&owner=ann&cursor=${page.body.next}>; rel="next"`);
+      expect((await ask(url, 'GET', `/v1/events?limit=10&owner=ann&cursor=${page.body.next}`)).body.items).toEqual(
+        anns.slice(10, 20),
+      );
+      const lines = async (query: string) => {
+        const response = await fetch(`${url}/v1/events${query}`, { headers: { accept: 'application/x-ndjson' } });
+        expect(response.headers.get('content-type')).toBe('application/x-ndjson; charset=utf-8');
+        return (await response.text())
+          .trimEnd()
+          .split('\n')
+          .map((line) => JSON.parse(line));
+      };
+      expect(await lines('')).toEqual(events);
+      expect(await lines('?limit=700')).toEqual(events.slice(0, 700));
+      expect(await lines('?cursor=2000')).toEqual(events.slice(2_000));
+      expect(await lines('?from=3&to=5')).toEqual(events.slice(3, 6));
+    },
+  );
 });

@@ -1,28 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import type { PoolService } from '../../src/manager/service.ts';
-import { PoolError } from '../../src/model/errors.ts';
-import { ask, expectProblem, serve } from './support/serve.ts';
-import { smallService } from './support/small-service.ts';
-
-const CHANGES = [
-  'releaseLease',
-  'renewLease',
-  'revokeLease',
-  'cancelRequest',
-  'cordonTier',
-  'uncordonTier',
-  'drainTier',
-  'setBreaker',
-  'patchConfig',
-] as const;
-
-/** Any call that would change something fails the test. */
-function untouchable(): PoolService {
-  const refuse = async (): Promise<never> => {
-    throw new PoolError('INTERNAL', 'a wrong request came through');
-  };
-  return smallService(Object.fromEntries(CHANGES.map((name) => [name, refuse])));
-}
+import type { LeaseView } from '../../src/model/views.ts';
+import { everything, STORES, servePool } from './support/pool.ts';
+import { ask, expectProblem } from './support/serve.ts';
 
 interface Row {
   readonly route: string;
@@ -32,11 +11,10 @@ interface Row {
 }
 
 const text200 = 'x'.repeat(200);
-const lease = 'POST /v1/leases/lease-1';
 const asked = { requirements: { memory: 10 } };
 
 /** Each field of each route, wrong in turn, and the path that the answer must name. */
-const ROWS: readonly Row[] = [
+const rowsFor = ({ id, token }: LeaseView, etag: string): readonly Row[] => [
   ...['', '"', '"x', 'a b', text200].map((key) =>
     row('POST /v1/leases', ['headers.idempotency-key'], asked, { 'idempotency-key': key }),
   ),
@@ -77,22 +55,27 @@ const ROWS: readonly Row[] = [
     { 'idempotency-key': 'a b' },
   ),
   row('POST /v1/leases', ['request'], [1]),
+  row('POST /v1/leases', ['request'], null),
+  row('POST /v1/breaker', ['body'], null),
+  row('PATCH /v1/config', ['body'], null, { 'if-match': etag }),
   ...['release', 'renew'].flatMap((verb) => [
-    row(`${lease}/${verb}`, ['token'], {}),
-    row(`${lease}/${verb}`, ['token'], undefined),
-    ...['7', 0, -1, 1.5, null, true, 2 ** 53].map((token) => row(`${lease}/${verb}`, ['token'], { token })),
-    row(`${lease}/${verb}`, ['surprise'], { token: 7, surprise: 1 }),
-    row(`${lease}/${verb}`, ['body'], [7]),
-    row(`${lease}/${verb}`, ['headers.if-match'], { token: 7 }, { 'if-match': '12' }),
-    row(`${lease}/${verb}`, ['headers.x-actor'], { token: 7 }, { 'x-actor': '%' }),
-    row(`${lease}/${verb}`, ['headers.idempotency-key'], { token: 7 }, { 'idempotency-key': 'a/b' }),
-    row(`POST /v1/leases/a%20b/${verb}`, ['path.id'], { token: 7 }),
+    row(`POST /v1/leases/${id}/${verb}`, ['token'], {}),
+    row(`POST /v1/leases/${id}/${verb}`, ['token'], undefined),
+    ...['7', 0, -1, 1.5, null, true, 2 ** 53].map((wrong) =>
+      row(`POST /v1/leases/${id}/${verb}`, ['token'], { token: wrong }),
+    ),
+    row(`POST /v1/leases/${id}/${verb}`, ['surprise'], { token, surprise: 1 }),
+    row(`POST /v1/leases/${id}/${verb}`, ['body'], [token]),
+    row(`POST /v1/leases/${id}/${verb}`, ['headers.if-match'], { token }, { 'if-match': '12' }),
+    row(`POST /v1/leases/${id}/${verb}`, ['headers.x-actor'], { token }, { 'x-actor': '%' }),
+    row(`POST /v1/leases/${id}/${verb}`, ['headers.idempotency-key'], { token }, { 'idempotency-key': 'a/b' }),
+    row(`POST /v1/leases/a%20b/${verb}`, ['path.id'], { token }),
   ]),
-  ...[0, -1, '5', 1.5, null].map((ttlMs) => row(`${lease}/renew`, ['ttlMs'], { token: 7, ttlMs })),
-  row(`${lease}/revoke`, ['reason'], {}),
-  ...['', 'x'.repeat(257), 5, null].map((reason) => row(`${lease}/revoke`, ['reason'], { reason })),
-  ...[-1, '5', 1.5].map((graceMs) => row(`${lease}/revoke`, ['graceMs'], { reason: 'r', graceMs })),
-  row(`${lease}/revoke`, ['token'], { reason: 'r', token: 7 }),
+  ...[0, -1, '5', 1.5, null].map((ttlMs) => row(`POST /v1/leases/${id}/renew`, ['ttlMs'], { token, ttlMs })),
+  row(`POST /v1/leases/${id}/revoke`, ['reason'], {}),
+  ...['', 'x'.repeat(257), 5, null].map((reason) => row(`POST /v1/leases/${id}/revoke`, ['reason'], { reason })),
+  ...[-1, '5', 1.5].map((graceMs) => row(`POST /v1/leases/${id}/revoke`, ['graceMs'], { reason: 'r', graceMs })),
+  row(`POST /v1/leases/${id}/revoke`, ['token'], { reason: 'r', token }),
   row('GET /v1/leases?limit=0', ['query.limit']),
   row('GET /v1/leases?limit=1001', ['query.limit']),
   row('GET /v1/leases?limit=01', ['query.limit']),
@@ -106,11 +89,11 @@ const ROWS: readonly Row[] = [
   row('GET /v1/leases?surprise=1', ['query.surprise']),
   row('GET /v1/leases?limit=0&state=gone&surprise=1', ['query.limit', 'query.state', 'query.surprise']),
   row('GET /v1/leases/a%20b', ['path.id']),
-  row('GET /v1/leases/lease-1', ['headers.if-none-match'], undefined, { 'if-none-match': 'abc' }),
+  row(`GET /v1/leases/${id}`, ['headers.if-none-match'], undefined, { 'if-none-match': 'abc' }),
   row('GET /v1/requests/a%20b', ['path.id']),
   row('GET /v1/requests?surprise=1', ['query.surprise']),
   row('DELETE /v1/requests/a%20b', ['path.id']),
-  row('DELETE /v1/requests/task-2', ['headers.x-actor'], undefined, { 'x-actor': 'a b' }),
+  row('DELETE /v1/requests/waits', ['headers.x-actor'], undefined, { 'x-actor': 'a b' }),
   row('GET /v1/pool?revision=-1', ['query.revision']),
   row('GET /v1/pool?revision=1.5', ['query.revision']),
   row('GET /v1/pool?at=yesterday', ['query.at']),
@@ -129,15 +112,15 @@ const ROWS: readonly Row[] = [
   ]),
   ...['cordon', 'uncordon'].flatMap((verb) => [
     row(`POST /v1/tiers/a%20b/${verb}`, ['path.tier'], {}),
-    row(`POST /v1/tiers/standard/${verb}`, ['surprise'], { surprise: 1 }),
+    row(`POST /v1/tiers/all/${verb}`, ['surprise'], { surprise: 1 }),
   ]),
-  row('POST /v1/tiers/standard/drain', ['deadlineMs'], {}),
-  ...[-1, '5', null, 1.5].map((deadlineMs) => row('POST /v1/tiers/standard/drain', ['deadlineMs'], { deadlineMs })),
+  row('POST /v1/tiers/all/drain', ['deadlineMs'], {}),
+  ...[-1, '5', null, 1.5].map((deadlineMs) => row('POST /v1/tiers/all/drain', ['deadlineMs'], { deadlineMs })),
   row('POST /v1/breaker', ['mode'], {}),
   ...['open', 'halfOpen', 7, null].map((mode) => row('POST /v1/breaker', ['mode'], { mode })),
   row('GET /v1/config?surprise=1', ['query.surprise']),
   row('PATCH /v1/config', ['headers.if-match'], {}, { 'if-match': '2' }),
-  row('PATCH /v1/config', ['body'], [1], { 'if-match': '"2"' }),
+  row('PATCH /v1/config', ['body'], [1], { 'if-match': etag }),
   row('GET /v1/utilization?surprise=1', ['query.surprise']),
   row('GET /v1/metrics.json?surprise=1', ['query.surprise']),
   row('GET /readyz?surprise=1', ['query.surprise']),
@@ -147,27 +130,60 @@ function row(route: string, wrong: readonly string[], body?: unknown, headers?: 
   return { route, wrong, ...(body === undefined ? {} : { body }), ...(headers === undefined ? {} : { headers }) };
 }
 
-describe('a wrong field is named with what is allowed, and nothing is done', () => {
-  test(`${ROWS.length} wrong requests`, async () => {
-    const { url } = await serve(untouchable());
-    for (const { route, body, headers, wrong } of ROWS) {
+describe.each(STORES)('a wrong field is named with what is allowed, and nothing is changed (%s)', (store) => {
+  test('each field of each route, in turn', async () => {
+    const pool = await servePool({ store });
+    const { url } = pool;
+    const { body: lease } = await ask(url, 'POST', '/v1/leases', { body: { requirements: { memory: 60 } } });
+    const waits = { id: 'waits', requirements: { memory: 60 }, waitMs: 60_000 };
+    await ask(url, 'POST', '/v1/leases', { body: waits, headers: { prefer: 'respond-async' } });
+    const etag = (await ask(url, 'GET', '/v1/config')).headers.get('etag')!;
+    const before = await everything(pool);
+    const rows = rowsFor(lease, etag);
+    expect(rows.length).toBeGreaterThan(190);
+    for (const { route, body, headers, wrong } of rows) {
       const [method, path] = route.split(' ') as [string, string];
       const reply = await ask(url, method, path, { body, ...(headers === undefined ? {} : { headers }) });
       const what = `${route} ${JSON.stringify(headers ?? {})} ${JSON.stringify(body)?.slice(0, 200)}`;
       expect(reply.status, `${what}: ${JSON.stringify(reply.body)}`).toBe(400);
       expectProblem(reply, 'INVALID_REQUEST');
-      const errors = reply.body.errors as { path: string; allowed: string }[];
+      const errors = reply.body.errors as { path: string; value: unknown; allowed: string }[];
       expect(errors.map(({ path: at }) => at).sort(), what).toEqual([...wrong].sort());
       for (const { allowed } of errors) expect(allowed.length, what).toBeGreaterThan(3);
+      expect(await everything(pool), what).toEqual(before);
     }
   });
 
   test('an answer is bounded, however much is wrong', async () => {
-    const { url } = await serve(untouchable());
+    const pool = await servePool({ store });
     const many = Object.fromEntries(Array.from({ length: 3_000 }, (_, i) => [`field${i}`, 'x']));
-    const reply = await ask(url, 'POST', '/v1/leases', { body: many });
+    const reply = await ask(pool.url, 'POST', '/v1/leases', { body: many });
     expect(reply.status).toBe(400);
     expect(reply.body.errors).toHaveLength(100);
     expect(JSON.stringify(reply.body).length).toBeLessThan(64 * 1024);
+  });
+});
+
+describe('what only the pool can judge', () => {
+  const asked = { requirements: { memory: 10 } };
+  test.each([
+    ['a class that is not configured', { ...asked, priority: 'urgent' }, 'priority', /critical, high, normal, low/],
+    ['a tier that is not there', { ...asked, tier: 'none' }, 'tier', /all/],
+    ['a TTL that is too long', { ...asked, ttlMs: 86_400_001 }, 'ttlMs', /100 to 86400000/],
+    ['a TTL that is too short', { ...asked, ttlMs: 99 }, 'ttlMs', /100 to 86400000/],
+  ])('%s is named, with what there is', async (_, body, path, allowed) => {
+    const pool = await servePool();
+    const before = await everything(pool);
+    const reply = await ask(pool.url, 'POST', '/v1/leases', { body });
+    expectProblem(reply, 'INVALID_REQUEST');
+    expect(reply.body.errors).toEqual([{ path, value: expect.anything(), allowed: expect.stringMatching(allowed) }]);
+    expect(await everything(pool)).toMatchObject({ ...(before as object), refusals: expect.any(Number) });
+  });
+
+  test('a dimension that the pool does not have can never fit: there is none of it', async () => {
+    const { url } = await servePool();
+    const reply = await ask(url, 'POST', '/v1/leases', { body: { requirements: { gpu: 1 } } });
+    expectProblem(reply, 'NEVER_FITS');
+    expect(reply.body.ceiling).toEqual({ gpu: 0 });
   });
 });

@@ -7,7 +7,7 @@ import { BREAKER_INITIAL, TIER_INITIAL } from '../../src/machines/transitions.ts
 
 const PAGE = new URL('../../docs/machines.md', import.meta.url);
 
-test('docs/machines.md shows the machines as they are (npm run docs:machines writes it)', () => {
+test('docs/machines.md shows the machines as they are (npm run docs writes it)', () => {
   if (process.env['UPDATE_DOCS'] === '1') writeFileSync(PAGE, machinesPage());
   expect(readFileSync(PAGE, 'utf8')).toBe(machinesPage());
 });

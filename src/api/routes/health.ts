@@ -1,9 +1,8 @@
-import type { PoolService, ReadyStatus } from '../../manager/service.ts';
-import type { ErrorCode } from '../../model/errors.ts';
-import { PoolError } from '../../model/errors.ts';
+import type { PoolService } from '../../manager/service.ts';
 import type { App } from '../app.ts';
 import { type Lifetime, stopped } from '../lifetime.ts';
 import { problemOf, sendProblem } from '../problems.ts';
+import { notReady } from '../readiness.ts';
 import { ReadyQuery } from '../schemas.ts';
 import { answer } from '../views.ts';
 
@@ -40,23 +39,5 @@ export function healthRoutes(app: App, service: PoolService, lifetime: Lifetime)
   app.get('/metrics', { schema: metrics }, async (_request, reply) => {
     const { METRICS_TYPE, metricsText } = await import('../metrics.ts');
     return reply.type(METRICS_TYPE).send(await metricsText(await service.getMetrics()));
-  });
-}
-
-const CODE_OF_STATE: Readonly<Record<ReadyStatus['state'], ErrorCode>> = {
-  serving: 'OVERLOADED',
-  recovering: 'LOG_UNAVAILABLE',
-  standby: 'LOG_UNAVAILABLE',
-  logUnavailable: 'LOG_UNAVAILABLE',
-  draining: 'DRAINING',
-  closed: 'DRAINING',
-};
-
-function notReady(status: ReadyStatus): PoolError {
-  const failing = status.checks
-    .filter((check) => !check.ok)
-    .map((check) => `${check.name}: ${check.message ?? 'failed'}`);
-  return new PoolError(CODE_OF_STATE[status.state], [`the pool is ${status.state}`, ...failing].join('; '), {
-    details: { retryAfterMs: 1_000 },
   });
 }

@@ -16,7 +16,7 @@ import {
   requireMatch,
   sendTagged,
 } from '../call.ts';
-import type { Lifetime } from '../lifetime.ts';
+import { type Lifetime, stopped, waitsOn } from '../lifetime.ts';
 import { refusalProblem, sendProblem } from '../problems.ts';
 import {
   AllocateHeaders,
@@ -63,7 +63,11 @@ function allocateRoute(app: App, service: PoolService, lifetime: Lifetime): void
     };
     if (preference.respondAsync) reply.header('preference-applied', 'respond-async');
     const submitted = waits
-      ? await lifetime.whileConnected(reply, (signal) => service.submit(body, { ...options, signal }))
+      ? await lifetime.whileConnected(
+          reply,
+          (signal) => service.submit(body, { ...options, signal }),
+          hasKey(body) ? waitsOn : stopped,
+        )
       : await service.submit(body, options);
     if (submitted.kind === 'granted' && reply.raw.destroyed && !hasKey(body)) await giveBack(service, submitted.lease);
     return sendSubmitted(reply, submitted);
@@ -75,7 +79,7 @@ function everyError(request: FastifyRequest): FieldError[] {
   const errors = headerErrors(request);
   const { signal, ...body } = (request.body ?? {}) as Fields;
   if (signal !== undefined) errors.push({ path: 'signal', value: signal, allowed: 'no such field over HTTP' });
-  parseRequest(signal === undefined ? (request.body ?? {}) : body, 'unnamed', errors);
+  parseRequest(signal === undefined ? (request.body === undefined ? {} : request.body) : body, 'unnamed', errors);
   return errors;
 }
 
@@ -83,6 +87,7 @@ type Fields = Record<string, unknown>;
 
 /** The body with the header's key in it. The manager judges its fields; only what it cannot see is judged here. */
 function bodyOf(request: FastifyRequest): Fields {
+  if (request.body === null) throw invalid(everyError(request));
   const body = (request.body ?? {}) as Fields;
   if (body['signal'] !== undefined || headerErrors(request).length > 0) throw invalid(everyError(request));
   const key = keyOf(request);

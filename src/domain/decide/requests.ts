@@ -4,14 +4,16 @@ import { type Answer, DONE } from '../answer.ts';
 import { refuse } from '../refuse.ts';
 import { leaseNamed } from '../state.ts';
 import type { Turn } from '../turn.ts';
+import { requestView } from '../views.ts';
 
 export function cancel(turn: Turn, { data }: CommandOf<'Cancel'>): Answer {
   const leaseId = leaseNamed(turn.state, data.requestId);
   const request = leaseId === undefined ? undefined : turn.state.waiting.get(leaseId);
   if (request === undefined) return refuse(turn, 'NOT_FOUND', `no request ${data.requestId} waits`);
   const { requestId } = data;
+  const asItStood = requestView(turn.state, request);
   turn.emit('RequestCancelled', { leaseId: request.leaseId, requestId, reason: 'asked' }, request.leaseId);
-  return { kind: 'cancelled', request };
+  return { kind: 'cancelled', request: asItStood };
 }
 
 /** Told by lease id: another request may bear the same name by now. */
