@@ -4,7 +4,7 @@ import { createResourceDetector } from '../../src/detection/detector.ts';
 import { ResourcePoolManager } from '../../src/manager/pool-manager.ts';
 import type { RecordedPoolEvent } from '../../src/model/events.ts';
 import { faultyStore } from './support/faulty.ts';
-import { openPool, servePool, withOwn } from './support/pool.ts';
+import { observed, openPool, type PoolSetup, servePool, withOwn } from './support/pool.ts';
 import { ask, expectProblem, serve } from './support/serve.ts';
 
 const asks = (memory: number, more: object = {}) => ({ requirements: { memory }, ttlMs: 60_000, ...more });
@@ -24,6 +24,15 @@ async function fullPool(waiter: object, headers: Record<string, string> = {}) {
   await expect.poll(async () => (await manager.listRequests()).length).toBe(1);
   const free = () => ask(url, 'POST', `/v1/leases/${holder.id}/release`, { body: { token: holder.token } });
   return { ...pool, caller, waiting, free };
+}
+
+/** A pool that is served, and what it is asked. */
+async function watchedPool(setup: PoolSetup, limits = {}) {
+  const pool = await openPool(setup);
+  const { service, calls } = observed(pool.manager);
+  const server = await serve(service, { limits });
+  const asked = (name: string) => expect.poll(() => calls.find((call) => call.name === name)).toBeDefined();
+  return { ...pool, server, url: server.url, calls, asked };
 }
 
 const eventsOf = async (manager: ResourcePoolManager, ...types: RecordedPoolEvent['type'][]) =>
@@ -73,15 +82,18 @@ describe('a caller that waits', () => {
     ['kept for a key that can ask for it', { idempotencyKey: 'k' }, 1, 0],
   ])('a grant that is committed after its caller went is %s', async (_, more, leases, givenBack) => {
     const store = faultyStore();
-    const { url, manager } = await servePool({ store });
+    const { url, manager, calls, asked } = await watchedPool({ store });
     store.next('held');
     const caller = new AbortController();
-    const asking = ask(url, 'POST', '/v1/leases', { body: asks(1, { waitMs: 5_000, ...more }), signal: caller.signal });
+    const asking = ask(url, 'POST', '/v1/leases', {
+      body: asks(1, { waitMs: 60_000, ...more }),
+      signal: caller.signal,
+    });
     asking.catch(() => {});
-    await expect.poll(() => manager.getMetrics().then(({ appends }) => appends.batches)).toBeGreaterThan(0);
-    await sleep(50);
+    await asked('submit');
     caller.abort();
-    await sleep(50);
+    const { signal } = calls.find(({ name }) => name === 'submit')!.args[1] as { signal: AbortSignal };
+    await expect.poll(() => signal.aborted).toBe(true);
     store.go();
     await expect.poll(async () => (await eventsOf(manager, 'LeaseGranted')).length).toBe(1);
     await expect.poll(async () => (await manager.getPool()).leases).toBe(leases);
@@ -92,14 +104,14 @@ describe('a caller that waits', () => {
 describe('a server that stops', () => {
   test('lets what is in flight finish, ends waits and streams, and refuses what is new; leases stay', async () => {
     const store = faultyStore();
-    const { url, server, manager } = await servePool({ store, server: { limits: { closeMs: 5_000 } } });
+    const { url, server, manager, asked } = await watchedPool({ store }, { closeMs: 60_000 });
     const { body: held } = await ask(url, 'POST', '/v1/leases', { body: asks(99) });
     const waiting = ask(url, 'POST', '/v1/leases', { body: asks(99, { waitMs: 60_000 }) });
     const stream = await fetch(`${url}/v1/events`, { headers: { accept: 'text/event-stream' } });
     await expect.poll(async () => (await manager.listRequests()).length).toBe(1);
     store.next('held');
     const inFlight = ask(url, 'POST', `/v1/leases/${held.id}/renew`, { body: { token: held.token } });
-    await sleep(50);
+    await asked('renewLease');
     let closed = false;
     const closing = server.close().then(() => {
       closed = true;
@@ -117,7 +129,7 @@ describe('a server that stops', () => {
 
   test('answers 503 and closes the connection when a request comes over one that is still open', async () => {
     const store = faultyStore();
-    const { url, server, manager } = await servePool({ store });
+    const { url, server, manager, asked } = await watchedPool({ store }, { closeMs: 60_000 });
     const lease = await manager.allocate({ requirements: { memory: 1 } });
     store.next('held');
     const { hostname, port } = new URL(url);
@@ -131,10 +143,10 @@ describe('a server that stops', () => {
     socket.write(
       `POST /v1/leases/${lease.id}/renew HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
     );
-    await sleep(50);
+    await asked('renewLease');
     const closing = server.close();
     socket.write('GET /v1/pool HTTP/1.1\r\nhost: localhost\r\n\r\n');
-    await sleep(50);
+    await sleep(200); // the second request is read while the first is not answered
     store.go();
     await ended;
     await closing;
@@ -156,10 +168,16 @@ describe('a server that stops', () => {
 
   test('does not wait for ever for an answer that never comes', async () => {
     const { manager } = await openPool();
-    const never = withOwn(manager, { getUtilization: () => new Promise(() => {}) });
+    const asked = Promise.withResolvers<void>();
+    const never = withOwn(manager, {
+      getUtilization: () => {
+        asked.resolve();
+        return new Promise(() => {});
+      },
+    });
     const server = await serve(never, { limits: { closeMs: 100 } });
     const hanging = ask(server.url, 'GET', '/v1/utilization').catch(() => 'cut');
-    await sleep(50);
+    await asked.promise;
     await server.close();
     expect(await hanging).toBe('cut');
   });

@@ -153,33 +153,34 @@ describe('calls', () => {
   });
 });
 
-const SHORT = { ...asked, ttlMs: 600 };
+const SHORT = { ...asked, ttlMs: 1_500 };
 
 describe('a lease that the client holds', () => {
   test('is renewed by itself until it is released', async () => {
     const { url, manager } = await servePool();
     const lease = await createClient({ url }).allocate(SHORT);
     const first = lease.expiresAt;
-    await expect.poll(async () => (await manager.getMetrics()).renewedTotal, { timeout: 10_000 }).toBeGreaterThan(4);
+    await expect.poll(async () => (await manager.getMetrics()).renewedTotal, { timeout: 10_000 }).toBeGreaterThan(2);
     expect(lease.signal.aborted).toBe(false);
     expect(lease.expiresAt).toBeGreaterThan(first);
     expect((await lease.release()).state).toBe('released');
     const { renewedTotal } = await manager.getMetrics();
-    await sleep(500);
+    await sleep(1_200);
     expect((await manager.getMetrics()).renewedTotal).toBe(renewedTotal);
     expect((await manager.getPool()).leases).toBe(0);
   });
 
   test('tells its holder before the server ends it, when nobody can be reached', async () => {
     const { url, server } = await servePool();
+    const ttlMs = 4_000; // the holder stops a tenth of it before the server would
     const asking = performance.now();
-    const lease = await createClient({ url }).allocate(SHORT);
+    const lease = await createClient({ url }).allocate({ ...asked, ttlMs });
     const answered = performance.now();
     await server.close();
     await new Promise((resolve) => lease.signal.addEventListener('abort', resolve));
     const now = performance.now();
-    expect(now - asking).toBeGreaterThan(SHORT.ttlMs * 0.8);
-    expect(now).toBeLessThan(answered + SHORT.ttlMs);
+    expect(now - asking).toBeGreaterThan(ttlMs * 0.8);
+    expect(now).toBeLessThan(answered + ttlMs);
     expect(codeOf(lease.signal.reason)).toBe('FENCED');
   });
 

@@ -99,6 +99,27 @@ export function withOwn(service: PoolService, own: Partial<PoolService>): PoolSe
   });
 }
 
+export interface SeenCall {
+  readonly name: string;
+  readonly args: readonly unknown[];
+}
+
+/** The service, and every call of it as it comes in. */
+export function observed(service: PoolService): { readonly service: PoolService; readonly calls: SeenCall[] } {
+  const calls: SeenCall[] = [];
+  const proxy = new Proxy(service, {
+    get: (target, name) => {
+      const value: unknown = Reflect.get(target, name, target);
+      if (typeof value !== 'function') return value;
+      return (...args: unknown[]) => {
+        calls.push({ name: String(name), args });
+        return value.apply(target, args) as unknown;
+      };
+    },
+  });
+  return { service: proxy, calls };
+}
+
 /** All that a request could change: the log, the state it makes, and the mode of the breaker, which is in force before it is recorded. */
 export async function everything({ manager, log }: OpenPool): Promise<unknown> {
   const { revision, sha256 } = await log.replay();
