@@ -1,4 +1,4 @@
-import type { ResolvedConfig } from '../model/config.ts';
+import type { PoolConfig, ResolvedConfig } from '../model/config.ts';
 import { isPoolError, PoolError } from '../model/errors.ts';
 import type { RecordedAuditEvent, RecordedPoolEvent } from '../model/events.ts';
 import type { BreakerMode } from '../model/modes.ts';
@@ -130,7 +130,7 @@ export class ResourcePoolClient implements AsyncDisposable {
 
   /** Changes parts of the configuration; REVISION_MISMATCH unless `ifRevision` (default: any) is the current one. */
   async configure(
-    patch: unknown,
+    patch: Partial<PoolConfig>,
     options: { readonly ifRevision?: number } = {},
   ): Promise<{ readonly config: ResolvedConfig; readonly revision: number }> {
     const match = options.ifRevision === undefined ? '*' : `"${options.ifRevision}"`;

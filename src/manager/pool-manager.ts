@@ -1,5 +1,6 @@
 import { mergeMap, type Observable } from 'rxjs';
 import { createTaskRouter } from '../integration/task-router.ts';
+import type { PoolConfig } from '../model/config.ts';
 import { PoolError } from '../model/errors.ts';
 import type { RecordedAuditEvent, RecordedPoolEvent } from '../model/events.ts';
 import type { ResourceDetector, TaskRouter } from '../model/interfaces.ts';
@@ -58,7 +59,7 @@ export class ResourcePoolManager implements PoolService, LeaseHome, AsyncDisposa
   readonly #life: Lifecycle;
   #verbs: Verbs | undefined;
 
-  constructor(detector: ResourceDetector, config: unknown = {}, options: ManagerOptions = {}) {
+  constructor(detector: ResourceDetector, config: Partial<PoolConfig> = {}, options: ManagerOptions = {}) {
     checkOptions(detector, options);
     this.#life = new Lifecycle(detector, parseConfig(config), options);
     this.poolId = this.#life.poolId;
@@ -147,7 +148,7 @@ export class ResourcePoolManager implements PoolService, LeaseHome, AsyncDisposa
   }
 
   /** Merges the fields into the configuration in force; recorded, so that it outlives a restart. */
-  configure(patch: unknown): Promise<ConfigView> {
+  configure(patch: Partial<PoolConfig>): Promise<ConfigView> {
     return this.patchConfig(patch, undefined);
   }
 

@@ -34,7 +34,7 @@ describe('the library', () => {
 
   test('throws at once on a wrong configuration, naming every field', () => {
     const detector = createResourceDetector({ capacity: { memory: 1 } });
-    const make = () => new ResourcePoolManager(detector, { maxPoolSize: -1, cacheMaxSize: 'many' });
+    const make = () => new ResourcePoolManager(detector, { maxPoolSize: -1, cacheMaxSize: 'many' as never });
     expect(make).toThrowError(/maxPoolSize: -1[\s\S]*cacheMaxSize: "many"/);
   });
 
