@@ -1,4 +1,5 @@
 import { isPoolError, type PoolError } from '../model/errors.ts';
+import { showAmounts, showSpan } from './output.ts';
 
 /** The exit codes of every command. 124 as timeout(1), 125 as env(1): the tool itself gave up. */
 export const EXIT = { ok: 0, error: 1, usage: 2, missing: 3, refused: 4, timeout: 124, leaseLost: 125 } as const;
@@ -33,16 +34,19 @@ export function exitCodeOf(error: unknown): number {
   return isPoolError(error) ? (BY_CODE[error.code] ?? EXIT.refused) : EXIT.error;
 }
 
-/** What a failure says on stderr. */
+interface RefusalDetails {
+  readonly retryAfterMs?: number;
+  readonly shortfall?: Readonly<Record<string, number>>;
+  readonly ceiling?: Readonly<Record<string, number>>;
+}
+
+/** What a failure says on stderr: for a refusal also what is lacking, the most there could ever be, and when to come again. */
 export function messageOf(error: unknown): string {
   if (!isPoolError(error)) return error instanceof Error ? error.message : String(error);
-  const { retryAfterMs, shortfall } = error.details as { retryAfterMs?: number; shortfall?: Record<string, number> };
-  const lacking =
-    shortfall === undefined
-      ? ''
-      : `\n  short of: ${Object.entries(shortfall)
-          .map(([name, amount]) => `${name} ${amount}`)
-          .join(', ')}`;
-  const retry = retryAfterMs === undefined ? '' : `\n  retry after: ${retryAfterMs} ms`;
-  return `${error.code}: ${error.message}${lacking}${retry}`;
+  const { retryAfterMs, shortfall, ceiling } = error.details as RefusalDetails;
+  const lines = [`${error.code}: ${error.message}`];
+  if (shortfall !== undefined) lines.push(`  short of: ${showAmounts(shortfall)}`);
+  if (ceiling !== undefined) lines.push(`  at most: ${showAmounts(ceiling)}`);
+  if (retryAfterMs !== undefined) lines.push(`  retry after: ${showSpan(retryAfterMs)}`);
+  return lines.join('\n');
 }

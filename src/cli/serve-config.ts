@@ -43,6 +43,15 @@ export const ENVIRONMENT: ReadonlyMap<string, readonly string[]> = new Map(
   paths().map((path) => [variable(path), path]),
 );
 
+/** Of the program itself: flags of `serve`, where clients find it, and what a command under a lease is given. */
+const OTHERS = ['PORT', 'HOST', 'DATA', 'CONFIG', 'STORE', 'LOG_LEVEL', 'SERVER', 'LEASE_ID', 'LEASE_TOKEN'];
+
+/** Names that begin like the program's own and mean nothing: misspelt ones, most likely. */
+export function unknownVariables(environment: Readonly<Record<string, string | undefined>>): string[] {
+  const known = new Set([...ENVIRONMENT.keys(), ...OTHERS.map((name) => `RPM_${name}`)]);
+  return Object.keys(environment).filter((name) => name.startsWith('RPM_') && !known.has(name));
+}
+
 function paths(): (readonly string[])[] {
   return Object.entries(DEFAULT_POOL_CONFIG).flatMap(([name, value]) => [
     [name],

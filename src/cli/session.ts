@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { ResourcePoolClient } from '../client/index.ts';
 import type { LogReader } from '../manager/log-reader.ts';
 import type { PoolReader } from '../manager/service.ts';
+import { isPoolError } from '../model/errors.ts';
 import { CliError, EXIT } from './exit.ts';
 import type { Format } from './output.ts';
 
@@ -29,9 +30,17 @@ export async function withClient(
   const client = createClient({ url: serverOf(globals), actor: 'poolctl' });
   try {
     await work(client, globals);
+  } catch (error) {
+    throw unreachable(error, serverOf(globals));
   } finally {
     await client.close();
   }
+}
+
+/** That nobody listens there is told as such. */
+function unreachable(error: unknown, url: string): unknown {
+  if (!isPoolError(error) || error.code !== 'OUTCOME_UNKNOWN' || !error.message.endsWith('ECONNREFUSED')) return error;
+  return new CliError(EXIT.error, `nobody answers at ${url} (ECONNREFUSED): is the server running? (poolctl serve)`);
 }
 
 /** Runs `work` with what can be read: of a server, or of a log that is opened read-only (`--store`). */

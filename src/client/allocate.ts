@@ -7,6 +7,8 @@ export interface Granted {
   readonly view: LeaseView;
   /** Monotonic ms at which the request left that was answered with the lease. */
   readonly sentAt: number;
+  /** It was granted before that: how much of its TTL has passed is not known. */
+  readonly older: boolean;
 }
 
 interface Queued {
@@ -34,9 +36,8 @@ export async function allocateOver(http: Http, request: AllocationRequest): Prom
   try {
     const sentAt = performance.now();
     const answer = await http.call<LeaseView | Queued>(call);
-    return answer.status === 202
-      ? await untilGranted(http, answer.body as Queued, signal)
-      : { view: answer.body as LeaseView, sentAt };
+    if (answer.status === 202) return await untilGranted(http, answer.body as Queued, signal);
+    return { view: answer.body as LeaseView, sentAt, older: answer.headers.has('idempotent-replayed') };
   } catch (error) {
     if (signal?.aborted !== true) throw error;
     await takeBack(http, call, body.id).catch(() => {}); // what is left of it ends by its wait or its TTL
@@ -50,11 +51,11 @@ async function untilGranted(http: Http, { requestId, leaseId }: Queued, signal?:
     await pause(POLL_MS, signal);
     const sentAt = performance.now();
     const lease = await found(http.call<LeaseView>({ path: `/v1/leases/${leaseId}`, signal }));
-    if (lease !== undefined) return { view: lease.body, sentAt };
+    if (lease !== undefined) return { view: lease.body, sentAt, older: true };
     const waiting = await found(http.call({ path: `/v1/requests/${requestId}`, signal }));
     if (waiting !== undefined) continue;
     const late = await found(http.call<LeaseView>({ path: `/v1/leases/${leaseId}`, signal }));
-    if (late !== undefined) return { view: late.body, sentAt };
+    if (late !== undefined) return { view: late.body, sentAt, older: true };
     throw new PoolError('WAIT_EXPIRED', `request ${requestId} waits no more and was not granted`);
   }
 }

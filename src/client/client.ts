@@ -15,7 +15,7 @@ import type {
 import type { Refusal } from '../model/refusals.ts';
 import type { AllocationRequest } from '../model/request.ts';
 import type { LeaseView, PoolView, RequestView, TierView } from '../model/views.ts';
-import { allocateOver } from './allocate.ts';
+import { allocateOver, type Granted } from './allocate.ts';
 import { Http, type HttpOptions } from './http.ts';
 import { type ClientLease, Keeper } from './lease.ts';
 import { httpReader } from './reader.ts';
@@ -51,7 +51,7 @@ export class ResourcePoolClient implements AsyncDisposable {
 
   /** A lease that renews by itself until it is released. Throws the refusal. */
   async allocate(request: AllocationRequest): Promise<ClientLease> {
-    const { view, sentAt } = await allocateOver(this.#http, request);
+    const { view, sentAt } = await this.#young(await allocateOver(this.#http, request));
     const keeper = new Keeper(view, sentAt, {
       renew: (lease, ttlMs) => this.renew(lease, { ttlMs }),
       release: (lease) => this.release(lease),
@@ -184,6 +184,13 @@ export class ResourcePoolClient implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** A lease that may be about to run out is renewed first: its keeper must know when its TTL began. */
+  async #young({ view, sentAt, older }: Granted): Promise<{ readonly view: LeaseView; readonly sentAt: number }> {
+    if (!older) return { view, sentAt };
+    const renewingAt = performance.now();
+    return { view: await this.renew(view), sentAt: renewingAt };
   }
 
   #until(signal: AbortSignal | undefined): AbortSignal {

@@ -47,11 +47,13 @@ export class Keeper {
   #ttlMs: number;
   /** Monotonic ms at which the lease ends at the earliest, unless it is renewed. */
   #endsAtMs = 0;
+  /** One instant on two clocks: the end that the last grant or renewal gave, in Unix ms of the server and monotonic ms here. */
+  #anchor = { server: 0, hereMs: 0 };
   #renewal: ReturnType<typeof setTimeout> | undefined;
   #expiry: ReturnType<typeof setTimeout> | undefined;
   #stopped = false;
 
-  /** `sentAt`: monotonic ms at which the request left. */
+  /** `sentAt`: monotonic ms at which the request left that granted or renewed it as `view` has it. */
   constructor(view: LeaseView, sentAt: number, calls: LeaseCalls) {
     this.#view = view;
     this.#ttlMs = view.ttlMs;
@@ -79,12 +81,13 @@ export class Keeper {
     this.#calls.ended(this);
   }
 
-  /** It is to be revoked at `endsAt` of the server's clock, `graceMs` after it was told: it is renewed no more. */
-  noticed(reason: string, endsAt: number, graceMs: number): void {
+  /** It is to end at `endsAt` of the server's clock: it is renewed no more. */
+  noticed(reason: string, endsAt: number): void {
     Object.assign(this.lease, { noticeEndsAt: endsAt });
     this.#view = { ...this.#view, noticeEndsAt: endsAt };
     clearTimeout(this.#renewal);
-    this.#expireAt(Math.min(this.#endsAtMs, performance.now() + graceMs));
+    const { server, hereMs } = this.#anchor;
+    this.#expireAt(Math.min(hereMs, hereMs - server + endsAt));
     this.#end('the lease is to end', { reason, noticeEndsAt: endsAt });
   }
 
@@ -99,10 +102,10 @@ export class Keeper {
     this.#view = view;
     Object.assign(this.lease, view);
     if (this.#stopped) return;
-    const { noticeEndsAt, ttlMs } = view;
-    this.#expireAt(sentAt + ttlMs);
-    if (noticeEndsAt === null) this.#schedule(sentAt + Math.min(DAY_MS, view.renewAfterMs) - performance.now());
-    else this.noticed('revoked', noticeEndsAt, noticeEndsAt - Date.now());
+    if (view.noticeEndsAt !== null) return void this.noticed('revoked', view.noticeEndsAt);
+    this.#anchor = { server: view.expiresAt, hereMs: sentAt + view.ttlMs };
+    this.#expireAt(this.#anchor.hereMs);
+    this.#schedule(sentAt + Math.min(DAY_MS, view.renewAfterMs) - performance.now());
   }
 
   #expireAt(endsAtMs: number): void {

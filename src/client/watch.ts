@@ -1,4 +1,3 @@
-import type { RecordedEvent } from '../model/events.ts';
 import type { Http } from './http.ts';
 import type { Keeper } from './lease.ts';
 import { follow } from './stream.ts';
@@ -23,7 +22,7 @@ interface Ending {
 export class LeaseWatch {
   readonly #http: Http;
   readonly #keepers = new Map<string, Keeper>();
-  readonly #told = new Map<string, { readonly ending: Ending; readonly at: number }>();
+  readonly #told = new Map<string, Ending>();
   #stop: AbortController | undefined;
 
   constructor(http: Http) {
@@ -38,7 +37,7 @@ export class LeaseWatch {
     const { id, revision } = keeper.lease;
     this.#keepers.set(id, keeper);
     const told = this.#told.get(id);
-    if (told !== undefined) tell(keeper, told.ending, told.at);
+    if (told !== undefined) tell(keeper, told);
     if (this.#stop === undefined) this.#start(revision + 1);
   }
 
@@ -60,26 +59,25 @@ export class LeaseWatch {
   async #follow(from: number, signal: AbortSignal): Promise<void> {
     try {
       for await (const item of follow(this.#http, '/v1/events', { from, types: TYPES }, signal))
-        if ('event' in item) this.#take(item.event);
+        if ('event' in item) this.#take(item.event.data as Ending);
     } catch {
       // no stream is to be had: renewals tell, later
     }
   }
 
-  #take({ data, at }: RecordedEvent): void {
-    const ending = data as Ending;
+  #take(ending: Ending): void {
     const keeper = this.#keepers.get(ending.leaseId);
-    if (keeper !== undefined) tell(keeper, ending, at);
-    else this.#remember(ending, at);
+    if (keeper !== undefined) tell(keeper, ending);
+    else this.#remember(ending);
   }
 
-  #remember(ending: Ending, at: number): void {
-    this.#told.set(ending.leaseId, { ending, at });
+  #remember(ending: Ending): void {
+    this.#told.set(ending.leaseId, ending);
     if (this.#told.size > REMEMBERED) this.#told.delete(this.#told.keys().next().value!);
   }
 }
 
-function tell(keeper: Keeper, { reason, endsAt }: Ending, at: number): void {
+function tell(keeper: Keeper, { reason, endsAt }: Ending): void {
   if (endsAt === undefined) keeper.lost(reason);
-  else keeper.noticed(reason, endsAt, endsAt - at);
+  else keeper.noticed(reason, endsAt);
 }

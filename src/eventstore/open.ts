@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import type { Clock } from '../model/clock.ts';
 import { PoolError } from '../model/errors.ts';
 import type { EventStore } from '../model/event-store.ts';
@@ -47,6 +48,7 @@ export async function openEventStore(url: string, options: OpenStoreOptions = {}
 async function openSqlite(path: string, options: OpenStoreOptions): Promise<EventStore> {
   const logger = options.logger ?? SILENT;
   if (options.readOnly) {
+    if (!existsSync(path)) throw new PoolError('NOT_FOUND', `store: there is no file ${path}`, { details: { path } });
     const { SqliteReader } = await import('./sqlite-reader.ts');
     return new SqliteReader(path, logger, options.whole ?? false);
   }

@@ -36,10 +36,8 @@ export class LogReader extends StoredPoolReader {
   /** Reads every event with the store's own checks, and folds the pool's. Throws with the place of the damage. */
   async check(onProgress: (progress: ReplayProgress) => void = () => {}): Promise<Checked> {
     const stream = poolStream(this.#poolId);
-    const last = await lastRevision(this.#store, stream);
-    if (last < 0) throw new PoolError('NOT_FOUND', `there is no pool ${this.#poolId} in ${this.#store.traits.url}`);
     await checkStore(this.#store);
-    const { events } = await this.replay({ to: last, onProgress });
+    const { events } = await this.replay({ to: await lastRevision(this.#store, stream), onProgress });
     return { events, refusals: (await lastRevision(this.#store, auditStream(this.#poolId))) + 1 };
   }
 
@@ -48,9 +46,12 @@ export class LogReader extends StoredPoolReader {
   }
 }
 
-/** Opens a log read-only. `whole`: checks every page of a file first. */
+/** Opens a log read-only. `whole`: every page of a file is checked first. Throws NOT_FOUND if the store or the pool in it is not there. */
 export async function openLogReader(url: string, poolId: string, whole = false): Promise<LogReader> {
-  return new LogReader(await openEventStore(url, { readOnly: true, whole }), poolId);
+  const store = await openEventStore(url, { readOnly: true, whole });
+  if ((await lastRevision(store, poolStream(poolId))) >= 0) return new LogReader(store, poolId);
+  await store.close();
+  throw new PoolError('NOT_FOUND', `there is no pool ${poolId} in ${store.traits.url}`, { details: { poolId } });
 }
 
 /** Readings that are brought up to the end of the log each time they are asked for. */

@@ -35,6 +35,22 @@ export function poolctl(...args: string[]): Promise<Finished> {
   );
 }
 
+export interface Running {
+  readonly out: () => string;
+  readonly err: () => string;
+  readonly kill: (signal: NodeJS.Signals) => void;
+  readonly ended: Promise<Finished>;
+}
+
+/** Starts poolctl, to be looked at while it runs. */
+export function running(...args: string[]): Running {
+  const child = start(args);
+  const ended = new Promise<Finished>((resolve) =>
+    child.on('close', (code) => resolve({ code, stdout: child.out(), stderr: child.err() })),
+  );
+  return { out: child.out, err: child.err, kill: (signal) => child.kill(signal), ended };
+}
+
 export interface Serving {
   readonly url: string;
   readonly dataDir: string;

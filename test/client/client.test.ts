@@ -209,6 +209,19 @@ describe('a lease that the client holds', () => {
     await expect.poll(() => lease.signal.aborted, { timeout: 10_000 }).toBe(true);
   });
 
+  test('that its key finds again is renewed first, since nobody knows how much of its TTL has passed', async () => {
+    const { url, manager } = await servePool();
+    const keyed = { ...asked, id: 'mine', idempotencyKey: 'k', ttlMs: 2_000 };
+    await manager.allocate(keyed);
+    await sleep(1_500);
+    await using client = createClient({ url });
+    const lease = await client.allocate(keyed);
+    expect(lease.remainingMs()).toBeGreaterThan(1_000);
+    await sleep(1_000);
+    expect(lease.signal.aborted).toBe(false);
+    expect(await manager.getLease(lease.id)).toMatchObject({ state: 'active', token: 1 });
+  });
+
   test('use releases it whatever happens', async () => {
     const { url, manager } = await servePool();
     const client = createClient({ url });

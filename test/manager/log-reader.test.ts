@@ -106,11 +106,10 @@ describe('a log that is read beside its writer', () => {
     await after.close();
   });
 
-  test('has nothing to check for a pool that is not in it', async () => {
+  test('is not there for a pool that is not in it, nor without a file', async () => {
     const url = `sqlite:${join(dir, 'none.db')}`;
     await open(url).dispose();
-    const reader = await openLogReader(url, 'another');
-    await expect(reader.check()).rejects.toMatchObject({ code: 'NOT_FOUND' });
-    await reader.close();
+    await expect(openLogReader(url, 'another')).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    await expect(openLogReader(`${url}.none`, 'default')).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
 });

@@ -1,4 +1,6 @@
 import type { Command } from 'commander';
+import type { PoolReader } from '../../manager/service.ts';
+import type { RecordedPoolEvent } from '../../model/events.ts';
 import type { LeaseView, PoolView, RequestView, TierView } from '../../model/views.ts';
 import { type Column, print, printRows, printValue, showAmounts, showInstant, showSpan } from '../output.ts';
 import { type Globals, withReader } from '../session.ts';
@@ -101,6 +103,17 @@ export function addGet(program: Command): void {
     );
 }
 
+async function allEvents(reader: PoolReader, leaseId: string): Promise<readonly RecordedPoolEvent[]> {
+  const events: RecordedPoolEvent[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await reader.pageEvents({ leaseId }, { limit: 1000, ...(cursor !== undefined && { cursor }) });
+    events.push(...page.items);
+    cursor = page.next ?? undefined;
+  } while (cursor !== undefined);
+  return events;
+}
+
 export function addDescribe(program: Command): void {
   program
     .command('describe')
@@ -111,7 +124,7 @@ export function addDescribe(program: Command): void {
       withReader(command, async (reader, globals) => {
         if (kind !== 'lease') command.error(`error: ${kind} cannot be described; allowed: lease`, { exitCode: 2 });
         const lease = await reader.getLease(id);
-        const events = (await reader.pageEvents({ leaseId: id }, { limit: 1000 })).items;
+        const events = await allEvents(reader, id);
         if (globals.output !== 'table' && globals.output !== 'wide')
           return printValue({ lease, events }, globals.output);
         for (const [name, value] of Object.entries(lease))

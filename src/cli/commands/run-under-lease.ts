@@ -2,10 +2,10 @@ import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import type { ResourcePoolClient } from '../../client/index.ts';
 import type { AllocationRequest } from '../../model/request.ts';
-import { EXIT } from '../exit.ts';
+import { EXIT, messageOf } from '../exit.ts';
 import { talk } from '../output.ts';
 
-/** How long before its end a lease that could not be kept takes its command down. */
+/** A command that does not heed SIGTERM is killed so long before its lease ends, or after half of what is left if that is less. */
 const KILL_MARGIN_MS = 500;
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
@@ -28,9 +28,10 @@ export async function runUnderLease(
   let killer: NodeJS.Timeout | undefined;
   const onLost = () => {
     lost = true;
-    talk(`poolctl: lease ${lease.id} ends: stopping ${words[0]}`);
+    talk(`poolctl: lease ${lease.id} ends (${messageOf(lease.signal.reason)}): stopping ${words[0]}`);
     child.kill('SIGTERM');
-    killer = setTimeout(() => child.kill('SIGKILL'), Math.max(0, lease.expiresAt - Date.now() - KILL_MARGIN_MS));
+    const leftMs = lease.remainingMs();
+    killer = setTimeout(() => child.kill('SIGKILL'), Math.max(leftMs / 2, leftMs - KILL_MARGIN_MS));
   };
   lease.signal.addEventListener('abort', onLost, { once: true });
   const forward = (signal: NodeJS.Signals) => child.kill(signal);
@@ -39,11 +40,7 @@ export async function runUnderLease(
   clearTimeout(killer);
   lease.signal.removeEventListener('abort', onLost);
   for (const signal of FORWARDED) process.off(signal, forward);
-  await lease
-    .release()
-    .catch((error: unknown) =>
-      talk(`poolctl: release of ${lease.id}: ${error instanceof Error ? error.message : error}`),
-    );
+  await lease.release().catch((error: unknown) => talk(`poolctl: release of ${lease.id}: ${messageOf(error)}`));
   return lost ? EXIT.leaseLost : code;
 }
 

@@ -1,6 +1,8 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import type { PoolView } from '../../model/views.ts';
+import { CliError, EXIT } from '../exit.ts';
 import { pairFlag, wholeFlag } from '../flags.ts';
 import { showAmounts, talk } from '../output.ts';
 
@@ -19,39 +21,60 @@ interface Flags {
 
 /** A second signal within this time is the one that npm hands on twice; later it means: now. */
 const SECOND_SIGNAL_MS = 1_000;
-const fromEnvironment = (name: string, fallback: string): string => process.env[name] ?? fallback;
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
 
 export function addServe(program: Command): void {
+  const option = (flags: string, description: string, variable: string): Option =>
+    new Option(flags, description).env(variable);
   program
     .command('serve')
     .description("serve this machine's capacity as a pool over HTTP")
-    .option('--port <n>', 'RPM_PORT; 0 takes a free one', wholeFlag, wholeFlag(fromEnvironment('RPM_PORT', '7070')))
-    .option('--host <address>', 'RPM_HOST; loopback only', fromEnvironment('RPM_HOST', '127.0.0.1'))
-    .option('--data <dir>', 'RPM_DATA; where the embedded store lies', fromEnvironment('RPM_DATA', 'data'))
-    .option('--config <file>', 'RPM_CONFIG; YAML or JSON', process.env['RPM_CONFIG'])
+    .addOption(option('--port <n>', '0 takes a free one', 'RPM_PORT').argParser(wholeFlag).default(7070))
+    .addOption(option('--host <address>', 'loopback only', 'RPM_HOST').default('127.0.0.1'))
+    .addOption(option('--data <dir>', 'where the embedded store lies', 'RPM_DATA').default('data'))
+    .addOption(option('--config <file>', 'YAML or JSON', 'RPM_CONFIG'))
     .option('--set <path=value>', 'a configuration field; may be repeated', pairFlag)
     .option('--standby', 'wait until the writer of the store is gone, then take over')
     .option('--writer-id <id>', 'the name of this manager among several on one store')
-    .option(
-      '--log-level <level>',
-      'RPM_LOG_LEVEL; fatal, error, warn, info, debug, trace',
-      fromEnvironment('RPM_LOG_LEVEL', 'warn'),
+    .addOption(
+      option('--log-level <level>', 'what is logged, on stderr', 'RPM_LOG_LEVEL').choices(LOG_LEVELS).default('warn'),
     )
     .action((_: unknown, command: Command) => serve(command.optsWithGlobals<Flags>()));
 }
 
 async function serve(flags: Flags): Promise<void> {
-  const [{ loadConfig }, { ResourcePoolManager }, { startServer }, { createResourceDetector }, { default: pino }] =
-    await Promise.all([
-      import('../serve-config.ts'),
-      import('../../manager/pool-manager.ts'),
-      import('../../api/server.ts'),
-      import('../../index.ts'),
-      import('pino'),
-    ]);
-  const config = await loadConfig(flags.config, process.env, flags.set ?? {});
-  const logger = pino({ level: flags.logLevel }, pino.destination({ dest: 2, sync: true }));
   const url = flags.store ?? process.env['RPM_STORE'] ?? embedded(flags.data);
+  const { manager, server } = await start(flags, url);
+  stopOnSignals(async () => {
+    const closed = server.close(); // new requests are answered 503 from here on
+    await manager.dispose(); // ends what waits, so that the requests in flight get their answers
+    await closed;
+  });
+  await manager.ready().catch(async (error: unknown) => {
+    await server.close(); // it answered livez and readyz while the store was opened
+    throw error;
+  });
+  announce(await manager.getPool(), server.url, url);
+}
+
+/** The manager on the store, and the server in front of it. */
+async function start(flags: Flags, url: string) {
+  const [
+    { loadConfig, unknownVariables },
+    { ResourcePoolManager },
+    { startServer },
+    { createResourceDetector },
+    { default: pino },
+  ] = await Promise.all([
+    import('../serve-config.ts'),
+    import('../../manager/pool-manager.ts'),
+    import('../../api/server.ts'),
+    import('../../index.ts'),
+    import('pino'),
+  ]);
+  const config = await loadConfig(flags.config, process.env, flags.set ?? {});
+  for (const name of unknownVariables(process.env)) talk(`poolctl: ${name} is no variable of this program: not used`);
+  const logger = pino({ level: flags.logLevel }, pino.destination({ dest: 2, sync: true }));
   const capacity = config.detection.capacity;
   const detector = createResourceDetector({ dataDir: flags.data, ...(capacity === null ? {} : { capacity }) });
   const manager = new ResourcePoolManager(detector, config, {
@@ -62,23 +85,29 @@ async function serve(flags: Flags): Promise<void> {
     ...(flags.writerId === undefined ? {} : { writerId: flags.writerId }),
   });
   if (flags.standby) talk(`standing by for ${url}`);
-  const server = await startServer(manager, { host: flags.host, port: flags.port, logger });
-  stopOnSignals(async () => {
-    const closed = server.close(); // new requests are answered 503 from here on
-    await manager.dispose(); // ends what waits, so that the requests in flight get their answers
-    await closed;
-  });
-  await manager.ready().catch(async (error: unknown) => {
-    await server.close(); // it answered livez and readyz while the store was opened
-    throw error;
-  });
-  const pool = await manager.getPool();
-  talk(`resource pool manager: pool ${pool.poolId} at revision ${pool.revision}, store ${url}`);
+  try {
+    return { manager, server: await startServer(manager, { host: flags.host, port: flags.port, logger }) };
+  } catch (error) {
+    await manager.dispose();
+    throw inUse(error, flags);
+  }
+}
+
+function announce(pool: PoolView, address: string, store: string): void {
+  talk(`resource pool manager: pool ${pool.poolId} at revision ${pool.revision}, store ${store}`);
   talk(`  capacity    ${showAmounts(pool.capacity)}`);
   for (const tier of pool.tiers) talk(`  tier        ${tier.name.padEnd(12)} ${showAmounts(tier.nominal)}`);
-  process.stdout.write(`listening on ${server.url}\n`);
+  process.stdout.write(`listening on ${address}\n`);
   talk(
-    `try: curl -s ${server.url}/v1/leases -H 'content-type: application/json' -d '{"id":"task-1","requirements":{"memory":1000,"cpu":10}}'`,
+    `try: curl -s ${address}/v1/leases -H 'content-type: application/json' -d '{"id":"task-1","requirements":{"memory":1000,"cpu":10}}'`,
+  );
+}
+
+function inUse(error: unknown, { host, port }: Flags): unknown {
+  if ((error as { code?: string }).code !== 'EADDRINUSE') return error;
+  return new CliError(
+    EXIT.error,
+    `port ${port} of ${host} is in use: another server runs there (--port 0 takes a free one)`,
   );
 }
 
