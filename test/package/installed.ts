@@ -7,6 +7,9 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 export const ROOT = new URL('../..', import.meta.url).pathname;
 
+/** A flag of `serve`: the load of this machine decides nothing. */
+export const CALM = 'overload.pressureRatio=1';
+
 interface Lock {
   readonly packages: Record<
     string,

@@ -4,7 +4,7 @@ import { cp, mkdir, symlink } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type Installed, ROOT } from './installed.ts';
+import { CALM, type Installed, ROOT } from './installed.ts';
 
 interface Started {
   readonly npm: ChildProcess;
@@ -31,7 +31,9 @@ async function cloneOf({ dir }: Installed): Promise<string> {
 
 async function npmStart(cwd: string, data: string, ...flags: string[]): Promise<Started> {
   const capacity = 'detection.capacity={"memory":100,"cpu":400}';
-  const npm = spawn('npm', ['start', '--', '--port', '0', '--data', data, '--set', capacity, ...flags], { cwd });
+  const npm = spawn('npm', ['start', '--', '--port', '0', '--data', data, '--set', capacity, '--set', CALM, ...flags], {
+    cwd,
+  });
   let said = '';
   for (const stream of [npm.stdout, npm.stderr])
     stream.on('data', (chunk) => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { LeaseView } from '../../src/model/views.ts';
-import { type Installed, installPackage, ROOT, typeErrors } from './installed.ts';
+import { CALM, type Installed, installPackage, ROOT, typeErrors } from './installed.ts';
 import { describeNpmStart } from './npm-start.ts';
 import { type Command, commandsOf, type Snippet, snippetsOf } from './snippets.ts';
 
@@ -47,7 +47,7 @@ wrong.nothing();
 
 /** The installed package's own `poolctl serve`, with a capacity that the README's numbers fit into. */
 async function serve({ dir, env }: Installed): Promise<{ server: ChildProcess; url: string }> {
-  const flags = ['--port', '0', '--set', 'detection.capacity={"memory":"8Gi","cpu":400}'];
+  const flags = ['--port', '0', '--set', 'detection.capacity={"memory":"8Gi","cpu":400}', '--set', CALM];
   const child = spawn('node_modules/.bin/poolctl', ['serve', ...flags], { cwd: dir, env });
   let said = '';
   const listening = new Promise<string>((resolve, reject) => {
