@@ -99,3 +99,6 @@ export function showSpan(ms: number): string {
   if (seconds < 3600) return `${Math.floor(seconds / 60)}m${String(seconds % 60).padStart(2, '0')}s`;
   return `${Math.floor(seconds / 3600)}h${String(Math.floor((seconds % 3600) / 60)).padStart(2, '0')}m`;
 }
+
+/** A store's URL without the credentials in it. */
+export const showUrl = (url: string): string => url.replace(/\/\/[^@/]*@/, '//***@');

@@ -4,7 +4,7 @@ import type { LogReader } from '../manager/log-reader.ts';
 import type { PoolReader } from '../manager/service.ts';
 import { isPoolError } from '../model/errors.ts';
 import { CliError, EXIT } from './exit.ts';
-import type { Format } from './output.ts';
+import { type Format, showUrl } from './output.ts';
 
 /** The flags that every command takes. */
 export interface Globals {
@@ -25,7 +25,10 @@ export async function withClient(
 ): Promise<void> {
   const globals = command.optsWithGlobals<Globals>();
   if (globals.store !== undefined)
-    throw new CliError(EXIT.usage, `--store ${globals.store}: ${command.name()} needs a server; a log is only read`);
+    throw new CliError(
+      EXIT.usage,
+      `--store ${showUrl(globals.store)}: ${command.name()} needs a server; a log is only read`,
+    );
   const { createClient } = await import('../client/index.ts');
   const client = createClient({ url: serverOf(globals), actor: 'poolctl' });
   try {

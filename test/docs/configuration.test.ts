@@ -95,6 +95,6 @@ test('the default that the page prints is a file that gives the default', async 
   const yaml = /```yaml\n([\s\S]*?)```/.exec(await readFile(DOCUMENT, 'utf8'))![1]!;
   const folder = await mkdtemp(join(tmpdir(), 'rpm-docs-'));
   await writeFile(join(folder, 'pool.yaml'), yaml);
-  expect(loadConfig(join(folder, 'pool.yaml'), {}, {})).toEqual(DEFAULT_POOL_CONFIG);
+  expect(await loadConfig(join(folder, 'pool.yaml'), {}, {})).toEqual(DEFAULT_POOL_CONFIG);
   await rm(folder, { recursive: true });
 });

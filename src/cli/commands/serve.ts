@@ -4,7 +4,7 @@ import { type Command, Option } from 'commander';
 import type { PoolView } from '../../model/views.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { pairFlag, wholeFlag } from '../flags.ts';
-import { showAmounts, talk } from '../output.ts';
+import { showAmounts, showUrl, talk } from '../output.ts';
 
 interface Flags {
   readonly port: number;
@@ -84,7 +84,7 @@ async function start(flags: Flags, url: string) {
     standby: flags.standby ?? false,
     ...(flags.writerId === undefined ? {} : { writerId: flags.writerId }),
   });
-  if (flags.standby) talk(`standing by for ${url}`);
+  if (flags.standby) talk(`standing by for ${showUrl(url)}`);
   try {
     return { manager, server: await startServer(manager, { host: flags.host, port: flags.port, logger }) };
   } catch (error) {
@@ -94,7 +94,7 @@ async function start(flags: Flags, url: string) {
 }
 
 function announce(pool: PoolView, address: string, store: string): void {
-  talk(`resource pool manager: pool ${pool.poolId} at revision ${pool.revision}, store ${store}`);
+  talk(`resource pool manager: pool ${pool.poolId} at revision ${pool.revision}, store ${showUrl(store)}`);
   talk(`  capacity    ${showAmounts(pool.capacity)}`);
   for (const tier of pool.tiers) talk(`  tier        ${tier.name.padEnd(12)} ${showAmounts(tier.nominal)}`);
   process.stdout.write(`listening on ${address}\n`);
