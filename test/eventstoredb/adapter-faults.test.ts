@@ -75,9 +75,10 @@ describe('an append', () => {
       await store.append(freshStream(), events(1), -2),
       await store.append(freshStream(), [event({ n: 1n })], NO_STREAM),
       await store.append(freshStream(), [event(cycle)], NO_STREAM),
+      await store.append('pool-a', recorded([event({ n: 1n })], 'pool-a'), NO_STREAM), // not looked through again
     ];
     await rig.server.kill('SIGCONT');
-    expect(refused.map(({ outcome }) => outcome)).toEqual(['failed', 'failed', 'failed']);
+    expect(refused.map(({ outcome }) => outcome)).toEqual(['failed', 'failed', 'failed', 'failed']);
     expect(await Promise.all(good)).toEqual(streams.map(() => ({ outcome: 'appended', revision: 0 })));
   });
 

@@ -70,5 +70,9 @@ export function readError(shown: string, error: unknown): Error {
     const { streamName = '' } = cause as { streamName?: string };
     return new DamagedLogError(streamName, 'the stream has been tombstoned');
   }
-  return new PoolError('LOG_UNAVAILABLE', `${shown} cannot be read: ${cause.message}`, { cause });
+  return new PoolError(
+    'LOG_UNAVAILABLE',
+    `${shown} cannot be read: ${cause.message.replace(/ Resolution note:.*/s, '')}`,
+    { cause },
+  );
 }

@@ -77,9 +77,8 @@ export class EventStoreDbStore implements EventStore {
     if (this.#readOnly) return { outcome: 'failed', retryable: false, cause: readOnlyError(this.traits.url) };
     const refusal = refuseBatch(stream, events, expectedRevision, this.traits);
     if (refusal !== undefined) return refusal;
-    const encoded = events.map(encodeEvent);
-    const tooLarge = refuseSize(encoded);
-    if (tooLarge !== undefined) return tooLarge;
+    const encoded = encodeAll(events);
+    if ('outcome' in encoded) return encoded;
     const answer = await this.#appender.append(stream, encoded, expectedRevision);
     if (answer.kind === 'success') this.#retention.appendedTo(stream);
     return this.#resultOf(answer, stream, events, expectedRevision);
@@ -153,6 +152,16 @@ export class EventStoreDbStore implements EventStore {
 }
 
 const readOnlyError = (url: string): PoolError => new PoolError('LOG_UNAVAILABLE', `${url} is opened to be read`);
+
+/** What is too large, or has no JSON after all, is refused before anything is sent. */
+function encodeAll(events: readonly NewEvent[]): readonly Encoded[] | Extract<AppendResult, { outcome: 'failed' }> {
+  try {
+    const encoded = events.map(encodeEvent);
+    return refuseSize(encoded) ?? encoded;
+  } catch (cause) {
+    return { outcome: 'failed', retryable: false, cause };
+  }
+}
 
 function refuseSize(encoded: readonly Encoded[]) {
   let [data, message] = [0, 0];
