@@ -6,25 +6,39 @@ import type { Draft } from './record.ts';
  * with its length before it (4). Positions and revisions are not written: they follow from the order.
  */
 const FIXED_BYTES = 26;
+const LENGTH_BYTES = 4;
 const KINDS: readonly Draft['kind'][] = ['event', 'tombstone', 'none'];
 
 /** The drafts of one append, one after the other. */
-export const encodeDrafts = (drafts: readonly Draft[]): Buffer => Buffer.concat(drafts.flatMap(encodeDraft));
-
-function encodeDraft(draft: Draft): Uint8Array[] {
-  const fixed = Buffer.allocUnsafe(FIXED_BYTES);
-  fixed[0] = KINDS.indexOf(draft.kind);
-  fixed[1] = draft.isJson ? 1 : 0;
-  fixed.write(draft.id.replaceAll('-', ''), 2, 'hex');
-  fixed.writeDoubleBE(draft.createdMs, 18);
-  const texts = [Buffer.from(draft.stream), Buffer.from(draft.type), draft.data, draft.metadata];
-  return [fixed, ...texts.flatMap((text) => [lengthOf(text), text])];
+export function encodeDrafts(drafts: readonly Draft[]): Buffer {
+  const bytes = Buffer.allocUnsafe(drafts.reduce((sum, draft) => sum + sizeOf(draft), 0));
+  let offset = 0;
+  for (const draft of drafts) offset = writeDraft(bytes, offset, draft);
+  return bytes;
 }
 
-function lengthOf(bytes: Uint8Array): Buffer {
-  const length = Buffer.allocUnsafe(4);
-  length.writeUInt32BE(bytes.length);
-  return length;
+const sizeOf = ({ stream, type, data, metadata }: Draft): number =>
+  FIXED_BYTES + 4 * LENGTH_BYTES + Buffer.byteLength(stream) + Buffer.byteLength(type) + data.length + metadata.length;
+
+/** Where the next draft begins. */
+function writeDraft(bytes: Buffer, offset: number, draft: Draft): number {
+  bytes[offset] = KINDS.indexOf(draft.kind);
+  bytes[offset + 1] = draft.isJson ? 1 : 0;
+  bytes.write(draft.id.replaceAll('-', ''), offset + 2, 'hex');
+  bytes.writeDoubleBE(draft.createdMs, offset + 18);
+  const afterStream = writeText(bytes, offset + FIXED_BYTES, draft.stream);
+  const afterType = writeText(bytes, afterStream, draft.type);
+  return writeBytes(bytes, writeBytes(bytes, afterType, draft.data), draft.metadata);
+}
+
+function writeText(bytes: Buffer, offset: number, text: string): number {
+  const length = bytes.write(text, offset + LENGTH_BYTES);
+  return bytes.writeUInt32BE(length, offset) + length;
+}
+
+function writeBytes(bytes: Buffer, offset: number, source: Uint8Array): number {
+  bytes.set(source, bytes.writeUInt32BE(source.length, offset));
+  return offset + LENGTH_BYTES + source.length;
 }
 
 /** The drafts in `bytes`; data and metadata stay views of it. */
@@ -52,7 +66,7 @@ export function decodeDrafts(bytes: Buffer): Draft[] {
 }
 
 function take(bytes: Buffer, offset: number): [Buffer, number] {
-  const start = offset + 4;
+  const start = offset + LENGTH_BYTES;
   const end = start + bytes.readUInt32BE(offset);
   return [bytes.subarray(start, end), end];
 }

@@ -17,6 +17,7 @@ export const METASTREAM_METADATA: StreamMetadata = { maxCount: 1 };
 export const SOFT_DELETED_JSON = '{"$tb":9223372036854775807}';
 
 const LONG_MAX = 2n ** 63n - 1n;
+const LONG_MIN = -(2n ** 63n);
 /** The longest time span that the server can hold. */
 const LONGEST_SECONDS = 922_337_203_685n;
 
@@ -41,10 +42,15 @@ export function parseStreamMetadata(data: Uint8Array): StreamMetadata {
   };
 }
 
-/** The same JSON with `$tb` set, other keys kept; undefined for what is no JSON object. */
+/**
+ * The same JSON with `$tb` set, other keys kept; undefined for what is no JSON object. Of a tombstone's revision the
+ * real server takes the next one too, and is at the other end of its 64 bits.
+ */
 export function withTruncateBefore(data: Uint8Array, revision: number): string | undefined {
   const json = objectIn(Buffer.from(data).toString('utf8'), ({ isWhole }) => isWhole);
-  return json && stringifyLenient(new Map(json).set('$tb', BigInt(revision)));
+  return (
+    json && stringifyLenient(new Map(json).set('$tb', revision === TOMBSTONE_REVISION ? LONG_MIN : BigInt(revision)))
+  );
 }
 
 function objectIn(text: string, isAllowed: (parsed: ParsedJson) => boolean): JsonObject | undefined {

@@ -1,5 +1,7 @@
 import { HandlerException } from '../grpc/status.ts';
 
+/** The form that clients send. */
+const PLAIN = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const HEX = /^[0-9a-f]{32}$/i;
 /** The text forms that .NET's Guid.Parse understands: N, D, B and P. */
 const FORMS = [
@@ -12,6 +14,7 @@ export const EMPTY_UUID = '00000000-0000-0000-0000-000000000000';
 
 /** The uuid in small letters with dashes. Throws for text that is none. */
 export function parseUuid(text: string): string {
+  if (PLAIN.test(text)) return text;
   const trimmed = text.trim();
   const parts = HEX.test(trimmed) ? ['', ...dashed(trimmed).split('-')] : matchOf(trimmed);
   if (parts === undefined) throw new HandlerException('Unrecognized Guid format.');

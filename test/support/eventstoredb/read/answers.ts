@@ -21,10 +21,12 @@ export type ReadAnswer =
 /** The pages of EventStoreDB's own reads, in events: they decide when first_stream_position is sent. */
 export const PAGE_COUNT = 32;
 
-export const eventAnswer = (log: EventLog, record: LogRecord, resolveLinks: boolean): ReadAnswer => ({
-  kind: 'event',
-  resolved: resolveLinks && record.type === '$>' ? resolveLink(log, record) : { event: record },
-});
+/** `isLive`: as it is committed. What looks like a link but is none then counts as one that leads nowhere. */
+export function eventAnswer(log: EventLog, record: LogRecord, resolveLinks: boolean, isLive = false): ReadAnswer {
+  if (!resolveLinks || record.type !== '$>') return { kind: 'event', resolved: { event: record } };
+  const resolved = resolveLink(log, record);
+  return { kind: 'event', resolved: isLive && resolved.link === undefined ? { link: record } : resolved };
+}
 
 /** What .NET takes for a whole number: white space around it, and a sign. */
 const INTEGER = /^[\t-\r ]*([+-]?\d+)[\t-\r ]*\0*$/;

@@ -60,10 +60,10 @@ class Progress {
     this.checkpoint = checkpoint;
   }
 
-  *sendEvents(records: AllPage['records']): Generator<ReadAnswer> {
+  *sendEvents(records: AllPage['records'], isLive = false): Generator<ReadAnswer> {
     for (const record of records) {
       if (!isBefore(this.checkpoint, at(record.position))) continue;
-      yield eventAnswer(this.#log, record, this.#resolveLinks);
+      yield eventAnswer(this.#log, record, this.#resolveLinks, isLive);
       this.checkpoint = at(record.position);
     }
   }
@@ -117,7 +117,7 @@ async function* live(
   for await (const records of committed(log, startIndex, signal)) {
     for (const record of records) {
       if (record.kind === 'none') continue;
-      if (passes(record)) yield* progress.sendEvents([record]);
+      if (passes(record)) yield* progress.sendEvents([record], true);
       if (filter === undefined || ++sinceCheckpoint < filter.checkpointInterval) continue;
       sinceCheckpoint = 0;
       if (isBefore(at(record.position), progress.checkpoint)) continue;

@@ -38,7 +38,7 @@ export async function* subscribeToStream(
   for await (const records of committed(log, startIndex, signal)) {
     for (const record of records) {
       if (record.stream !== name || record.kind === 'none' || record.revision <= checkpoint) continue;
-      yield eventAnswer(log, record, resolveLinks);
+      yield eventAnswer(log, record, resolveLinks, true);
       if (record.kind === 'tombstone') throw streamDeleted(name);
       checkpoint = record.revision;
     }
