@@ -78,7 +78,7 @@ class Recording {
 
   /** The steps with placeholders in place of everything that was chosen, here or by the server. */
   steps(): readonly Step[] {
-    const placeholders = new Placeholders(this.#chosen, this.#positions);
+    const placeholders = new Placeholders(this.#chosen, this.#positions, textsIn(this.#raw.map(requestsOf)));
     return this.#raw.map((step) => placeholders.put(step) as Step);
   }
 
@@ -87,6 +87,7 @@ class Recording {
     const { Call } = await runner();
     const call = new Call(this.#client, step['call'] as string, {
       headers: this.#filled(step['headers'] ?? {}),
+      ...(step['deadlineMs'] === undefined ? {} : { deadlineMs: step['deadlineMs'] }),
       keeps: (message: Answer) => !step['ownStreamsOnly'] || this.#isOwn(message),
     });
     this.#calls.set(step['open'] ?? Symbol(), call);
@@ -157,9 +158,12 @@ function uuidHalf(uuid: string, half: string): string {
 class Placeholders {
   readonly #texts: (readonly [text: string, placeholder: string])[];
   readonly #positions: ReadonlyMap<string, string>;
+  readonly #sent: ReadonlySet<string>;
   readonly #numbered = new Map<string, string>();
 
-  constructor(chosen: ReadonlyMap<string, string>, positions: ReadonlySet<string>) {
+  /** `sent` are texts of the requests, which the server did not choose. */
+  constructor(chosen: ReadonlyMap<string, string>, positions: ReadonlySet<string>, sent: ReadonlySet<string>) {
+    this.#sent = sent;
     this.#texts = [...chosen].flatMap(([name, value]) => textsOf(name, value));
     const sorted = [...positions].map(BigInt).sort((a, b) => Number(a - b));
     this.#positions = new Map(sorted.map((position, index) => [String(position), `$POS${index + 1}`]));
@@ -186,7 +190,7 @@ class Placeholders {
 
   /** An id that the server chose. */
   #unknownId(text: string): string {
-    return text.startsWith('$') ? text : this.#number('VARIES', text);
+    return text.startsWith('$') || this.#sent.has(text) ? text : this.#number('VARIES', text);
   }
 
   #number(kind: string, value: string): string {
@@ -200,6 +204,13 @@ class Placeholders {
   #replaced(text: string): string {
     return this.#texts.reduce((before, [value, name]) => before.replaceAll(value, name), text);
   }
+}
+
+const requestsOf = (step: Step): unknown => [step['request'], step['send']];
+
+function textsIn(json: unknown): Set<string> {
+  if (json === null || typeof json !== 'object') return new Set(typeof json === 'string' ? [json] : []);
+  return new Set(Object.values(json).flatMap((value) => [...textsIn(value)]));
 }
 
 const nameIn = (event: object): unknown => ('streamIdentifier' in event ? event.streamIdentifier : undefined);

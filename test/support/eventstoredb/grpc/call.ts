@@ -1,9 +1,11 @@
-import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
+import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import { FrameReader, frameHeader } from './frames.ts';
 import { StatusCode, StatusError, toStatus } from './status.ts';
 
 /** Answers are gathered until the end of the tick, or up to this many bytes, and written at once. */
 const GATHER_BYTES = 64 * 1024;
+/** What a trailer may hold. */
+const SENDABLE = /^[\t\x20-\x7e]*$/;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const RESPONSE_HEADERS = { ':status': 200, 'content-type': 'application/grpc' };
 const UNIT_MS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 0.001, n: 0.000001 };
@@ -119,6 +121,10 @@ export class Call {
   /** Trailers-Only if nothing was sent yet and it is an error, as the gRPC specification has it. */
   #sendStatus(status: StatusError): void {
     const trailers = trailersOf(status);
+    if (!Object.values(status.trailers).every((value) => SENDABLE.test(value))) {
+      this.#breakOff();
+      return;
+    }
     if (!this.#hasResponded && status.code !== StatusCode.ok) {
       this.#stream.respond({ ...RESPONSE_HEADERS, ...trailers }, { endStream: true });
       return;
@@ -126,6 +132,12 @@ export class Call {
     this.#respond();
     this.#stream.once('wantTrailers', () => this.#stream.sendTrailers(trailers));
     this.#stream.end();
+  }
+
+  /** The real server fails at a trailer that is no printable ASCII: HTTP 500, or a reset if it had begun to answer. */
+  #breakOff(): void {
+    if (this.#hasResponded) this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+    else this.#stream.respond({ ':status': 500 }, { endStream: true });
   }
 
   #startDeadline(header: string | string[] | undefined): void {
@@ -146,9 +158,8 @@ export class Call {
 }
 
 function trailersOf(status: StatusError): Record<string, string> {
-  const own = Object.entries(status.trailers).map(([key, value]) => [key, percentEncoded(value)]);
   const message = status.message === '' ? {} : { 'grpc-message': percentEncoded(status.message) };
-  return { 'grpc-status': String(status.code), ...message, ...Object.fromEntries(own) };
+  return { 'grpc-status': String(status.code), ...message, ...status.trailers };
 }
 
 /** gRPC's own percent-encoding: every byte outside printable ASCII, and "%" itself. */

@@ -16,7 +16,7 @@ import { streamIdentifier } from '../proto/encode-read.ts';
 import { batchedEvent, MAX_APPEND_BYTES } from '../proto/events.ts';
 import { shared, streams } from '../proto/generated.ts';
 import type { ExpectedVersion } from '../proto/numbers.ts';
-import { uuidHalves } from '../proto/uuid.ts';
+import { EMPTY_UUID, uuidHalves } from '../proto/uuid.ts';
 import type { ProposedEvent } from '../write/writer.ts';
 import type { ServerContext } from './server-context.ts';
 
@@ -81,7 +81,7 @@ class BatchWorker {
       this.#pending.delete(correlationId);
       this.#send(encodeBatchError(head, maximumSizeStatus(MAX_APPEND_BYTES)));
     }
-    if (request.getIsFinal() && this.#pending.delete(correlationId)) this.#commit(batch, head);
+    if (request.getIsFinal() && this.#pending.delete(correlationId)) this.#commit(correlationId, batch, head);
   }
 
   /** Begins a batch, unless one is under way; false if its deadline is over already. */
@@ -120,8 +120,11 @@ class BatchWorker {
     }
   }
 
-  #commit(batch: PendingBatch, head: BatchHead): void {
+  #commit(correlationId: string, batch: PendingBatch, head: BatchHead): void {
     this.#unansweredCount++;
+    if (correlationId === EMPTY_UUID) {
+      throw new HandlerException("correlationId (Parameter 'correlationId should be non-empty GUID.')");
+    }
     if (batch.stream === '') throw new HandlerException('eventStreamId');
     if (!this.#context.isReady()) {
       this.#send(encodeBatchError(head, notReadyStatus()));

@@ -156,7 +156,8 @@ function printed(filter: FilterOptions): string {
   const count = filter.hasCount() ? ['"count": { }'] : [];
   const multiplier = filter.getCheckpointintervalmultiplier();
   const interval = multiplier === 0 ? [] : [`"checkpointIntervalMultiplier": ${multiplier}`];
-  return `{ ${[...max, ...count, ...interval].join(', ')} }`;
+  const members = [...max, ...count, ...interval].join(', ');
+  return members === '' ? '{ }' : `{ ${members} }`;
 }
 
 function checkpointInterval(options: Options, window: number): number {
