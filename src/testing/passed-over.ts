@@ -13,10 +13,27 @@ export function passedOver(before: PoolState, grant: EventData['LeaseGranted'], 
   if (tier === undefined || tier.mode.admission !== 'open' || tier.mode.load === 'overcommitted')
     return [`${grant.leaseId} is granted in a tier that admits nothing`];
   const rank = before.waiting.get(grant.leaseId)?.rank ?? rankNow(before, grant, at);
-  return tier.waiting
+  const passed = tier.waiting
     .filter((waiter) => waiter.leaseId !== grant.leaseId && waiter.rank < rank)
     .filter((waiter) => hasRoom(before, tier, waiter) && hasQuota(before, waiter))
     .map((waiter) => `${grant.request.id} is granted past ${waiter.request.id}, which fits`);
+  return [...passed, ...outranked(before, tier, grant)];
+}
+
+/** Who waits in another tier inside its nominal, and could start later for what this grant borrows. */
+function outranked(before: PoolState, borrower: TierState, grant: EventData['LeaseGranted']): string[] {
+  const borrowed = Object.keys(grant.borrowed ?? {});
+  return before.tiers
+    .filter((tier) => tier !== borrower && tier.mode.admission === 'open' && tier.mode.load !== 'overcommitted')
+    .flatMap((tier) => tier.waiting.map((waiter) => ({ tier, waiter, least: leastOf(waiter) })))
+    .filter(({ tier, waiter, least }) => isInside(tier, least) && hasQuota(before, waiter))
+    .filter(({ tier, least }) =>
+      borrowed.some((dimension) => {
+        const wanted = least[dimension] ?? 0;
+        return wanted > 0 && room(before, tier, dimension) - (grant.amounts[dimension] ?? 0) < wanted;
+      }),
+    )
+    .map(({ waiter }) => `${grant.request.id} borrows what ${waiter.request.id} waits for inside its nominal`);
 }
 
 /**
