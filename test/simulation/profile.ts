@@ -43,9 +43,11 @@ const TIERS = [
 const ALL = { name: 'all', nominal: '100%', queue: { maxLength: 8 } };
 
 export function drawProfile(random: Random): Profile {
-  const stormy = random.next() * 0.12;
+  const stormy = random.next() * 0.2;
   const rates: Partial<Record<Fault, number>> = {};
-  for (const fault of [...APPEND_FAULTS, ...READ_FAULTS]) if (random.chance(0.6)) rates[fault] = random.next() * stormy;
+  for (const fault of APPEND_FAULTS) if (random.chance(0.6)) rates[fault] = random.next() * stormy;
+  for (const fault of READ_FAULTS)
+    if (random.chance(0.6)) rates[fault] = random.next() * stormy * (fault === 'readBreaks' ? 0.1 : 2);
   return {
     members: random.between(1, 3),
     rates,
@@ -53,7 +55,7 @@ export function drawProfile(random: Random): Profile {
     durable: random.chance(0.25),
     stableNames: random.chance(0.5),
     sharesEvents: random.chance(0.8),
-    chaos: random.next() * 0.3,
+    chaos: random.next() * 0.4,
     config: drawConfig(random),
   };
 }

@@ -22,6 +22,8 @@ export interface Simulated {
 export interface SimulateOptions {
   readonly seed: number;
   readonly commands: number;
+  /** Further worlds, until each kind of fault has happened so often. */
+  readonly faultsEach?: number;
   /** Told after each world. */
   readonly progress?: (done: Simulated) => void;
 }
@@ -31,13 +33,14 @@ const add = (counts: Record<string, number>, more: Iterable<readonly [string, nu
 };
 
 /** Worlds from seed, seed + 1, ... until that many commands were decided. Throws naming the world's seed at what is wrong. */
-export async function simulate({ seed, commands, progress }: SimulateOptions): Promise<Simulated> {
+export async function simulate({ seed, commands, faultsEach = 0, progress }: SimulateOptions): Promise<Simulated> {
   const total = { seed, worlds: 0, decided: 0, calls: 0, events: 0, virtualMs: 0 };
   const [faults, endings, types] = [{}, {}, {}] as Record<string, number>[] as [never, never, never];
-  while (total.decided < commands) {
+  const few = () => Object.values<number>(faults).some((count) => count < faultsEach);
+  while (total.decided < commands || few()) {
     const world = new World(seed + total.worlds);
     try {
-      await world.run(Math.min(WORLD_COMMANDS, commands - total.decided));
+      await world.run(WORLD_COMMANDS);
     } catch (error) {
       throw new Error(`world ${world.seed}: ${error instanceof Error ? error.message : String(error)}`, {
         cause: error,

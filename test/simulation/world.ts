@@ -11,9 +11,9 @@ import { Member } from './member.ts';
 import { drawProfile, type Profile } from './profile.ts';
 import { Random } from './random.ts';
 
-const CALLS_PER_STEP = 8;
+const CALLS_PER_STEP = 5;
 /** Steps between two comparisons of every field of every state. */
-const WHOLE_EVERY = 64;
+const WHOLE_EVERY = 256;
 /** Everything is healed; by then every lease, wait and doubt of a world has run out. */
 const QUIET_MS = 300_000;
 /** By then a manager has closed. */
