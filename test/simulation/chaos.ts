@@ -45,8 +45,9 @@ const ACTS: Readonly<Record<Chaos, Act>> = {
     member.heal();
     return true;
   },
-  crashed: (_, member) => {
+  crashed: (world, member) => {
     if (member.ended) return false;
+    if (world.members.some((other) => other !== member && other.reachable)) world.takeovers += 1;
     member.crash();
     return true;
   },

@@ -31,6 +31,8 @@ export class CheckedLog extends MemoryEventStore {
   #cause = '';
   readonly #decisions = new Set<string>();
   auditLength = 0;
+  /** Appends that came too late, of the living and of the dead: none may be taken. */
+  staleRefused = 0;
 
   get head(): number {
     return this.ids.length - 1;
@@ -38,9 +40,13 @@ export class CheckedLog extends MemoryEventStore {
 
   override append(stream: string, events: readonly NewEvent[], expected: number): AppendResult {
     const result = super.append(stream, events, expected);
+    if (stream === POOL && result.outcome === 'conflict') this.staleRefused += 1;
     if (result.outcome !== 'appended') return result;
-    if (stream === POOL && result.revision > this.head) this.#take(events, expected);
-    else if (stream === AUDIT && result.revision >= this.auditLength) this.#audit(events);
+    if (stream === POOL && result.revision > this.head) {
+      if (expected !== this.head) this.violations.push(`an append at ${expected} was taken after ${this.head}`);
+      this.#take(events, expected);
+    }
+    if (stream === AUDIT && result.revision >= this.auditLength) this.#audit(events);
     return result;
   }
 

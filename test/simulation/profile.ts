@@ -49,7 +49,7 @@ export function drawProfile(random: Random): Profile {
   for (const fault of READ_FAULTS)
     if (random.chance(0.6)) rates[fault] = random.next() * stormy * (fault === 'readBreaks' ? 0.1 : 2);
   return {
-    members: random.between(1, 3),
+    members: random.pick([1, 2, 2, 3, 3]),
     rates,
     latencyMs: random.chance(0.5) ? 0 : random.between(1, 20),
     durable: random.chance(0.25),

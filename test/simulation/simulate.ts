@@ -13,6 +13,10 @@ export interface Simulated {
   /** Calls made by callers. */
   readonly calls: number;
   readonly events: number;
+  /** Members that died while another served. */
+  readonly takeovers: number;
+  /** Appends that came too late; none was taken. */
+  readonly staleRefused: number;
   readonly virtualMs: number;
   readonly faults: Readonly<Record<Fault | Chaos, number>>;
   readonly endings: Readonly<Record<string, number>>;
@@ -34,7 +38,7 @@ const add = (counts: Record<string, number>, more: Iterable<readonly [string, nu
 
 /** Worlds from seed, seed + 1, ... until that many commands were decided. Throws naming the world's seed at what is wrong. */
 export async function simulate({ seed, commands, faultsEach = 0, progress }: SimulateOptions): Promise<Simulated> {
-  const total = { seed, worlds: 0, decided: 0, calls: 0, events: 0, virtualMs: 0 };
+  const total = { seed, worlds: 0, decided: 0, calls: 0, events: 0, takeovers: 0, staleRefused: 0, virtualMs: 0 };
   const [faults, endings, types] = [{}, {}, {}] as Record<string, number>[] as [never, never, never];
   const few = () => Object.values<number>(faults).some((count) => count < faultsEach);
   while (total.decided < commands || few()) {
@@ -50,6 +54,8 @@ export async function simulate({ seed, commands, faultsEach = 0, progress }: Sim
     total.decided += world.decided;
     total.calls += world.callers.made;
     total.events += world.log.head + 1;
+    total.takeovers += world.takeovers;
+    total.staleRefused += world.log.staleRefused;
     total.virtualMs += world.clock.monotonic();
     for (const counts of world.faults()) add(faults, Object.entries(counts));
     add(faults, Object.entries(world.chaos));

@@ -10,5 +10,6 @@ test('no invariant breaks and no caller is lied to, though each kind of fault ha
   const began = performance.now();
   const result = await simulate({ seed: SEED, commands: COMMANDS, faultsEach: EACH });
   console.log(summary(result, performance.now() - began));
+  expect(result.takeovers).toBeGreaterThanOrEqual(EACH);
   for (const [fault, count] of Object.entries(result.faults)) expect(count, fault).toBeGreaterThanOrEqual(EACH);
 }, 1_800_000);

@@ -14,6 +14,7 @@ export function summary(run: Simulated, tookMs: number): string {
   return [
     `simulation: seeds ${run.seed} to ${run.seed + run.worlds - 1}, ${run.decided} commands decided, ${perSecond}/s`,
     `  ${run.calls} calls, ${run.events} events, ${(run.virtualMs / HOUR_MS).toFixed(1)} simulated hours`,
+    `  ${run.takeovers} takeovers, ${run.staleRefused} appends that came too late, none of them taken`,
     `  faults: ${counted(run.faults)}`,
     `  answers: ${counted(run.endings)}`,
     `  events: ${counted(run.types)}`,

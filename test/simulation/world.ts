@@ -40,6 +40,8 @@ export class World {
   readonly chaos: Record<Chaos, number> = Object.fromEntries(CHAOS.map((kind) => [kind, 0])) as Record<Chaos, number>;
   /** Millicores that every member detects. */
   cpu = 8_000;
+  /** A member died while another served, which then has the pool. */
+  takeovers = 0;
   /** What health checks find. */
   ill = false;
   readonly #violations: string[] = [];
