@@ -17,9 +17,10 @@ export type Answer =
   | { readonly kind: 'done'; readonly replayed: boolean };
 
 export interface Decided {
-  readonly events: readonly RecordedPoolEvent[];
+  /** The caller's own. */
+  readonly events: RecordedPoolEvent[];
   /** For each event the lease that it grants or ends. */
-  readonly leases: readonly (LeaseRecord | undefined)[];
+  readonly leases: (LeaseRecord | undefined)[];
   readonly answer: Answer;
 }
 

@@ -1,22 +1,19 @@
+import { ByToken } from '../model/by-token.ts';
 import { Undoable } from './journal.ts';
 import type { LeaseRecord } from './lease-record.ts';
 
 /** What a journal notes of them, to take it back. */
 export type LiveStep = 'added' | 'dropped';
 
-const FIRST_CAPACITY = 64;
 const SLACK = 64;
 
 /**
- * The leases that are held, by token and by id. Tokens are the pool's count of grants, so the present ones lie close together:
- * a lease has its place by the low bits of its token, and one that outlives a whole round makes way for the next. Whoever ends
- * a lease knows its token; the index of ids is brought up to date only when somebody asks by id alone, as to hash an id costs
- * more than all else that is done to a lease. The order of `values` means nothing.
+ * The leases that are held, by token and by id. Whoever ends a lease knows its token; the index of ids is brought up to date only
+ * when somebody asks by id alone, as to hash an id costs more than all else that is done to a lease. The order of `values`
+ * means nothing.
  */
 export class LiveLeases extends Undoable {
-  #places: (LeaseRecord | null)[] = new Array(FIRST_CAPACITY).fill(null);
-  readonly #older = new Map<number, LeaseRecord>();
-  #size = 0;
+  readonly #byToken = new ByToken<LeaseRecord>();
   readonly #byId = new Map<string, LeaseRecord>();
   /** Leases up to this token are in the index of ids, as far as they live; later ones are in `#fresh`, live or not any more. */
   #indexedTo = 0;
@@ -24,13 +21,11 @@ export class LiveLeases extends Undoable {
   #lastToken = 0;
 
   get size(): number {
-    return this.#size;
+    return this.#byToken.size;
   }
 
   withToken(token: number): LeaseRecord | undefined {
-    const lease = this.#places[token & (this.#places.length - 1)]!;
-    if (lease !== null && lease.token === token) return lease;
-    return this.#older.size === 0 ? undefined : this.#older.get(token);
+    return this.#byToken.get(token);
   }
 
   /** Throws RangeError if two live leases have one id: their log is impossible. */
@@ -43,25 +38,19 @@ export class LiveLeases extends Undoable {
     return this.get(leaseId) !== undefined;
   }
 
-  *values(): Generator<LeaseRecord> {
-    yield* this.#older.values();
-    for (const lease of this.#places) if (lease !== null) yield lease;
+  values(): Generator<LeaseRecord> {
+    return this.#byToken.values();
   }
 
   add(lease: LeaseRecord): void {
-    if (this.#size * 2 >= this.#places.length) this.#grow();
-    this.#put(lease);
-    this.#size += 1;
+    this.#byToken.set(lease.token, lease);
     if (lease.token > this.#lastToken) this.#lastToken = lease.token;
     if (lease.token <= this.#indexedTo) this.#byId.set(lease.leaseId, lease);
     else this.#keepFresh(lease);
   }
 
   drop(lease: LeaseRecord): void {
-    const place = lease.token & (this.#places.length - 1);
-    if (this.#places[place] === lease) this.#places[place] = null;
-    else this.#older.delete(lease.token);
-    this.#size -= 1;
+    this.#byToken.delete(lease.token);
     if (lease.token <= this.#indexedTo) this.#byId.delete(lease.leaseId);
   }
 
@@ -82,25 +71,9 @@ export class LiveLeases extends Undoable {
     return copied;
   }
 
-  /** The older of two that want one place makes way. */
-  #put(lease: LeaseRecord): void {
-    const place = lease.token & (this.#places.length - 1);
-    const there = this.#places[place]!;
-    const older = there === null || there.token < lease.token ? there : lease;
-    if (older !== null) this.#older.set(older.token, older);
-    if (older !== lease) this.#places[place] = lease;
-  }
-
-  #grow(): void {
-    const all = [...this.values()];
-    this.#places = new Array(this.#places.length * 2).fill(null);
-    this.#older.clear();
-    for (const lease of all) this.#put(lease);
-  }
-
   #keepFresh(lease: LeaseRecord): void {
     this.#fresh.push(lease);
-    if (this.#fresh.length > 2 * this.#size + SLACK)
+    if (this.#fresh.length > 2 * this.size + SLACK)
       this.#fresh = this.#fresh.filter((fresh) => this.withToken(fresh.token) === fresh);
   }
 

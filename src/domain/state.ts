@@ -195,10 +195,18 @@ export const leasesInOrder = (state: PoolState): LeaseRecord[] =>
 export const waitersInOrder = (state: PoolState): WaitingRecord[] =>
   [...state.waiting.values()].sort((a, b) => a.revision - b.revision);
 
+/**
+ * Whether a live lease or a waiting request goes by the name that a new request would have. A name that is the request's own new
+ * id is nobody's unless a caller has chosen it, and names that callers chose are in `names`.
+ */
+export function isNameTaken(state: PoolState, name: string, ownId: string): boolean {
+  return name === ownId ? state.names.size > 0 && state.names.has(name) : leaseNamed(state, name) !== undefined;
+}
+
 /** The lease or waiting request that goes by this name now: its lease id. */
 export function leaseNamed(state: PoolState, name: string): string | undefined {
-  const named = state.names.get(name);
+  const named = state.names.size === 0 ? undefined : state.names.get(name);
   if (named !== undefined) return named;
   if (state.leases.get(name)?.name === null) return name;
-  return state.waiting.get(name)?.request.id === name ? name : undefined;
+  return state.waiting.size > 0 && state.waiting.get(name)?.request.id === name ? name : undefined;
 }

@@ -12,6 +12,9 @@ import { evolve } from './evolve.ts';
 import type { Journal } from './journal.ts';
 import type { LeaseRecord, PoolState } from './state.ts';
 
+const NO_EVENTS: RecordedPoolEvent[] = [];
+const NO_LEASES: (LeaseRecord | undefined)[] = [];
+
 /**
  * One command being decided. `emit` builds an event complete, as it will be recorded if the append succeeds, and folds
  * it at once, so that whatever is decided next sees it.
@@ -21,9 +24,10 @@ export class Turn {
   readonly command: Command;
   /** Never before the last event: the log's time does not go back. */
   readonly at: number;
-  readonly events: RecordedPoolEvent[] = [];
+  /** Made with the first event, of that length: one event is what most commands cause. */
+  events: RecordedPoolEvent[] = NO_EVENTS;
   /** For each event the lease that it grants or ends. */
-  readonly leases: (LeaseRecord | undefined)[] = [];
+  leases: (LeaseRecord | undefined)[] = NO_LEASES;
   readonly journal: Journal | undefined;
   /** The command's key: the first event binds it. */
   key: BoundKey | undefined;
@@ -49,8 +53,14 @@ export class Turn {
       stream: state.stream === '' ? poolStream((data as { poolId: string }).poolId) : state.stream,
       revision: state.revision + 1,
     } as unknown as RecordedPoolEvent;
-    this.leases.push(evolve(state, event, this.journal));
-    this.events.push(event);
+    const lease = evolve(state, event, this.journal);
+    if (this.events.length === 0) {
+      this.events = [event];
+      this.leases = [lease];
+    } else {
+      this.events.push(event);
+      this.leases.push(lease);
+    }
   }
 
   #metadata(correlationId: string): EventMetadata {

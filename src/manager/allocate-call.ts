@@ -5,7 +5,7 @@ import { PoolError } from '../model/errors.ts';
 import type { EventData } from '../model/events.ts';
 import type { Refusal } from '../model/refusals.ts';
 import { standsAlone } from '../model/request.ts';
-import type { Call } from './call.ts';
+import { type Call, newPromise } from './call.ts';
 import type { Shape } from './shape-cache.ts';
 
 /** What a caller of an allocate gets for each way it can end. `refused` may throw what the promise is to reject with. */
@@ -34,8 +34,8 @@ export class AllocateCall<T> implements Call {
   readonly promise: Promise<T>;
   readonly #presenter: Presenter<T>;
   readonly #desk: AllocateDesk;
-  #resolve!: (value: T) => void;
-  #reject!: (error: unknown) => void;
+  readonly #resolve: (value: T) => void;
+  readonly #reject: (error: unknown) => void;
   #gone = false;
   #waiting = false;
   #unlisten: (() => void) | undefined;
@@ -51,10 +51,10 @@ export class AllocateCall<T> implements Call {
     this.shape = shape;
     this.#presenter = presenter;
     this.#desk = desk;
-    this.promise = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
+    const { promise, resolve, reject } = newPromise<T>();
+    this.promise = promise;
+    this.#resolve = resolve;
+    this.#reject = reject;
     if (signal !== undefined) this.#listen(signal);
   }
 

@@ -10,13 +10,49 @@ import type { Call } from './call.ts';
 
 /** What is appended together, and what each call is answered once it is. */
 export interface Batch {
-  readonly calls: Call[];
-  readonly answers: Answer[];
-  readonly events: RecordedPoolEvent[];
+  readonly calls: readonly Call[];
+  readonly answers: readonly Answer[];
+  readonly events: readonly RecordedPoolEvent[];
   /** For each event the lease that it grants or ends. */
-  readonly leases: (LeaseRecord | undefined)[];
+  readonly leases: readonly (LeaseRecord | undefined)[];
   readonly expectedRevision: number;
 }
+
+/**
+ * A batch being put together. Its lists are those of the first decision until there is a second: most batches of a caller that waits
+ * for each answer are of one, and an empty list that grows takes room for 17 entries.
+ */
+export class BatchBuilder implements Batch {
+  calls: Call[] = NOTHING;
+  answers: Answer[] = NOTHING;
+  events: RecordedPoolEvent[] = NOTHING;
+  leases: (LeaseRecord | undefined)[] = NOTHING;
+  readonly expectedRevision: number;
+
+  constructor(expectedRevision: number) {
+    this.expectedRevision = expectedRevision;
+  }
+
+  add(call: Call, { events, leases, answer }: Decided): void {
+    if (this.calls.length === 0) {
+      this.calls = [call];
+      this.answers = [answer];
+      this.events = events;
+      this.leases = leases;
+      return;
+    }
+    this.calls.push(call);
+    this.answers.push(answer);
+    if (events.length === 0) return;
+    if (this.events.length === 0) [this.events, this.leases] = [[], []];
+    for (let n = 0; n < events.length; n++) {
+      this.events.push(events[n]!);
+      this.leases.push(leases[n]);
+    }
+  }
+}
+
+const NOTHING: never[] = [];
 
 export interface Decider {
   readonly state: PoolState;
@@ -32,7 +68,7 @@ export interface Decider {
  * Decides calls one after the other, each on what the ones before it left, until the batch is full: it is cut at a command's border
  * and answers how many of the calls it took. A command that no append could ever hold is refused before anything is sent.
  */
-export function decideBatch(calls: readonly Call[], batch: Batch, decider: Decider): number {
+export function decideBatch(calls: readonly Call[], batch: BatchBuilder, decider: Decider): number {
   const { journal, limits } = decider;
   let bytes = 0;
   for (let i = 0; i < calls.length; i++) {
@@ -41,7 +77,7 @@ export function decideBatch(calls: readonly Call[], batch: Batch, decider: Decid
     const mark = journal.mark();
     const decided = decideOne(call, mark, decider);
     if (decided === undefined) continue;
-    const { events, leases } = decided;
+    const { events } = decided;
     const grown = withinLimits(limits, batch.events.length, bytes, events);
     if (grown < 0) {
       journal.undoTo(mark);
@@ -50,12 +86,7 @@ export function decideBatch(calls: readonly Call[], batch: Batch, decider: Decid
       continue;
     }
     bytes = grown;
-    batch.calls.push(call);
-    batch.answers.push(decided.answer);
-    for (let n = 0; n < events.length; n++) {
-      batch.events.push(events[n]!);
-      batch.leases.push(leases[n]);
-    }
+    batch.add(call, decided);
   }
   return calls.length;
 }

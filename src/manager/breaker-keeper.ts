@@ -62,7 +62,7 @@ export class BreakerKeeper {
 
   appendEnded(ok: boolean, durationMs: number): void {
     const { gate, clock, state } = this.#options;
-    const at = clock.now();
+    const at = ok ? state.at : clock.now(); // the last event's, which has just been committed
     const halfOpen = gate.mode === 'halfOpen';
     const samples = halfOpen && ok ? this.#probes : 1;
     for (let i = 0; i < samples; i++) gate.sample({ ok, durationMs, at, generation: this.#generation });

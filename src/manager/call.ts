@@ -5,6 +5,25 @@ import { PoolError } from '../model/errors.ts';
 import { refusalError } from '../model/refusals.ts';
 import type { Shape } from './shape-cache.ts';
 
+type Settle = (value: never) => void;
+let lastResolve: Settle;
+let lastReject: (error: unknown) => void;
+
+const capture = (resolve: Settle, reject: (error: unknown) => void): void => {
+  lastResolve = resolve;
+  lastReject = reject;
+};
+
+/** A promise and what settles it. One function for all, which makes no closure for each. */
+export function newPromise<T>(): {
+  readonly promise: Promise<T>;
+  readonly resolve: (value: T) => void;
+  readonly reject: (error: unknown) => void;
+} {
+  const promise = new Promise<T>(capture as never);
+  return { promise, resolve: lastResolve as (value: T) => void, reject: lastReject };
+}
+
 /**
  * A command on its way through the engine, and who is told of its end. It is told once: `answered` when what was decided is
  * committed (or refused), `failed` when it is not going to be, or nobody can say.
@@ -29,16 +48,16 @@ export class AskedCall<T> implements Call {
   readonly dropped = false;
   readonly promise: Promise<T>;
   readonly #present: (answer: Exclude<Answer, { kind: 'refused' }>) => T;
-  #resolve!: (value: T) => void;
-  #reject!: (error: unknown) => void;
+  readonly #resolve: (value: T) => void;
+  readonly #reject: (error: unknown) => void;
 
   constructor(command: Command, present: (answer: Exclude<Answer, { kind: 'refused' }>) => T) {
     this.command = command;
     this.#present = present;
-    this.promise = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
+    const { promise, resolve, reject } = newPromise<T>();
+    this.promise = promise;
+    this.#resolve = resolve;
+    this.#reject = reject;
   }
 
   answered(answer: Answer): void {

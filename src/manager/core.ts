@@ -74,6 +74,8 @@ export class Core implements EngineListener, AllocateDesk {
   /** Second releases of one lease: they change nothing, so no event counts them. */
   duplicateReleases = 0;
   #cancelSweep: () => void = () => undefined;
+  /** The monotonic clock as it was read for the batch that is followed, once at most. */
+  #nowMs: number | undefined;
 
   constructor(options: CoreOptions) {
     const { store, poolId, writerId, clock, jitter, logger, tuning, stamp, cache, readings, state } = options;
@@ -216,8 +218,8 @@ export class Core implements EngineListener, AllocateDesk {
   }
 
   committed(events: readonly RecordedPoolEvent[], leases: readonly (LeaseRecord | undefined)[], own: boolean): void {
-    const nowMs = this.options.clock.monotonic();
-    for (let i = 0; i < events.length; i++) this.#follow(events[i]!, own, nowMs);
+    this.#nowMs = undefined;
+    for (let i = 0; i < events.length; i++) this.#follow(events[i]!, own);
     this.options.readings.apply(events, leases);
     this.options.committedEvents.publish(events);
     this.snapshots.committed(events.length);
@@ -254,12 +256,19 @@ export class Core implements EngineListener, AllocateDesk {
       this.options.alert(cameBack(ended, at));
   }
 
-  #follow(event: RecordedPoolEvent, own: boolean, nowMs: number): void {
-    this.deadlines.follow(event, own, nowMs);
+  readonly #now = (): number => {
+    this.#nowMs ??= this.options.clock.monotonic();
+    return this.#nowMs;
+  };
+
+  readonly #endedOf = (leaseId: string) => this.state.ended.get(leaseId);
+
+  #follow(event: RecordedPoolEvent, own: boolean): void {
+    this.deadlines.follow(event, own, this.#now);
     this.waiters.follow(event);
-    this.writers?.follow(event, nowMs);
+    this.writers?.follow(event, this.#now());
     this.watches.follow(event);
-    const issue = issueOf(event, (leaseId) => this.state.ended.get(leaseId));
+    const issue = issueOf(event, this.#endedOf);
     if (issue !== undefined) this.options.alert(issue);
     if (event.type !== 'ConfigChanged') return;
     this.gate.configure(event.data.config);

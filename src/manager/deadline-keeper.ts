@@ -1,9 +1,10 @@
 import type { Subscription } from 'rxjs';
 import type { LeaseRecord, PoolState } from '../domain/state.ts';
+import { ByToken } from '../model/by-token.ts';
 import type { Clock } from '../model/clock.ts';
 import type { CommandData } from '../model/commands.ts';
 import type { RecordedPoolEvent } from '../model/events.ts';
-import { Deadlines } from '../rx/deadlines.ts';
+import { Deadlines, type KeyIndex } from '../rx/deadlines.ts';
 import type { Jitter } from './backoff.ts';
 
 /** Leases that one command reclaims at most: what it causes must fit one append, wake-ups included. */
@@ -23,14 +24,33 @@ export interface KeeperOptions {
 export type DeadlineCommand = 'ReclaimExpired' | 'EndNoticed' | 'ExpireRequests' | 'EndQuarantine' | 'ObserveClockGap';
 
 interface Term {
-  readonly leaseId: string;
   readonly ttlMs: number;
   readonly expiresAt: number;
 }
 
-/** What a key of the wheel stands for; a lease's expiry has the bare lease id as its key. */
+/** A lease's expiry has the lease's token as its key, anything else its kind and the lease id. */
+type Key = number | string;
 type Kind = 'n' | 'q' | 'w';
 const keyOf = (kind: Kind, leaseId: string): string => `${kind}:${leaseId}`;
+
+class Keys implements KeyIndex<Key> {
+  readonly tokens = new ByToken<number>();
+  readonly others = new Map<string, number>();
+
+  get size(): number {
+    return this.tokens.size + this.others.size;
+  }
+  get(key: Key): number | undefined {
+    return typeof key === 'number' ? this.tokens.get(key) : this.others.get(key);
+  }
+  set(key: Key, entry: number): void {
+    if (typeof key === 'number') this.tokens.set(key, entry);
+    else this.others.set(key, entry);
+  }
+  delete(key: Key): boolean {
+    return typeof key === 'number' ? this.tokens.delete(key) : this.others.size > 0 && this.others.delete(key);
+  }
+}
 
 /**
  * Every deadline of the pool on this writer's monotonic clock. What was granted or renewed here has its full time from the commit;
@@ -39,14 +59,13 @@ const keyOf = (kind: Kind, leaseId: string): string => `${kind}:${leaseId}`;
  */
 export class DeadlineKeeper {
   readonly #options: KeeperOptions;
-  readonly #deadlines: Deadlines<string>;
+  readonly #keys = new Keys();
+  readonly #deadlines: Deadlines<Key>;
   readonly #subscriptions: readonly Subscription[];
-  /** How many keys have a kind, so that leases without notice cost no look-up of one. */
-  #marked = 0;
 
   constructor(options: KeeperOptions) {
     this.#options = options;
-    this.#deadlines = new Deadlines<string>({ clock: options.clock });
+    this.#deadlines = new Deadlines<Key>({ clock: options.clock, index: this.#keys });
     this.#subscriptions = [
       this.#deadlines.due$.subscribe((keys) => this.#due(keys)),
       this.#deadlines.gap$.subscribe((gapMs) => options.submit('ObserveClockGap', { gapMs: Math.round(gapMs) })),
@@ -65,32 +84,33 @@ export class DeadlineKeeper {
   /** The backstop: deadlines that got lost on the way are set again. */
   sweep(): void {
     const { leases } = this.#options.state;
-    if (this.#deadlines.size - this.#marked >= leases.size) return;
-    for (const lease of leases.values()) if (this.#deadlines.at(lease.leaseId) === undefined) this.#learnLease(lease);
+    if (this.#keys.tokens.size >= leases.size) return;
+    for (const lease of leases.values()) if (this.#deadlines.at(lease.token) === undefined) this.#learnLease(lease);
   }
 
-  follow(event: RecordedPoolEvent, own: boolean, nowMs: number): void {
+  /** `now`: the monotonic clock, read where it is needed only. */
+  follow(event: RecordedPoolEvent, own: boolean, now: () => number): void {
     switch (event.type) {
       case 'LeaseGranted':
         if (event.data.waitedMs !== null) this.#unmark('w', event.data.leaseId);
-        this.#setExpiry(event.data, event.at, own, nowMs);
+        this.#setExpiry(event.data.token, event.data, event.at, own, now());
         break;
       case 'LeaseReleased':
       case 'LeaseReclaimed':
-        this.#deadlines.cancel(event.data.leaseId);
+        this.#deadlines.cancel(event.data.token);
         this.#unmark('n', event.data.leaseId);
         break;
       case 'LeasesRenewed':
-        for (const renewal of event.data.renewals) this.#setExpiry(renewal, event.at, own, nowMs);
+        for (const renewal of event.data.renewals) this.#renewed(renewal, event.at, own, now());
         break;
       case 'RevocationNoticed':
-        this.#mark('n', event.data.leaseId, own, event.data.endsAt, event.at, nowMs);
+        this.#mark('n', event.data.leaseId, own, event.data.endsAt, event.at, now());
         break;
       case 'QuarantineStarted':
-        this.#mark('q', event.data.leaseId, own, event.data.until, event.at, nowMs);
+        this.#mark('q', event.data.leaseId, own, event.data.until, event.at, now());
         break;
       case 'RequestQueued':
-        this.#mark('w', event.data.leaseId, own, event.data.expiresAt, event.at, nowMs);
+        this.#mark('w', event.data.leaseId, own, event.data.expiresAt, event.at, now());
         break;
       case 'QuarantineEnded':
         this.#unmark('q', event.data.leaseId);
@@ -103,8 +123,8 @@ export class DeadlineKeeper {
   }
 
   /** Until the lease's deadline, ms; 0 if it has none. */
-  leftMs(leaseId: string): number {
-    const at = this.#deadlines.at(leaseId);
+  leftMs(token: number): number {
+    const at = this.#deadlines.at(token);
     return at === undefined ? 0 : Math.max(0, at - this.#options.clock.monotonic());
   }
 
@@ -113,13 +133,19 @@ export class DeadlineKeeper {
     this.#deadlines.stop();
   }
 
-  #setExpiry({ leaseId, ttlMs, expiresAt }: Term, at: number, own: boolean, nowMs: number): void {
-    this.#deadlines.schedule(leaseId, nowMs + (own ? expiresAt - at : this.#learntMs(ttlMs, expiresAt)));
+  /** It may have ended in the same commit. */
+  #renewed({ leaseId, ...term }: Term & { leaseId: string }, at: number, own: boolean, nowMs: number): void {
+    const lease = this.#options.state.leases.get(leaseId);
+    if (lease !== undefined) this.#setExpiry(lease.token, term, at, own, nowMs);
+  }
+
+  #setExpiry(token: number, { ttlMs, expiresAt }: Term, at: number, own: boolean, nowMs: number): void {
+    this.#deadlines.schedule(token, nowMs + (own ? expiresAt - at : this.#learntMs(ttlMs, expiresAt)));
   }
 
   #learnLease(lease: LeaseRecord): void {
     const nowMs = this.#options.clock.monotonic();
-    this.#deadlines.schedule(lease.leaseId, nowMs + this.#learntMs(lease.ttlMs, lease.expiresAt));
+    this.#deadlines.schedule(lease.token, nowMs + this.#learntMs(lease.ttlMs, lease.expiresAt));
     if (lease.noticeEndsAt !== null) this.#learn('n', lease.leaseId, lease.noticeEndsAt, lease.grantedAt);
   }
 
@@ -138,23 +164,20 @@ export class DeadlineKeeper {
   #mark(kind: Kind, leaseId: string, own: boolean, until: number, since: number, nowMs: number): void {
     const wholeMs = Math.max(0, until - since);
     const leftMs = own ? wholeMs : Math.min(wholeMs, Math.max(0, until - this.#options.clock.now()));
-    const key = keyOf(kind, leaseId);
-    if (this.#deadlines.at(key) === undefined) this.#marked += 1;
-    this.#deadlines.schedule(key, nowMs + leftMs);
+    this.#deadlines.schedule(keyOf(kind, leaseId), nowMs + leftMs);
   }
 
   #unmark(kind: Kind, leaseId: string): void {
-    if (this.#marked > 0 && this.#deadlines.cancel(keyOf(kind, leaseId))) this.#marked -= 1;
+    if (this.#keys.others.size > 0) this.#deadlines.cancel(keyOf(kind, leaseId));
   }
 
-  #due(keys: readonly string[]): void {
+  #due(keys: readonly Key[]): void {
     const byKind = { n: [] as string[], q: [] as string[], w: [] as string[] };
     const expired: { leaseId: string; expiresAt: number }[] = [];
     for (const key of keys) {
-      if (key[1] === ':') byKind[key[0] as Kind].push(key.slice(2));
-      else this.#expire(key, expired);
+      if (typeof key === 'number') this.#expire(key, expired);
+      else byKind[key[0] as Kind].push(key.slice(2));
     }
-    this.#marked -= byKind.n.length + byKind.q.length + byKind.w.length;
     const { submit } = this.#options;
     for (const leases of chunks(expired)) submit('ReclaimExpired', { leases });
     for (const leaseIds of chunks(byKind.n)) submit('EndNoticed', { leaseIds });
@@ -163,12 +186,12 @@ export class DeadlineKeeper {
   }
 
   /** A renewal that is not committed yet moves the deadline when it is; if it never is, the look after it reclaims. */
-  #expire(leaseId: string, expired: { leaseId: string; expiresAt: number }[]): void {
+  #expire(token: number, expired: { leaseId: string; expiresAt: number }[]): void {
     const { state, committedRevision, clock } = this.#options;
-    const lease = state.leases.get(leaseId);
+    const lease = state.leases.withToken(token);
     if (lease === undefined) return;
-    if (lease.revision > committedRevision()) this.#deadlines.schedule(leaseId, clock.monotonic() + LOOK_AGAIN_MS);
-    else expired.push({ leaseId, expiresAt: lease.expiresAt });
+    if (lease.revision > committedRevision()) this.#deadlines.schedule(token, clock.monotonic() + LOOK_AGAIN_MS);
+    else expired.push({ leaseId: lease.leaseId, expiresAt: lease.expiresAt });
   }
 }
 

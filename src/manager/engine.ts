@@ -5,7 +5,7 @@ import type { AppendResult } from '../model/event-store.ts';
 import type { RecordedPoolEvent } from '../model/events.ts';
 import { appendLimits } from './append-limits.ts';
 import { backoffMs, sleep } from './backoff.ts';
-import { type Batch, type Decider, decideBatch } from './batch.ts';
+import { type Batch, BatchBuilder, type Decider, decideBatch } from './batch.ts';
 import { type Call, outage } from './call.ts';
 import type { AppendCounters, EngineOptions } from './engine-options.ts';
 import { Intake } from './intake.ts';
@@ -155,7 +155,7 @@ export class Engine {
   }
 
   #transact(calls: readonly Call[]): void {
-    const batch: Batch = { calls: [], answers: [], events: [], leases: [], expectedRevision: this.state.revision };
+    const batch = new BatchBuilder(this.state.revision);
     const taken = decideBatch(calls, batch, this.#decider);
     if (taken < calls.length) this.#intake.putBack(calls.slice(taken));
     this.#commit(batch);
@@ -167,11 +167,12 @@ export class Engine {
   }
 
   #write(batch: Batch): void {
-    const startedMs = this.#options.clock.monotonic();
-    this.#options.listener.appendBegan(batch);
+    const { clock, store, listener } = this.#options;
+    listener.appendBegan(batch);
+    const startedMs = store.traits.durable ? clock.monotonic() : 0;
     const result = this.#append(batch);
-    if (result instanceof Promise) this.#await(batch, result, startedMs);
-    else this.#ended(batch, result, startedMs);
+    if (result instanceof Promise) this.#await(batch, result, store.traits.durable ? startedMs : clock.monotonic());
+    else this.#ended(batch, result, store.traits.durable ? clock.monotonic() - startedMs : 0);
   }
 
   #await(batch: Batch, result: Promise<AppendResult>, startedMs: number): void {
@@ -180,7 +181,7 @@ export class Engine {
       .catch((cause: unknown): AppendResult => ({ outcome: 'unknown', cause }))
       .then((ended) => {
         this.#intake.release();
-        this.#ended(batch, ended, startedMs);
+        this.#ended(batch, ended, this.#options.clock.monotonic() - startedMs);
         this.#drain();
       });
   }
@@ -193,11 +194,9 @@ export class Engine {
     }
   }
 
-  #ended(batch: Batch, result: AppendResult, startedMs: number): void {
-    if (result.outcome !== 'conflict') {
-      const durationMs = this.#options.clock.monotonic() - startedMs;
-      this.#options.listener.appendEnded(result.outcome === 'appended', durationMs);
-    }
+  /** `durationMs`: 0 of a store in this process's memory, which is not timed. */
+  #ended(batch: Batch, result: AppendResult, durationMs: number): void {
+    if (result.outcome !== 'conflict') this.#options.listener.appendEnded(result.outcome === 'appended', durationMs);
     switch (result.outcome) {
       case 'appended':
         this.#appended(batch);

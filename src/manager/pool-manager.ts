@@ -278,10 +278,11 @@ export class ResourcePoolManager implements PoolService, LeaseHome, AsyncDisposa
 
   watch(leaseId: string): AbortSignal {
     const core = this.#life.core;
-    const ttlMs = core?.options.readings.state.leases.get(leaseId)?.ttlMs ?? 0;
+    const lease = core?.options.readings.state.leases.get(leaseId);
+    const ttlMs = lease?.ttlMs ?? 0;
     return core === undefined
       ? AbortSignal.abort(stopped())
-      : core.watches.watch(leaseId, core.deadlines.leftMs(leaseId), ttlMs);
+      : core.watches.watch(leaseId, core.deadlines.leftMs(lease?.token ?? 0), ttlMs);
   }
 
   /** Waits for what is in flight, never for leases. Idempotent; a disposed manager refuses everything with DRAINING. */

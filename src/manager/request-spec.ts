@@ -89,10 +89,11 @@ function plainSpec(request: Fields, madeId: string, shape: Shape): RequestSpec |
   const owner = request['owner'] ?? DEFAULT_OWNER;
   const waitMs = request['waitMs'] ?? 0;
   const idempotencyKey = request['idempotencyKey'] ?? null;
-  if (!isId(id) || (owner !== DEFAULT_OWNER && !isId(owner)) || !isPlainWait(waitMs)) return undefined;
+  if (id !== madeId && !isId(id)) return undefined;
+  if ((owner !== DEFAULT_OWNER && !isId(owner)) || !isPlainWait(waitMs)) return undefined;
   if (idempotencyKey !== null && !isId(idempotencyKey)) return undefined;
   return {
-    id,
+    id: id as string,
     type: shape.type,
     priority: shape.priority,
     owner: owner as string,

@@ -2,8 +2,17 @@ import { type Observable, Subject } from 'rxjs';
 import type { Clock } from '../model/clock.ts';
 import { MAX_TICK, TimingWheel } from './timing-wheel.ts';
 
-export interface DeadlineOptions {
+/** Where the entry of each key is kept: a Map, or what knows the keys better. */
+export interface KeyIndex<K> {
+  readonly size: number;
+  get(key: K): number | undefined;
+  set(key: K, entry: number): unknown;
+  delete(key: K): boolean;
+}
+
+export interface DeadlineOptions<K> {
   readonly clock: Clock;
+  readonly index?: KeyIndex<K>;
   /** A timer later than this tells of a stall (default 1 000 ms). */
   readonly gapThresholdMs?: number;
   /** Keys of one batch at most; between batches the event loop goes round (default 1 024). */
@@ -36,13 +45,14 @@ export class Deadlines<K extends string | number> {
   readonly #maxBatch: number;
   readonly #heartbeatMs: number;
   readonly #wheel = new TimingWheel();
-  readonly #entries = new Map<K, number>();
+  readonly #entries: KeyIndex<K>;
   readonly #keys: K[] = [];
   /** When the timer is set for, monotonic ms; Infinity = it is not set. */
   #wakeMs = Number.POSITIVE_INFINITY;
   #cancelTimer = (): void => undefined;
 
-  constructor(options: DeadlineOptions) {
+  constructor(options: DeadlineOptions<K>) {
+    this.#entries = options.index ?? new Map<K, number>();
     this.#clock = options.clock;
     this.#originMs = options.clock.monotonic();
     this.#gapThresholdMs = options.gapThresholdMs ?? 1_000;

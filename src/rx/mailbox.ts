@@ -40,7 +40,8 @@ export class Mailbox<T> {
   /** Past the limit, for what must always get through (release, renew, cancel, deadlines). False only when closed. */
   pass(item: T): boolean {
     if (this.#closed) return false;
-    this.#items.push(item);
+    if (this.#items.length === 0) this.#items = [item];
+    else this.#items.push(item);
     this.#schedule();
     return true;
   }

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { type DeadlineOptions, Deadlines } from '../../src/rx/deadlines.ts';
 import { type FakeClock, fakeClock } from '../../src/testing/fake-clock.ts';
 
-function open(options: Partial<DeadlineOptions> = {}) {
+function open(options: Partial<DeadlineOptions<string>> = {}) {
   const clock = fakeClock();
   const deadlines = new Deadlines<string>({ clock, ...options });
   const told: string[] = [];

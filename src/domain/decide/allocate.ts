@@ -1,5 +1,6 @@
 import { type Amounts, isZero } from '../../model/amounts.ts';
 import type { CommandOf } from '../../model/commands.ts';
+import type { QueueConfig } from '../../model/config.ts';
 import type { RequestSpec } from '../../model/request.ts';
 import type { Answer, DecisionContext } from '../answer.ts';
 import { epochOf } from '../epoch.ts';
@@ -11,7 +12,7 @@ import { leastOf } from '../plan.ts';
 import { admits, rankOf } from '../queue.ts';
 import { quotaCeiling, quotaLack } from '../quota.ts';
 import { refuse } from '../refuse.ts';
-import { leaseNamed, type PoolState, type TierState, tierNamed } from '../state.ts';
+import { isNameTaken, type LeaseRecord, type PoolState, type TierState, tierNamed } from '../state.ts';
 import type { Turn } from '../turn.ts';
 
 /**
@@ -26,7 +27,7 @@ export function allocate(turn: Turn, command: CommandOf<'Allocate'>, context: De
     const lines = plan.errors.map((error) => `${error.path}: ${error.value} is not allowed; allowed: ${error.allowed}`);
     return refuse(turn, 'INVALID_REQUEST', lines.join('\n'), { errors: plan.errors });
   }
-  if (leaseNamed(state, request.id) !== undefined)
+  if (isNameTaken(state, request.id, command.commandId))
     return refuse(turn, 'ID_IN_USE', `${request.id} is the id of a live lease or a waiting request`);
   const ceiling = plan.ceiling ?? quotaCeiling(state, request.owner, leastOf(request));
   if (ceiling !== null)
@@ -64,43 +65,57 @@ function place(
   context: DecisionContext,
 ): Answer {
   const { state } = turn;
-  const settle = (tier: TierState): Settled => ({
-    leaseId: commandId,
-    request,
-    priority: plan.priority,
-    type: plan.type,
-    ttlMs: plan.ttlMs,
-    rank: rankOf(turn.at, plan.weight, queueOf(state, tier.name).ageingMs),
-  });
-  const home = firstOpen(state, plan)!;
-  for (const tier of tiersWithRoom(turn, request, plan)) {
-    const settled = settle(tier);
-    const amounts = grantable(state, tier, settled);
-    if (amounts === null) continue;
+  const granted = grantNow(turn, request, plan, commandId);
+  if (granted !== undefined) {
     context.breaker.take(turn.journal);
-    return { kind: 'granted', lease: grant(turn, tier, settled, amounts, null), replayed: false };
+    return { kind: 'granted', lease: granted, replayed: false };
   }
-  return request.waitMs > 0 ? queue(turn, home, settle(home), context) : busy(turn, home, settle(home));
+  const home = firstOpen(state, plan)!;
+  const settled = settle(turn, home, request, plan, commandId);
+  return request.waitMs > 0 ? queue(turn, home, settled, context) : busy(turn, home, settled);
 }
 
-const firstOpen = (state: PoolState, plan: Plan): TierState | undefined =>
-  state.tiers.find((tier) => tier.mode.admission === 'open' && plan.tiers.includes(tier.name));
+const settle = (turn: Turn, tier: TierState, request: RequestSpec, plan: Plan, leaseId: string): Settled => ({
+  leaseId,
+  request,
+  priority: plan.priority,
+  type: plan.type,
+  ttlMs: plan.ttlMs,
+  rank: rankOf(turn.at, plan.weight, queueOf(turn.state, tier.name).ageingMs),
+});
 
-/** The plan's tiers that could grant the request now, were nobody waiting. That none has room is kept with the plan for its epoch. */
-function tiersWithRoom({ state, journal }: Turn, request: RequestSpec, plan: Plan): readonly TierState[] {
-  const epoch = epochOf(state, journal);
-  if (plan.lackedIn === epoch) return [];
+function firstOpen(state: PoolState, plan: Plan): TierState | undefined {
+  for (const tier of state.tiers) if (tier.mode.admission === 'open' && plan.tiers.includes(tier.name)) return tier;
+  return undefined;
+}
+
+/**
+ * The lease, of the first of the plan's tiers that has room and owes it to nobody who waits; undefined = none grants it now. That
+ * none would have room, were nobody waiting, is kept with the plan for its epoch.
+ */
+function grantNow(turn: Turn, request: RequestSpec, plan: Plan, leaseId: string): LeaseRecord | undefined {
+  const { state } = turn;
+  const epoch = epochOf(state, turn.journal);
+  if (plan.lackedIn === epoch) return undefined;
   const least = leastOf(request);
-  const tiers: TierState[] = [];
+  const mayHold = quotaLack(state, request.owner, least) === null;
+  let hasRoom = false;
   for (const name of plan.tiers) {
     const tier = tierNamed(state, name)!;
-    if (admits(tier) && fits(state, tier, least)) tiers.push(tier);
+    if (!admits(tier) || !fits(state, tier, least)) continue;
+    hasRoom = true;
+    const settled = settle(turn, tier, request, plan, leaseId);
+    const amounts = mayHold ? grantable(state, tier, settled) : null;
+    if (amounts !== null) return grant(turn, tier, settled, amounts, null);
   }
-  if (tiers.length === 0) plan.lackedIn = epoch;
-  return quotaLack(state, request.owner, least) === null ? tiers : [];
+  if (!hasRoom) plan.lackedIn = epoch;
+  return undefined;
 }
 
-export const queueOf = (state: PoolState, tier: string) => state.config.tiers.find(({ name }) => name === tier)!.queue;
+export function queueOf({ config }: PoolState, tier: string): QueueConfig {
+  for (const each of config.tiers) if (each.name === tier) return each.queue;
+  throw new RangeError(`there is no tier ${tier}`);
+}
 
 function queue(turn: Turn, tier: TierState, settled: Settled, context: DecisionContext): Answer {
   const { maxLength, maxWaitMs } = queueOf(turn.state, tier.name);
