@@ -14,10 +14,16 @@ export function keyOf(request: FastifyRequest): string | undefined {
 export const actorOf = (request: FastifyRequest): string =>
   (request.headers['x-actor'] as string | undefined) ?? DEFAULT_ACTOR;
 
-export function callOf(request: FastifyRequest): CallOptions {
-  const actor = actorOf(request);
+/** Who asks, under which key and If-Match; an answer to a repeat is marked as one. */
+export function callOf(request: FastifyRequest, reply: FastifyReply): CallOptions {
   const idempotencyKey = keyOf(request);
-  return idempotencyKey === undefined ? { actor } : { actor, idempotencyKey };
+  const ifRevision = ifMatchOf(request);
+  return {
+    actor: actorOf(request),
+    onReplayed: () => markReplayed(reply),
+    ...(idempotencyKey !== undefined && { idempotencyKey }),
+    ...(ifRevision !== undefined && { ifRevision }),
+  };
 }
 
 export interface Preference {
@@ -101,6 +107,6 @@ export function sendTagged(
   return reply.send(body);
 }
 
-export const markReplayed = (reply: FastifyReply, replayed: boolean): void => {
-  if (replayed) reply.header('idempotent-replayed', 'true');
+export const markReplayed = (reply: FastifyReply): void => {
+  reply.header('idempotent-replayed', 'true');
 };

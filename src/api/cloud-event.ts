@@ -17,6 +17,8 @@ export interface CloudEvent {
   readonly correlationid: string;
   readonly causationid: string;
   readonly actor: string;
+  /** The idempotency key that the command came with, as JSON: extensions hold no objects. */
+  readonly commandkey?: string;
   readonly data: unknown;
 }
 
@@ -37,6 +39,7 @@ export function toCloudEvent(event: RecordedEvent): CloudEvent {
     correlationid: event.metadata.correlationId,
     causationid: event.metadata.causationId,
     actor: event.metadata.actor,
+    ...(event.metadata.key === undefined ? {} : { commandkey: JSON.stringify(event.metadata.key) }),
     data: event.data,
   };
 }

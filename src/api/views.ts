@@ -133,7 +133,16 @@ const Event = Type.Unsafe({
     schemaVersion: integer,
     at: integer,
     data: { type: 'object', additionalProperties: true },
-    metadata: mapOf(string),
+    metadata: {
+      type: 'object',
+      properties: {
+        correlationId: string,
+        causationId: string,
+        actor: string,
+        key: mapOf(string, 'the idempotency key that the command came with'),
+      },
+      required: ['correlationId', 'causationId', 'actor'],
+    },
     stream: string,
     revision: integer,
   },

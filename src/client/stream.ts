@@ -1,5 +1,6 @@
 import { isPoolError, PoolError } from '../model/errors.ts';
 import type { RecordedEvent } from '../model/events.ts';
+import type { BoundKey } from '../model/idempotency.ts';
 import type { EventFilter, StreamItem } from '../model/reading.ts';
 import { errorOf, type Http, pause } from './http.ts';
 
@@ -123,6 +124,7 @@ export function fromCloudEvent(cloud: Readonly<Record<string, unknown>>): Record
       correlationId: String(cloud['correlationid']),
       causationId: String(cloud['causationid']),
       actor: String(cloud['actor']),
+      ...(typeof cloud['commandkey'] === 'string' && { key: JSON.parse(cloud['commandkey']) as BoundKey }),
     },
     stream: String(cloud['source']).replace('/streams/', ''),
     revision: Number(cloud['sequence']),

@@ -23,6 +23,8 @@ export interface CallOptions {
   readonly idempotencyKey?: string;
   /** Told before the answer if it is that to a repeat. */
   readonly onReplayed?: () => void;
+  /** If-Match, of what is done to a lease: REVISION_MISMATCH unless it stands at one of these. A repeat by its key is answered all the same. */
+  readonly ifRevision?: readonly number[];
   /** Aborting a waiting allocate cancels it (one without a key). */
   readonly signal?: AbortSignal;
 }

@@ -98,12 +98,12 @@ export class Verbs {
   }
 
   releaseLease(leaseId: string, token: number, options: CallOptions): Promise<LeaseAnswer> {
-    return this.#ask('Release', { leaseId, token, cause: 'holder' }, options, leaseAnswer);
+    return this.#askOfLease('Release', { leaseId, token, cause: 'holder' }, options);
   }
 
   renewLease(leaseId: string, token: number, ttlMs: number | undefined, options: CallOptions): Promise<LeaseAnswer> {
     if (ttlMs !== undefined) checkMs('ttlMs', ttlMs, 1);
-    return this.#ask('Renew', { leaseId, token, ttlMs: ttlMs ?? null }, options, leaseAnswer);
+    return this.#askOfLease('Renew', { leaseId, token, ttlMs: ttlMs ?? null }, options);
   }
 
   revokeLease(
@@ -113,7 +113,7 @@ export class Verbs {
     options: CallOptions,
   ): Promise<LeaseAnswer> {
     if (graceMs !== undefined) checkMs('graceMs', graceMs, 0);
-    return this.#ask('Revoke', { leaseId, reason: reason ?? null, graceMs: graceMs ?? null }, options, leaseAnswer);
+    return this.#askOfLease('Revoke', { leaseId, reason: reason ?? null, graceMs: graceMs ?? null }, options);
   }
 
   /** The request as it stood when it was cancelled. */
@@ -177,6 +177,15 @@ export class Verbs {
 
   poolNow(): PoolView {
     return poolView(this.#core.state, this.#core.gate.record);
+  }
+
+  #askOfLease<T extends 'Release' | 'Renew' | 'Revoke'>(
+    type: T,
+    data: CommandData[T],
+    options: CallOptions,
+  ): Promise<LeaseAnswer> {
+    const { ifRevision } = options;
+    return this.#ask(type, ifRevision === undefined ? data : { ...data, ifRevision }, options, leaseAnswer, data);
   }
 
   /** `body`: what two calls with one key must have in common, where that is not the command's data. */

@@ -18,9 +18,9 @@ export interface CommandData {
   ObserveCapacity: { hostId: string; source: 'detected' | 'declared'; capacity: Amounts };
 
   Allocate: { request: RequestSpec };
-  Release: { leaseId: string; token: number; cause: 'holder' | 'callerGone' };
-  Renew: { leaseId: string; token: number; ttlMs: number | null };
-  Revoke: { leaseId: string; reason: string | null; graceMs: number | null };
+  Release: { leaseId: string; token: number; cause: 'holder' | 'callerGone' } & IfRevision;
+  Renew: { leaseId: string; token: number; ttlMs: number | null } & IfRevision;
+  Revoke: { leaseId: string; reason: string | null; graceMs: number | null } & IfRevision;
   Cancel: { requestId: string };
   /** Requests that nobody waits for any more; those that a key or `respond-async` lets a caller come back for stay. */
   CancelOrphans: { leaseIds: readonly string[]; reason: 'callerGone' | 'writerGone' };
@@ -49,6 +49,11 @@ export interface CommandData {
   /** `draw` in [0, 1): where the open time lies within its jitter. `generation`: of the breaker the trigger was seen by; null for a hand. */
   TriggerBreaker: { trigger: BreakerTrigger; generation: number | null; draw: number };
   ObserveHealth: { healthy: boolean; failing: readonly string[] };
+}
+
+/** If-Match: the lease must stand at one of these revisions. */
+interface IfRevision {
+  ifRevision?: readonly number[];
 }
 
 export type CommandType = keyof CommandData;

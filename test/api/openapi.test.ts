@@ -80,7 +80,7 @@ describe('the OpenAPI document', () => {
     const document = (await ask(url, 'GET', '/openapi.json')).body as Document;
     const schemas = inlined(document.components.schemas);
     const { body: held } = await ask(url, 'POST', '/v1/leases', {
-      body: { requirements: { memory: 60, cpu: '50%' }, labels: { a: 'b' } },
+      body: { requirements: { memory: 60, cpu: '50%' }, labels: { a: 'b' }, idempotencyKey: 'k' },
     });
     const waits = { body: { id: 'waits', requirements: { memory: 60 }, waitMs: 60_000 } };
     await ask(url, 'POST', '/v1/leases', { ...waits, headers: { prefer: 'respond-async' } });

@@ -16,8 +16,9 @@ const json = async (...args: string[]) => JSON.parse((await at('-o', 'json', ...
 beforeAll(async () => {
   server = await serve(join(dir, 'data'));
   store = `sqlite:${join(server.dataDir, 'pool.db')}`;
-  await at('allocate', '--id', 'held', '--memory', '7Gi', '--ttl', '1h', '--owner', 'ann', '--label', 'team=a');
-  await at('allocate', '--memory', '2Gi');
+  const granted = await at('allocate', '--id', 'held', '--memory', '7Gi', '--ttl', '1h', '--owner', 'ann');
+  expect(granted, granted.stderr).toMatchObject({ code: 0 });
+  expect(await at('allocate', '--memory', '2Gi')).toMatchObject({ code: 4 });
   held = await json('get', 'leases');
   const headers = { 'content-type': 'application/json', prefer: 'respond-async' };
   const body = JSON.stringify({ id: 'waits', requirements: { memory: '2Gi' }, waitMs: 3_600_000 });

@@ -4,18 +4,7 @@ import { type FieldError, invalid, isPoolError } from '../../model/errors.ts';
 import { parseRequest } from '../../model/request.ts';
 import { AllocationBody } from '../allocation-schema.ts';
 import type { App } from '../app.ts';
-import {
-  actorOf,
-  callOf,
-  etagOf,
-  headerErrors,
-  ifMatchOf,
-  keyOf,
-  markReplayed,
-  preferenceOf,
-  requireMatch,
-  sendTagged,
-} from '../call.ts';
+import { actorOf, callOf, etagOf, headerErrors, keyOf, markReplayed, preferenceOf, sendTagged } from '../call.ts';
 import { type Lifetime, stopped, waitsOn } from '../lifetime.ts';
 import { refusalProblem, sendProblem } from '../problems.ts';
 import {
@@ -109,7 +98,7 @@ async function giveBack(service: PoolService, lease: { id: string; token: number
 
 function sendSubmitted(reply: FastifyReply, submitted: Submitted): FastifyReply {
   if (submitted.kind === 'refused') return sendProblem(reply, refusalProblem(submitted.refusal));
-  markReplayed(reply, submitted.replayed);
+  if (submitted.replayed) markReplayed(reply);
   if (submitted.kind === 'granted') {
     const { lease } = submitted;
     return reply
@@ -162,8 +151,7 @@ function holderRoutes(app: App, service: PoolService): void {
   const response = { 200: answer('Lease', 'The lease as it then stands') };
   const release = { ...shared, summary: 'Give a lease back', body: ReleaseBody, response };
   app.post('/v1/leases/:id/release', { schema: release, config }, async (request, reply) => {
-    await honourIfMatch(service, request, request.params.id);
-    return sendLease(reply, await service.releaseLease(request.params.id, request.body.token, callOf(request)));
+    return sendLease(reply, await service.releaseLease(request.params.id, request.body.token, callOf(request, reply)));
   });
   const renew = {
     ...shared,
@@ -172,27 +160,16 @@ function holderRoutes(app: App, service: PoolService): void {
     response,
   };
   app.post('/v1/leases/:id/renew', { schema: renew, config }, async (request, reply) => {
-    await honourIfMatch(service, request, request.params.id);
     const { token, ttlMs } = request.body;
-    return sendLease(reply, await service.renewLease(request.params.id, token, ttlMs, callOf(request)));
+    return sendLease(reply, await service.renewLease(request.params.id, token, ttlMs, callOf(request, reply)));
   });
   const revoke = { ...shared, summary: 'End a lease after notice and grace', body: RevokeBody, response };
   app.post('/v1/leases/:id/revoke', { schema: revoke, config }, async (request, reply) => {
-    await honourIfMatch(service, request, request.params.id);
     const { reason, graceMs } = request.body;
-    return sendLease(reply, await service.revokeLease(request.params.id, reason, graceMs, callOf(request)));
+    return sendLease(reply, await service.revokeLease(request.params.id, reason, graceMs, callOf(request, reply)));
   });
 }
 
-/** Holds for the lease as it is read before the call; what makes the call itself safe is the token. */
-function honourIfMatch(service: PoolService, request: FastifyRequest, id: string): Promise<void> | undefined {
-  const allowed = ifMatchOf(request);
-  return allowed === undefined
-    ? undefined
-    : service.getLease(id).then((lease) => requireMatch(allowed, lease.revision));
-}
-
-function sendLease(reply: FastifyReply, { lease, replayed }: LeaseAnswer): FastifyReply {
-  markReplayed(reply, replayed);
+function sendLease(reply: FastifyReply, { lease }: LeaseAnswer): FastifyReply {
   return reply.header('etag', etagOf(lease.revision)).send(lease);
 }

@@ -27,7 +27,9 @@ export function operateRoutes(app: App, service: PoolService): void {
     body: BreakerBody,
     response: { 200: answer('Breaker', 'Its mode') },
   };
-  app.post('/v1/breaker', { schema: breaker }, (request) => service.setBreaker(request.body.mode, callOf(request)));
+  app.post('/v1/breaker', { schema: breaker, config: { problems: [422] } }, (request, reply) =>
+    service.setBreaker(request.body.mode, callOf(request, reply)),
+  );
 }
 
 function tierRoutes(app: App, service: PoolService): void {
@@ -37,18 +39,18 @@ function tierRoutes(app: App, service: PoolService): void {
     headers: CallHeaders,
     response: { 200: answer('Tier', 'The tier') },
   };
-  const config = { problems: [409] };
+  const config = { problems: [409, 422] };
   const cordon = { ...shared, summary: 'Let a tier admit nothing new', body: NoBody };
-  app.post('/v1/tiers/:tier/cordon', { schema: cordon, config }, (request) =>
-    service.cordonTier(request.params.tier, callOf(request)),
+  app.post('/v1/tiers/:tier/cordon', { schema: cordon, config }, (request, reply) =>
+    service.cordonTier(request.params.tier, callOf(request, reply)),
   );
   const uncordon = { ...shared, summary: 'Open a tier again', body: NoBody };
-  app.post('/v1/tiers/:tier/uncordon', { schema: uncordon, config }, (request) =>
-    service.uncordonTier(request.params.tier, callOf(request)),
+  app.post('/v1/tiers/:tier/uncordon', { schema: uncordon, config }, (request, reply) =>
+    service.uncordonTier(request.params.tier, callOf(request, reply)),
   );
   const summary = 'Empty a tier: it admits nothing, and what has not ended at the deadline is reclaimed';
-  app.post('/v1/tiers/:tier/drain', { schema: { ...shared, summary, body: DrainBody }, config }, (request) =>
-    service.drainTier(request.params.tier, request.body.deadlineMs, callOf(request)),
+  app.post('/v1/tiers/:tier/drain', { schema: { ...shared, summary, body: DrainBody }, config }, (request, reply) =>
+    service.drainTier(request.params.tier, request.body.deadlineMs, callOf(request, reply)),
   );
 }
 

@@ -38,9 +38,18 @@ function held(turn: Turn, leaseId: string, token: number): LeaseRecord | Answer 
   return ended === undefined ? unknown(turn, leaseId) : fenced(turn, ended);
 }
 
+/** The refusal if the lease stands at another revision than the caller knows it at. */
+function changed(turn: Turn, { leaseId, revision }: LeaseRecord, allowed?: readonly number[]): Answer | undefined {
+  if (allowed === undefined || allowed.includes(revision)) return undefined;
+  const message = `lease ${leaseId} stands at revision ${revision}; allowed: ${allowed.join(', ') || 'none'}`;
+  return refuse(turn, 'REVISION_MISMATCH', message, { revision });
+}
+
 export function release(turn: Turn, { data }: CommandOf<'Release'>): Answer {
   const lease = held(turn, data.leaseId, data.token);
   if ('kind' in lease) return releasedBefore(turn, data) ?? lease;
+  const mismatch = changed(turn, lease, data.ifRevision);
+  if (mismatch !== undefined) return mismatch;
   turn.emit('LeaseReleased', { leaseId: lease.leaseId, token: lease.token, cause: data.cause });
   return ended(turn, lease, null);
 }
@@ -62,6 +71,8 @@ function releasedBefore(turn: Turn, { leaseId, token }: CommandData['Release']):
 export function renew(turn: Turn, { data }: CommandOf<'Renew'>): Answer {
   const lease = held(turn, data.leaseId, data.token);
   if ('kind' in lease) return lease;
+  const mismatch = changed(turn, lease, data.ifRevision);
+  if (mismatch !== undefined) return mismatch;
   const { minTtlMs, maxTtlMs } = turn.state.config.leases;
   const ttlMs = data.ttlMs ?? lease.ttlMs;
   if (ttlMs < minTtlMs || ttlMs > maxTtlMs) {
@@ -82,6 +93,8 @@ export function revoke(turn: Turn, { data }: CommandOf<'Revoke'>): Answer {
     const ended = endedOf(turn, data.leaseId);
     return ended === undefined ? unknown(turn, data.leaseId) : fenced(turn, ended);
   }
+  const mismatch = changed(turn, lease, data.ifRevision);
+  if (mismatch !== undefined) return mismatch;
   const graceMs = data.graceMs ?? turn.state.config.leases.graceMs;
   if (graceMs === 0) {
     reclaim(turn, lease, 'revoked', data.reason);
