@@ -18,3 +18,10 @@ it('50 kill -9 of poolctl serve under load over HTTP: the same', async () => {
   expect(counts['kills']).toBe(50);
   expect(counts['acknowledged: granted']).toBeGreaterThan(100);
 });
+
+it('60 takeovers by a standby whose writer is killed under load: the same, and never two writers', async () => {
+  const seed = newSeed();
+  const counts = await launch('takeover', { count: 60, seed, jobs: 2 });
+  console.log(`takeover: seed ${seed}, ${showCounts(counts)}`);
+  expect(counts['takeovers']).toBe(60);
+});

@@ -16,6 +16,7 @@ const RUNS: Readonly<Record<string, () => Promise<FaultRun>>> = {
   'kill-serve': async () => (await import('./kill/serve-run.ts')).killServeRun,
   io: async () => (await import('./io/run.ts')).ioRun,
   'disk-full': async () => (await import('./disk-full/run.ts')).diskFullRun,
+  takeover: async () => (await import('./kill/takeover-run.ts')).takeoverRun,
 };
 
 const { values, positionals } = parseArgs({

@@ -8,7 +8,7 @@ export type Ack =
   | { readonly did: 'renewed' | 'releasing' | 'released' | 'found'; readonly leaseId: string };
 
 /** What a process went through, so that a killed one says where it was. */
-export type Phase = 'opening' | 'serving' | 'snapshot begun' | 'snapshot written';
+export type Phase = 'opening' | 'ready' | 'serving' | 'snapshot begun' | 'snapshot written';
 
 export type Note = Ack | { readonly did: 'phase'; readonly phase: Phase };
 

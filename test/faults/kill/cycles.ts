@@ -8,7 +8,7 @@ import { type Note, type Phase, readNotes } from './acks.ts';
 import { Killed } from './killed.ts';
 import { LogBook } from './log-book.ts';
 
-const WORKER = new URL('./worker.ts', import.meta.url);
+export const WORKER = new URL('./worker.ts', import.meta.url);
 /** Of one store; then another is begun, so that reading it all after each kill stays cheap. */
 const CYCLES_OF_A_STORE = 20;
 

@@ -19,6 +19,9 @@ export class Killed {
       env: ENVIRONMENT,
     });
     this.#ended = once(this.child, 'close');
+    const orphaned = () => this.child.kill('SIGKILL');
+    process.once('exit', orphaned);
+    this.child.once('close', () => process.off('exit', orphaned));
     this.child.stdout!.on('data', (chunk: Buffer) => (this.#out += chunk));
     this.child.stderr!.on('data', (chunk: Buffer) => (this.#err += chunk));
   }

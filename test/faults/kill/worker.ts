@@ -13,7 +13,6 @@ import { Book, NoteFile, type Phase, readNotes } from './acks.ts';
 import { askAgain, type LoadOptions, type Pool, runLoad } from './load.ts';
 
 const [path, notesPath, seed] = process.argv.slice(2) as [string, string, string];
-const book = new Book(readNotes(notesPath));
 const notes = new NoteFile(notesPath);
 
 function enter(phase: Phase): void {
@@ -68,7 +67,8 @@ const options: LoadOptions = {
   callers: 8,
   going: () => true,
 };
-await askAgain(options, book);
+enter('ready');
+await askAgain(options, new Book(readNotes(notesPath)));
 enter('serving');
 flushCompileCache();
 await runLoad(options);
