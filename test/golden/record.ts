@@ -25,7 +25,9 @@ const CONFIG = {
 } as const;
 
 const clock = fakeClock();
-const store = new MemoryEventStore();
+const memory = new MemoryEventStore();
+/** Said to be shared, so that a writer at which a caller waits for long shows itself. */
+const store = Object.assign(memory, { traits: { ...memory.traits, shared: true } });
 const health = { healthy: true };
 const setup = {
   clock,
@@ -83,6 +85,9 @@ health.healthy = true;
 await clock.advanceAsync(3_000);
 await manager.allocate({ id: 'probe', requirements: { memory: 1 } }).catch(() => undefined);
 await clock.advanceAsync(1_000);
+const patient = manager.allocate({ owner: 'c', requirements: { memory: 45 }, waitMs: 15_000 }).catch(() => undefined);
+await clock.advanceAsync(16_000);
+await patient;
 await manager.setBreaker('forcedOpen');
 await manager.setBreaker('closed');
 await manager.cordon('critical');
