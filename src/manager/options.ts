@@ -1,3 +1,4 @@
+import type { TaskRouterOptions } from '../integration/task-router.ts';
 import type { LiveActorsFactory } from '../machines/live/actors.ts';
 import type { Clock } from '../model/clock.ts';
 import { type FieldError, invalid } from '../model/errors.ts';
@@ -19,8 +20,10 @@ export interface ManagerOptions {
   readonly standby?: boolean;
   /** Default: the one of this package, over the detector. */
   readonly healthMonitor?: HealthMonitor;
-  /** Default: one that routes to this pool. */
+  /** Default: one over this pool and `nodes`. */
   readonly taskRouter?: TaskRouter;
+  /** Other nodes that the default router may send a task to, or how to get them; asked anew for each task. */
+  readonly nodes?: TaskRouterOptions['nodes'];
   readonly clock?: Clock;
   readonly logger?: Logger;
   /** A draw in [0, 1) for jitter; default Math.random. */
@@ -66,5 +69,7 @@ export function checkOptions(detector: ResourceDetector, options: ManagerOptions
     errors.push({ path: 'options.writerId', value: writerId, allowed: ID_PATTERN });
   if (eventStore !== undefined && typeof eventStore !== 'string' && typeof eventStore?.append !== 'function')
     errors.push({ path: 'options.eventStore', value: eventStore, allowed: 'a URL or an EventStore' });
+  if (options.taskRouter !== undefined && options.nodes !== undefined)
+    errors.push({ path: 'options.nodes', value: options.nodes, allowed: 'either nodes or a taskRouter of your own' });
   if (errors.length > 0) throw invalid(errors, 'INVALID_CONFIG');
 }

@@ -52,7 +52,7 @@ export interface EventsOptions {
  */
 export class ResourcePoolManager implements PoolService, LeaseHome, AsyncDisposable {
   readonly poolId: string;
-  /** Routes tasks to this pool; the user's own router if one was given. */
+  /** Routes tasks to this pool and the nodes that were given; the user's own router if one was given. */
   readonly router: TaskRouter;
   /** Committed events, from the subscription on; completes when the manager is disposed. */
   readonly committed$: Observable<RecordedPoolEvent>;
@@ -70,7 +70,9 @@ export class ResourcePoolManager implements PoolService, LeaseHome, AsyncDisposa
       },
       () => undefined, // told to whoever awaits it
     );
-    this.router = options.taskRouter ?? createTaskRouter({ localPool: () => this.#localNode() });
+    const { taskRouter, nodes } = options;
+    const localPool = () => this.#localNode();
+    this.router = taskRouter ?? createTaskRouter({ localPool, ...(nodes !== undefined && { nodes }) });
   }
 
   async ready(): Promise<void> {
