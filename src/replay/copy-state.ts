@@ -25,16 +25,6 @@ export function copyPresent(state: PoolState): PoolState {
   };
 }
 
-/** A state of its own. What the fold never changes in place is shared. */
-export const copyState = (state: PoolState): PoolState => ({
-  ...copyPresent(state),
-  ended: state.ended.copy(),
-  names: new Map(state.names),
-  keys: new Map(state.keys),
-  keysInOrder: new Map(state.keysInOrder),
-  keysFirst: state.keysFirst,
-});
-
 /** About how many records the copy holds: what bounds how many copies are kept. */
 export const presentSize = (state: PoolState): number =>
   1 + state.leases.size + state.waiting.size + state.owners.size + state.quarantine.size;

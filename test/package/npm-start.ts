@@ -61,7 +61,7 @@ const lease = (memory: number, more: Body = {}): Body => ({ requirements: { memo
 function childOf(npmPid: number): number {
   const children = readFileSync(`/proc/${npmPid}/task/${npmPid}/children`, 'utf8').trim().split(' ');
   expect(children).toHaveLength(1);
-  expect(readFileSync(`/proc/${children[0]}/cmdline`, 'utf8')).toMatch(/^node\0dist\/cli\/main\.js\0serve/);
+  expect(readFileSync(`/proc/${children[0]}/cmdline`, 'utf8')).toMatch(/^node\0dist\/bin\/poolctl\.js\0serve/);
   return Number(children[0]);
 }
 
