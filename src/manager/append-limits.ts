@@ -24,3 +24,13 @@ export function withinLimits(limits: AppendLimits, events: number, bytes: number
   for (const event of more) grown += dataBytes(event);
   return grown > limits.maxBytes ? -1 : grown;
 }
+
+/** How many of the events, from the first on, one append holds. At least one: what is too large by itself is the store's to refuse. */
+export function fitting(limits: AppendLimits, events: readonly NewEvent[]): number {
+  let bytes = 0;
+  for (let i = 0; i < events.length; i++) {
+    bytes = withinLimits(limits, i, bytes, [events[i]!]);
+    if (bytes < 0) return Math.max(1, i);
+  }
+  return events.length;
+}

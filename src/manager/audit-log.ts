@@ -10,6 +10,7 @@ import {
 } from '../model/events.ts';
 import { auditStream, eventId, stemOf } from '../model/ids.ts';
 import type { Logger } from '../model/interfaces.ts';
+import { type AppendLimits, appendLimits, fitting } from './append-limits.ts';
 import { backoffMs, type Jitter, sleep } from './backoff.ts';
 
 export interface AuditOptions {
@@ -41,6 +42,7 @@ export class AuditLog {
   readonly #options: AuditOptions;
   readonly #stream: string;
   readonly #maxPerSecond: number;
+  readonly #limits: AppendLimits;
   #waiting: AuditEvent[] = [];
   #counts = new Map<string, number>();
   #countedSince = 0;
@@ -55,6 +57,7 @@ export class AuditLog {
     this.#options = options;
     this.#stream = auditStream(options.poolId);
     this.#maxPerSecond = options.maxPerSecond ?? 200;
+    this.#limits = appendLimits(options.store.traits);
   }
 
   refused(data: Omit<AuditEventData['RequestRefused'], 'writerId'>, at: number, actor: string): void {
@@ -103,10 +106,15 @@ export class AuditLog {
   async #flush(): Promise<void> {
     this.#summarize();
     while (this.#waiting.length > 0) {
-      const batch = this.#waiting.slice(0, MAX_BATCH);
+      const batch = this.#nextBatch();
       if (!(await this.#record(batch))) return;
       this.#waiting = this.#waiting.slice(batch.length);
     }
+  }
+
+  #nextBatch(): readonly AuditEvent[] {
+    const batch = this.#waiting.slice(0, MAX_BATCH);
+    return batch.slice(0, fitting(this.#limits, batch));
   }
 
   #summarize(): void {
