@@ -7,7 +7,7 @@ import {
   SCHEMA_VERSIONS,
 } from '../model/events.ts';
 import type { BoundKey } from '../model/idempotency.ts';
-import { eventId, poolStream, stemOf } from '../model/ids.ts';
+import { eventId, poolStream } from '../model/ids.ts';
 import { evolve } from './evolve.ts';
 import type { Journal } from './journal.ts';
 import type { LeaseRecord, PoolState } from './state.ts';
@@ -42,9 +42,9 @@ export class Turn {
 
   /** `correlationId`: the command that began it all, where that is another one. */
   emit<T extends EventType>(type: T, data: EventData[T], correlationId: string = this.command.commandId): void {
-    const { state, command } = this;
+    const { state } = this;
     const event = {
-      id: eventId(command.stem ?? stemOf(command.commandId), this.events.length + 1),
+      id: this.#nextEventId(),
       type,
       schemaVersion: SCHEMA_VERSIONS[type],
       at: this.at,
@@ -61,6 +61,12 @@ export class Turn {
       this.events.push(event);
       this.leases.push(lease);
     }
+  }
+
+  #nextEventId(): string {
+    const { commandId, firstEventId } = this.command;
+    const n = this.events.length + 1;
+    return n === 1 && firstEventId !== undefined ? firstEventId : eventId(commandId, n);
   }
 
   #metadata(correlationId: string): EventMetadata {

@@ -26,15 +26,16 @@ const METADATA_FIELDS = 3;
 
 /** A part of the log. Of an event either its kind and what is its own, or, in `whole`, all of it. */
 class Chunk {
-  readonly whole: (RecordedEvent | null)[] = new Array(CHUNK_EVENTS).fill(null);
-  readonly kinds: (Kind | null)[] = new Array(CHUNK_EVENTS).fill(null);
-  readonly ids: string[] = new Array(CHUNK_EVENTS).fill('');
-  readonly leaseIds: string[] = new Array(CHUNK_EVENTS).fill('');
-  /** Of a grant the caller's name for the task (null = the lease's id), of a release its command's id. */
-  readonly names: (string | null)[] = new Array(CHUNK_EVENTS).fill(null);
-  readonly keys: (string | null)[] = new Array(CHUNK_EVENTS).fill(null);
+  readonly whole = new Map<number, RecordedEvent>();
+  /** By place, the kind's place among the log's kinds. */
+  readonly kinds = new Uint32Array(CHUNK_EVENTS);
   /** at, token, expiresAt. */
   readonly numbers = new Float64Array(CHUNK_EVENTS * NUMBERS);
+  readonly ids: string[] = new Array(CHUNK_EVENTS).fill('');
+  /** Of a grant the lease's id too. */
+  readonly commandIds: string[] = new Array(CHUNK_EVENTS).fill('');
+  /** Of a grant the caller's name for the task, empty = the lease's id; of a release the lease's id. */
+  readonly names: string[] = new Array(CHUNK_EVENTS).fill('');
 }
 
 /**
@@ -47,9 +48,11 @@ export class PackedLog {
   readonly stream: string;
   readonly #chunks: Chunk[] = [];
   #length = 0;
-  readonly #kinds: (Kind | undefined)[] = new Array(KEPT_KINDS).fill(undefined);
-  #lastGrant: Kind | undefined;
-  #lastRelease: Kind | undefined;
+  readonly #kinds: Kind[] = [];
+  /** Places among the kinds: of grants by a hash of their terms, and of the last grant and release. */
+  readonly #places = new Int32Array(KEPT_KINDS).fill(-1);
+  #lastGrant = -1;
+  #lastRelease = -1;
 
   constructor(stream: string) {
     this.stream = stream;
@@ -67,36 +70,20 @@ export class PackedLog {
       event.type === 'LeaseGranted'
         ? this.#packGrant(chunk, place, event)
         : event.type === 'LeaseReleased' && this.#packRelease(chunk, place, event);
-    if (!packed) chunk.whole[place] = event;
+    if (!packed) chunk.whole.set(place, event);
     this.#length += 1;
   }
 
   /** Any event, kept as it is. */
   push(event: RecordedEvent): void {
-    this.#chunkToWrite().whole[this.#length % CHUNK_EVENTS] = event;
+    this.#chunkToWrite().whole.set(this.#length % CHUNK_EVENTS, event);
     this.#length += 1;
   }
 
   at(revision: number): RecordedEvent {
     const chunk = this.#chunks[Math.floor(revision / CHUNK_EVENTS)]!;
     const place = revision % CHUNK_EVENTS;
-    const whole = chunk.whole[place]!;
-    if (whole !== null) return whole;
-    const [at, token, expiresAt] = chunk.numbers.subarray(
-      place * NUMBERS,
-      (place + 1) * NUMBERS,
-    ) as unknown as number[];
-    const leaseId = chunk.leaseIds[place]!;
-    const { actor, terms, cause } = chunk.kinds[place]!;
-    const type = terms === null ? 'LeaseReleased' : 'LeaseGranted';
-    const data =
-      terms === null
-        ? ({ leaseId, token: token!, cause: cause! } satisfies Released)
-        : grantOf(terms, leaseId, chunk.names[place] ?? leaseId, chunk.keys[place]!, token!, expiresAt!);
-    const commandId = terms === null ? chunk.names[place]! : leaseId;
-    const metadata = { correlationId: commandId, causationId: commandId, actor };
-    const schemaVersion = SCHEMA_VERSIONS[type];
-    return { id: chunk.ids[place]!, type, schemaVersion, at: at!, data, metadata, stream: this.stream, revision };
+    return chunk.whole.get(place) ?? this.#unpack(chunk, place, revision);
   }
 
   /** The revisions from `first` to below `end`, as far as they are there. */
@@ -111,19 +98,32 @@ export class PackedLog {
     return this.#chunks.at(-1)!;
   }
 
-  /** False if it is not a plain grant: one that a command asked for and got at once, of this version and with no other field. */
+  #unpack(chunk: Chunk, place: number, revision: number): RecordedEvent {
+    const { actor, terms, cause } = this.#kinds[chunk.kinds[place]!]!;
+    const { [place * NUMBERS]: at, [place * NUMBERS + 1]: token, [place * NUMBERS + 2]: expiresAt } = chunk.numbers;
+    const [commandId, name] = [chunk.commandIds[place]!, chunk.names[place]!];
+    const type = terms === null ? 'LeaseReleased' : 'LeaseGranted';
+    const data =
+      terms === null
+        ? ({ leaseId: name, token: token!, cause: cause! } satisfies Released)
+        : grantOf(terms, commandId, name === '' ? commandId : name, token!, expiresAt!);
+    const metadata = { correlationId: commandId, causationId: commandId, actor };
+    const schemaVersion = SCHEMA_VERSIONS[type];
+    return { id: chunk.ids[place]!, type, schemaVersion, at: at!, data, metadata, stream: this.stream, revision };
+  }
+
+  /** False if it is not a plain grant: one that a command without a key asked for and got at once, with no field unknown here. */
   #packGrant(chunk: Chunk, place: number, { id, schemaVersion, at, data, metadata }: RecordedEvent): boolean {
     const grant = data as Granted;
     if (countOf(grant) !== GRANTED_FIELDS || countOf(grant.request) !== REQUEST_FIELDS) return false;
-    if (countOf(metadata) !== METADATA_FIELDS) return false;
+    if (countOf(metadata) !== METADATA_FIELDS || grant.request.idempotencyKey !== null) return false;
     const { leaseId, request } = grant;
     if (schemaVersion !== SCHEMA_VERSIONS.LeaseGranted || grant.waitedMs !== null) return false;
     if (metadata.causationId !== leaseId || metadata.correlationId !== leaseId) return false;
     chunk.kinds[place] = this.#grantKind(grant, metadata.actor);
     chunk.ids[place] = id;
-    chunk.leaseIds[place] = leaseId;
-    chunk.names[place] = request.id === leaseId ? null : request.id;
-    chunk.keys[place] = request.idempotencyKey;
+    chunk.commandIds[place] = leaseId;
+    if (request.id !== leaseId) chunk.names[place] = request.id;
     chunk.numbers[place * NUMBERS] = at;
     chunk.numbers[place * NUMBERS + 1] = grant.token;
     chunk.numbers[place * NUMBERS + 2] = grant.expiresAt;
@@ -137,29 +137,35 @@ export class PackedLog {
     if (countOf(release) !== RELEASED_FIELDS || countOf(metadata) !== METADATA_FIELDS) return false;
     chunk.kinds[place] = this.#releaseKind(release, metadata.actor);
     chunk.ids[place] = id;
-    chunk.leaseIds[place] = release.leaseId;
-    chunk.names[place] = metadata.causationId;
+    chunk.commandIds[place] = metadata.causationId;
+    chunk.names[place] = release.leaseId;
     chunk.numbers[place * NUMBERS] = at;
     chunk.numbers[place * NUMBERS + 1] = release.token;
     return true;
   }
 
-  #grantKind(grant: Granted, actor: string): Kind {
-    const last = this.#lastGrant;
-    if (last !== undefined && last.actor === actor && areTermsOf(last.terms!, grant)) return last;
-    const place = placeOf(grant);
-    const kept = this.#kinds[place];
-    const known = kept !== undefined && kept.actor === actor && areTermsOf(kept.terms!, grant);
-    const kind = known ? kept : { actor, terms: termsOf(grant), cause: null };
-    this.#kinds[place] = kind;
-    this.#lastGrant = kind;
-    return kind;
+  #grantKind(grant: Granted, actor: string): number {
+    if (this.#isKind(this.#lastGrant, grant, actor)) return this.#lastGrant;
+    const hash = hashOf(grant);
+    const kept = this.#places[hash]!;
+    const place = this.#isKind(kept, grant, actor)
+      ? kept
+      : this.#kinds.push({ actor, terms: termsOf(grant), cause: null }) - 1;
+    this.#places[hash] = place;
+    this.#lastGrant = place;
+    return place;
   }
 
-  #releaseKind({ cause }: Released, actor: string): Kind {
-    const last = this.#lastRelease;
-    if (last !== undefined && last.actor === actor && last.cause === cause) return last;
-    this.#lastRelease = { actor, terms: null, cause };
+  #isKind(place: number, grant: Granted, actor: string): boolean {
+    if (place < 0) return false;
+    const kind = this.#kinds[place]!;
+    return kind.actor === actor && areTermsOf(kind.terms!, grant);
+  }
+
+  #releaseKind({ cause }: Released, actor: string): number {
+    const last = this.#kinds[this.#lastRelease];
+    if (last === undefined || last.actor !== actor || last.cause !== cause)
+      this.#lastRelease = this.#kinds.push({ actor, terms: null, cause }) - 1;
     return this.#lastRelease;
   }
 }
@@ -170,7 +176,7 @@ function countOf(fields: object): number {
   return count;
 }
 
-function placeOf({ amounts, request, tier }: Granted): number {
+function hashOf({ amounts, request, tier }: Granted): number {
   let hash = request.owner.length * 7 + tier.length;
   for (const dimension in amounts) hash = (Math.imul(hash, 31) + amounts[dimension]!) | 0;
   return (hash ^ (hash >>> 12)) & (KEPT_KINDS - 1);
@@ -197,10 +203,9 @@ function grantOf(
   { request, priority, type, tier, amounts, borrowed, ttlMs, waitedMs }: Terms,
   leaseId: string,
   id: string,
-  idempotencyKey: string | null,
   token: number,
   expiresAt: number,
 ): Granted {
-  const asked = { ...request, id, idempotencyKey };
+  const asked = { ...request, id };
   return { leaseId, request: asked, priority, type, tier, amounts, borrowed, token, ttlMs, expiresAt, waitedMs };
 }

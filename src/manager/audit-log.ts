@@ -8,7 +8,7 @@ import {
   type RecordedAuditEvent,
   SCHEMA_VERSIONS,
 } from '../model/events.ts';
-import { auditStream, eventId, stemOf } from '../model/ids.ts';
+import { auditStream, eventId } from '../model/ids.ts';
 import type { Logger } from '../model/interfaces.ts';
 import { type AppendLimits, appendLimits, fitting } from './append-limits.ts';
 import { backoffMs, type Jitter, sleep } from './backoff.ts';
@@ -196,7 +196,7 @@ export class AuditLog {
     decisionId: string | undefined,
     actor: string,
   ): AuditEvent {
-    const id = eventId(stemOf(this.#options.nextId()), 1);
+    const id = eventId(this.#options.nextId(), 1);
     const cause = decisionId ?? id;
     const metadata = { correlationId: cause, causationId: cause, actor };
     const event: NewEvent = { id, type, schemaVersion: SCHEMA_VERSIONS[type], at, data, metadata };

@@ -11,10 +11,10 @@ import type { ResolvedConfig } from '../model/config.ts';
 import type { PoolError } from '../model/errors.ts';
 import type { EventStore } from '../model/event-store.ts';
 import { type NewEvent, type RecordedPoolEvent, SCHEMA_VERSIONS } from '../model/events.ts';
-import { eventId, poolStream, stemOf } from '../model/ids.ts';
+import { eventId, poolStream } from '../model/ids.ts';
 import type { Logger, ResourceIssue } from '../model/interfaces.ts';
 import type { Refusal } from '../model/refusals.ts';
-import type { Committed } from '../rx/committed.ts';
+import { Committed } from '../rx/committed.ts';
 import { cameBack, issueOf } from './alerts.ts';
 import type { AllocateCall, AllocateDesk } from './allocate-call.ts';
 import { AuditLog } from './audit-log.ts';
@@ -73,6 +73,8 @@ export class Core implements EngineListener, AllocateDesk {
   readonly writers: WriterWatch | undefined;
   /** Second releases of one lease: they change nothing, so no event counts them. */
   duplicateReleases = 0;
+  /** Batches in which a mode or the configuration changes: the live actors hear of nothing else. */
+  readonly #changes = new Committed();
   #cancelSweep: () => void = () => undefined;
   /** The monotonic clock as it was read for the batch that is followed, once at most. */
   #nowMs: number | undefined;
@@ -130,7 +132,7 @@ export class Core implements EngineListener, AllocateDesk {
     this.live = tuning.liveActors({
       clock,
       writerId,
-      committed$: options.committedEvents.committed$,
+      committed$: this.#changes.committed$,
       dispatch: (command) => {
         if (command.type === 'TriggerBreaker') this.breaker.trigger(command.data.trigger, command.data.generation);
         else this.submit(command.type, command.data);
@@ -219,8 +221,13 @@ export class Core implements EngineListener, AllocateDesk {
 
   committed(events: readonly RecordedPoolEvent[], leases: readonly (LeaseRecord | undefined)[], own: boolean): void {
     this.#nowMs = undefined;
-    for (let i = 0; i < events.length; i++) this.#follow(events[i]!, own);
+    let changes = false;
+    for (let i = 0; i < events.length; i++) {
+      this.#follow(events[i]!, own);
+      changes ||= isChange(events[i]!);
+    }
     this.options.readings.apply(events, leases);
+    if (changes) this.#changes.publish(events);
     this.options.committedEvents.publish(events);
     this.snapshots.committed(events.length);
   }
@@ -299,7 +306,7 @@ export class Core implements EngineListener, AllocateDesk {
   /** Takes the place of a batch whose outcome nobody knows. */
   #barrier(): NewEvent {
     const { stamp, clock, writerId, hostId } = this.options;
-    const id = eventId(stemOf(stamp.nextId()), 1);
+    const id = eventId(stamp.nextId(), 1);
     return {
       id,
       type: 'WriterStarted',
@@ -310,6 +317,9 @@ export class Core implements EngineListener, AllocateDesk {
     };
   }
 }
+
+const isChange = ({ type }: RecordedPoolEvent): boolean =>
+  type === 'TierModeChanged' || type === 'BreakerModeChanged' || type === 'ConfigChanged';
 
 /** By which a configuration is told from another: SHA-256 of its canonical JSON. */
 export const configHash = (config: ResolvedConfig): string =>

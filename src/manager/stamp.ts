@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Clock } from '../model/clock.ts';
 import type { Command, CommandData, CommandOf, CommandType } from '../model/commands.ts';
 import type { CommandKey } from '../model/idempotency.ts';
-import { CommandIds, stemOf } from '../model/ids.ts';
+import { CommandIds, eventId } from '../model/ids.ts';
 import { type RequestSpec, requestBody } from '../model/request.ts';
 import { commandKey } from './command-key.ts';
 
@@ -37,14 +37,21 @@ export class Stamp {
     key?: CommandKey,
   ): CommandOf<T> {
     const commandId = this.nextId();
-    const command = { type, commandId, stem: this.#ids.stem, at, actor, data } as unknown as Command;
+    const command = { type, commandId, firstEventId: this.#ids.firstEventId, at, actor, data } as unknown as Command;
     return (key === undefined ? command : { ...command, key }) as CommandOf<T>;
   }
 
   /** With an id that was taken before: it names a request that has no name of its own. */
   allocate(commandId: string, request: RequestSpec, actor: string): CommandOf<'Allocate'> {
-    const stem = commandId === this.#last ? this.#ids.stem : stemOf(commandId);
-    const command = { type: 'Allocate', commandId, stem, at: this.#clock.now(), actor, data: { request } } as const;
+    const firstEventId = commandId === this.#last ? this.#ids.firstEventId : eventId(commandId, 1);
+    const command = {
+      type: 'Allocate',
+      commandId,
+      firstEventId,
+      at: this.#clock.now(),
+      actor,
+      data: { request },
+    } as const;
     if (request.idempotencyKey === null) return command;
     return { ...command, key: commandKey(request.idempotencyKey, requestBody(request, commandId))! };
   }

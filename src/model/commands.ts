@@ -62,8 +62,8 @@ interface Stamped<Type extends string, Data> {
   readonly type: Type;
   /** From `CommandIds`; the decision's id, and the id of a lease that comes of it. */
   readonly commandId: string;
-  /** `commandId` without its last four digits, where whoever stamps it has that at hand: reading it off the id costs more. */
-  readonly stem?: string;
+  /** The id of the first event that it causes, where whoever stamps it has that at hand: to read it off `commandId` costs more. */
+  readonly firstEventId?: string;
   /** Wall time of the stamp, Unix ms. */
   readonly at: number;
   readonly actor: string;

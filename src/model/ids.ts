@@ -14,9 +14,13 @@ export const isAuditStream = (stream: string): boolean => stream.endsWith('-audi
 /** Events that one command can cause at most: the last four hex digits of an event's id count them. */
 export const MAX_EVENTS_PER_COMMAND = 0xffff;
 
-/** The last three digits of a count, by its low bits, and the same before four zeros. */
-const LOW = Array.from({ length: 4_096 }, (_, low) => low.toString(16).padStart(3, '0'));
-const LOW_COMMAND = LOW.map((digits) => `${digits}0000`);
+/** The last digits of a command's id and of its first event's, by the low bits of the count. */
+const LOW_COUNT = 4_096;
+const lowDigits = (after: string): readonly string[] =>
+  Array.from({ length: LOW_COUNT }, (_, low) => low.toString(16).padStart(3, '0') + after);
+/** Made with the first source: who makes no ids does not wait for them. */
+let lowCommand: readonly string[] = [];
+let lowEvent: readonly string[] = [];
 /** Four hex digits. */
 const EVENT_DIGITS = Array.from({ length: 256 }, (_, n) => n.toString(16).padStart(4, '0'));
 
@@ -34,19 +38,20 @@ export class CommandIds {
 
   constructor(prefix: string) {
     if (!/^[0-9a-f]{15}$/.test(prefix)) throw new RangeError(`prefix: ${prefix} is not 15 hex digits`);
+    if (lowCommand.length === 0) [lowCommand, lowEvent] = [lowDigits('0000'), lowDigits('0001')];
     this.#head = `${prefix.slice(0, 8)}-${prefix.slice(8, 12)}-8${prefix.slice(12, 15)}-8`;
   }
 
   next(): string {
     this.#count += 1;
-    const block = Math.floor(this.#count / LOW.length);
+    const block = Math.floor(this.#count / LOW_COUNT);
     if (block !== this.#blockOf) this.#begin(block);
-    return this.#block + LOW_COMMAND[this.#count % LOW.length]!;
+    return this.#block + lowCommand[this.#count % LOW_COUNT]!;
   }
 
-  /** Of the last id that was given: all but its last four digits, which number the events that the command causes. */
-  get stem(): string {
-    return this.#block + LOW[this.#count % LOW.length]!;
+  /** `eventId` of the last id that was given and 1. */
+  get firstEventId(): string {
+    return this.#block + lowEvent[this.#count % LOW_COUNT]!;
   }
 
   #begin(block: number): void {
@@ -61,11 +66,8 @@ export function commandIdSource(prefix: string): () => string {
   return () => ids.next();
 }
 
-/** Of a command's id: all but its last four digits. */
-export const stemOf = (commandId: string): string => commandId.slice(0, -4);
-
 /** The id of the n-th event that a command caused (n from 1): a function of both, so that a retry writes the identical batch. */
-export function eventId(stem: string, n: number): string {
+export function eventId(commandId: string, n: number): string {
   if (n > MAX_EVENTS_PER_COMMAND) throw new RangeError(`one command caused more than ${MAX_EVENTS_PER_COMMAND} events`);
-  return stem + (EVENT_DIGITS[n] ?? n.toString(16).padStart(4, '0'));
+  return commandId.slice(0, -4) + (EVENT_DIGITS[n] ?? n.toString(16).padStart(4, '0'));
 }
