@@ -17,6 +17,7 @@ const RUNS: Readonly<Record<string, () => Promise<FaultRun>>> = {
   io: async () => (await import('./io/run.ts')).ioRun,
   'disk-full': async () => (await import('./disk-full/run.ts')).diskFullRun,
   takeover: async () => (await import('./kill/takeover-run.ts')).takeoverRun,
+  power: async () => (await import('./power/run.ts')).powerRun,
 };
 
 const { values, positionals } = parseArgs({

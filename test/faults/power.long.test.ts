@@ -1,0 +1,16 @@
+import { expect, it } from 'vitest';
+import { canTrace } from './io/run.ts';
+import { launch, newSeed, showCounts } from './launch.ts';
+
+const traced = canTrace();
+if (!traced) console.log('power: skipped, strace cannot trace processes here');
+
+it.skipIf(!traced)(
+  'a power cut loses nothing that was acknowledged, whatever of the unsynced writes is left',
+  async () => {
+    const seed = newSeed();
+    const counts = await launch('power', { count: 6_000, seed, jobs: 2 });
+    console.log(`power: seed ${seed}, ${showCounts(counts)}`);
+    expect(counts['images']).toBe(6_000);
+  },
+);

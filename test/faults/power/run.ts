@@ -1,0 +1,126 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { openEventStore } from '../../../src/eventstore/open.ts';
+import type { EventStore } from '../../../src/model/event-store.ts';
+import { randomSource } from '../../../src/testing/arbitraries.ts';
+import { event, readBack } from '../../eventstore/fixture.ts';
+import { fastFolder } from '../fast-folder.ts';
+import { type Counts, mine, type Share, Tally } from '../share.ts';
+import { Disk, type Survival } from './disk.ts';
+import type { PowerNote } from './notes.ts';
+import { type Op, readTrace, TRACED } from './trace.ts';
+
+const WORKER = new URL('./worker.ts', import.meta.url).pathname;
+const NOTES = 'notes';
+const SURVIVALS: readonly (readonly [string, Survival])[] = [
+  ['nothing unsynced is left', 'none'],
+  ['all of it is left', 'all'],
+  ['some writes are left', 'some'],
+  ['writes are torn at 512 B', { tornBytes: 512 }],
+  ['writes are torn at 4 KiB', { tornBytes: 4096 }],
+];
+
+const IMAGES_OF_A_TRACE = 1_000;
+
+/** Cuts the power at random moments of traced runs, and starts from what the disk may hold then. */
+export async function powerRun(share: Share): Promise<Counts> {
+  const { folder, remove } = fastFolder();
+  const tally = new Tally();
+  try {
+    for (let trace = 0; trace * IMAGES_OF_A_TRACE < share.count; trace++) {
+      const images = Math.min(IMAGES_OF_A_TRACE, share.count - trace * IMAGES_OF_A_TRACE);
+      if (mine(trace, share)) await cutPower(join(folder, `${trace}`), images, share.seed + trace, tally);
+    }
+  } finally {
+    remove();
+  }
+  return tally.counts;
+}
+
+async function cutPower(folder: string, images: number, seed: number, tally: Tally): Promise<void> {
+  const random = randomSource(seed);
+  const ops = record(folder, seed);
+  tally.add('traces');
+  const moments = Array.from({ length: images }, () => random() % ops.length).sort((a, b) => a - b); // the disk is built once
+  const disk = new Disk();
+  const told = new Told();
+  let done = 0;
+  for (const at of moments) {
+    for (; done < at; done++) take(ops[done]!, disk, told);
+    const [name, survival] = SURVIVALS[random() % SURVIVALS.length]!;
+    const image = join(folder, 'image');
+    layDown(image, disk.crash(survival, random));
+    await start(image, told).catch((error: unknown) => {
+      throw new Error(`seed ${seed}, cut after ${at} of ${ops.length} operations, ${name}: ${error}`, { cause: error });
+    });
+    tally.add('images');
+    tally.add(name);
+  }
+}
+
+function take(op: Op, disk: Disk, told: Told): void {
+  if (op.path !== NOTES) disk.apply(op);
+  else if (op.op === 'write') told.take(JSON.parse(op.data.toString()) as PowerNote);
+}
+
+function record(folder: string, seed: number): Op[] {
+  mkdirSync(folder);
+  const trace = `${folder}.trace`;
+  const args = ['-f', '--seccomp-bpf', '-qq', '-y', '-xx', '-s', '99999999', '-o', trace, '-e', `trace=${TRACED}`];
+  const { status, stderr } = spawnSync('strace', [...args, process.execPath, WORKER, folder, `${seed}`]);
+  if (status !== 0) throw new Error(`the traced run ended with ${status}: ${stderr}`);
+  const ops = readTrace(readFileSync(trace, 'latin1'), folder);
+  rmSync(trace);
+  return ops;
+}
+
+/** What was noted so far: all of it must have survived. */
+class Told {
+  readonly acknowledged = new Map<string, string[]>();
+  tried: { readonly stream: string; readonly ids: readonly string[] } | undefined;
+  snapshot = -1;
+
+  take(note: PowerNote): void {
+    if (note.did === 'snapshot') this.snapshot = note.revision;
+    else if (note.did === 'try') this.tried = note;
+    else {
+      this.acknowledged.set(note.stream, [...(this.acknowledged.get(note.stream) ?? []), ...note.ids]);
+      this.tried = undefined;
+    }
+  }
+}
+
+function layDown(folder: string, files: ReadonlyMap<string, Buffer>): void {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder);
+  for (const [path, bytes] of files) {
+    if (path.endsWith('-shm') || path.includes('.lock')) continue; // made anew by whoever opens it first
+    mkdirSync(dirname(join(folder, path)), { recursive: true });
+    writeFileSync(join(folder, path), bytes);
+  }
+}
+
+/** It opens, holds all that was acknowledged, and perhaps all of what was tried; the saved snapshot is whole; it accepts. */
+async function start(folder: string, told: Told): Promise<void> {
+  const store = await openEventStore(`sqlite:${join(folder, 'log.db')}`);
+  try {
+    for (const stream of new Set([...told.acknowledged.keys(), told.tried?.stream ?? 'pool-a'])) {
+      await mustHold(store, stream, told);
+    }
+    const snapshot = await store.snapshots.load('pool-a');
+    if ((snapshot?.revision ?? -1) < told.snapshot) throw new Error(`the snapshot of ${told.snapshot} is lost`);
+  } finally {
+    await store.close();
+  }
+}
+
+async function mustHold(store: EventStore, stream: string, { acknowledged, tried }: Told): Promise<void> {
+  const known = acknowledged.get(stream) ?? [];
+  const read = (await readBack(store, stream)).map(({ id }) => id);
+  const allowed = [known, [...known, ...(tried?.stream === stream ? tried.ids : [])]].map((ids) => ids.join());
+  if (!allowed.includes(read.join()))
+    throw new Error(`${stream}: ${read.length} events, ${known.length} were acknowledged`);
+  const again = await store.append(stream, [event('after')], read.length - 1);
+  if (again.outcome !== 'appended') throw new Error(`an append after it is answered ${JSON.stringify(again)}`);
+}
