@@ -31,7 +31,8 @@ export function readTrace(text: string, folder: string): Op[] {
 function readCall(line: string, folder: string): Op | undefined {
   const call = /^(\w+)\((.*)\) += (-?\d+)/s.exec(line);
   if (call === null || call[3]!.startsWith('-')) return undefined;
-  const [, name, args, returned] = call as unknown as [string, string, string, string];
+  const [, name, spaced, returned] = call as unknown as [string, string, string, string];
+  const args = spaced.trimEnd(); // an interrupted line leaves a blank
   const within = (path: string | undefined) =>
     path?.startsWith(`${folder}/`) ? path.slice(folder.length + 1) : path === folder ? '.' : undefined;
   const ofFd = within(/^\d+<([^>]*)>/.exec(unhex(args.slice(0, 4_096)))?.[1]);
