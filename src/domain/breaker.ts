@@ -26,8 +26,9 @@ interface Permits {
 
 /**
  * The breaker of one manager as it runs: windows, permits and ramp, which no event records. Its mode comes from
- * BreakerModeChanged alone. A permit is taken with the event that uses it, and an undo gives both back. Windows by count and time, failure and slow-call rates with a minimum volume as in
- * resilience4j; half-open lets exactly N probes through; after closing a growing share of allocates is let through.
+ * BreakerModeChanged alone. A permit is taken with the event that uses it, and an undo gives both back. Windows by count and time,
+ * failure and slow-call rates with a minimum volume as in resilience4j; half-open lets exactly N probes through; after closing a
+ * growing share of allocates is let through.
  */
 export class BreakerGate {
   #config: BreakerConfig;
