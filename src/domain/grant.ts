@@ -51,8 +51,8 @@ function besideWaiters(state: PoolState, tier: TierState, settled: Settled, leas
   const room = roomOf(state, tier, request.owner);
   const own: Limit = (dimension) => Math.min(room(dimension), spared(state, ahead, dimension));
   const inside = most(request, least, (dimension) => Math.min(own(dimension), nominalLeftIn(tier, dimension)));
-  if (inside === request.amounts || (inside !== null && waitsElsewhere(state, tier))) return inside;
-  const lenders = waitingLenders(state, tier);
+  if (inside === request.amounts || (inside !== null && waitsElsewhere(state, tier, leaseId))) return inside;
+  const lenders = waitingLenders(state, tier, leaseId);
   if (isLastLease && lenders.length > 0) return inside;
   return most(request, least, (dimension) =>
     Math.min(own(dimension), Math.max(nominalLeftIn(tier, dimension), spared(state, lenders, dimension))),

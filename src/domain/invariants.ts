@@ -1,6 +1,6 @@
 import { type Amounts, amountIn } from '../model/amounts.ts';
 import type { LeaseRecord, PoolState, TierState } from './state.ts';
-import { leaseNamed } from './state.ts';
+import { leaseNamed, waitingIn } from './state.ts';
 
 /**
  * What is wrong with a state that no history may lead to; empty = nothing. Checked after every event of simulated runs. Everything
@@ -84,7 +84,7 @@ function checkNames(state: PoolState, wrong: string[]): void {
     if (leaseNamed(state, name) !== leaseId) wrong.push(`${name} is not the name of ${leaseId}`);
   if (state.names.size !== named.filter(([name, leaseId]) => name !== leaseId).length)
     wrong.push('names are not those of live leases and waiters');
-  const waiting = state.tiers.reduce((sum, tier) => sum + tier.waiting.length, 0);
+  const waiting = state.tiers.reduce((sum, tier) => sum + waitingIn(tier).length, 0);
   if (waiting !== state.waiting.size) wrong.push(`${state.waiting.size} wait, ${waiting} in tiers`);
 }
 

@@ -82,7 +82,7 @@ export function unpackState({ rest, live, ended }: PackedState): PoolState {
     ended: EndedLeases.from(endedOf(ended, numbered), endedFirst),
   };
   for (const lease of readLeaseColumns(live, numbered)) restoreLive(state, lease);
-  for (const { waiting } of state.tiers) for (const record of waiting) restoreWaiting(state, record);
+  for (const tier of state.tiers) tier.waiting = tier.waiting.map((record) => restoreWaiting(state, record));
   state.owners = ownersOf(state);
   return state;
 }
@@ -110,9 +110,13 @@ function restoreLive(state: PoolState, lease: LeaseRecord): void {
   if (lease.name !== null) state.names.set(lease.name, lease.leaseId);
 }
 
-function restoreWaiting(state: PoolState, record: WaitingRecord): void {
+/** One record for all the tiers that may grant it. */
+function restoreWaiting(state: PoolState, record: WaitingRecord): WaitingRecord {
+  const known = state.waiting.get(record.leaseId);
+  if (known !== undefined) return known;
   state.waiting.set(record.leaseId, record);
   if (record.request.id !== record.leaseId) state.names.set(record.request.id, record.leaseId);
+  return record;
 }
 
 const structuredCopy = <Plain>(value: Plain): Plain => JSON.parse(JSON.stringify(value)) as Plain;

@@ -79,8 +79,8 @@ export function spared(state: PoolState, waiters: readonly Waiter[], dimension: 
   return Math.max(0, most);
 }
 
-/** Who waits in other tiers for what lies inside the nominal there: a borrower never takes that. */
-export function waitingLenders(state: PoolState, borrower: TierState): readonly Waiter[] {
+/** Who else waits in other tiers for what lies inside the nominal there: a borrower never takes that. */
+export function waitingLenders(state: PoolState, borrower: TierState, self: string): readonly Waiter[] {
   const lenders: Waiter[] = [];
   for (const tier of state.tiers) {
     if (tier === borrower || !admits(tier)) continue;
@@ -89,15 +89,17 @@ export function waitingLenders(state: PoolState, borrower: TierState): readonly 
       if (looked === LOOKED_AT) break;
       looked += 1;
       const waiter = waiterIn(tier, record);
+      if (record.leaseId === self) continue;
       if (isAdmissible(state, record) && borrowedPart(tier, waiter.least) === null) lenders.push(waiter);
     }
   }
   return lenders;
 }
 
-/** Whether anyone waits in another tier that admits. */
-export function waitsElsewhere(state: PoolState, tier: TierState): boolean {
-  for (const other of state.tiers) if (other !== tier && other.waiting.length > 0 && admits(other)) return true;
+/** Whether anyone else waits in another tier that admits. */
+export function waitsElsewhere(state: PoolState, tier: TierState, self: string): boolean {
+  for (const other of state.tiers)
+    if (other !== tier && admits(other) && other.waiting.some(({ leaseId }) => leaseId !== self)) return true;
   return false;
 }
 

@@ -20,6 +20,8 @@ export interface WaitingRecord {
   readonly priority: string;
   readonly type: string;
   readonly tier: string;
+  /** Other tiers that may grant it, too. */
+  readonly elsewhere: readonly string[];
   /** The lower stands before the higher. */
   readonly rank: number;
   readonly ttlMs: number;
@@ -50,7 +52,7 @@ export interface TierState {
   loadChangedAt: number;
   readonly allocated: Tally;
   readonly quarantined: Tally;
-  /** In rank order, then by lease id. Replaced, never changed in place, so that an undo is one assignment. */
+  /** All that the tier may grant, those that wait in another included; in rank order, then by lease id. Replaced, never changed in place, so that an undo is one assignment. */
   waiting: readonly WaitingRecord[];
   leases: number;
 }
@@ -202,6 +204,10 @@ export const waitersInOrder = (state: PoolState): WaitingRecord[] =>
 export function isNameTaken(state: PoolState, name: string, ownId: string): boolean {
   return name === ownId ? state.names.size > 0 && state.names.has(name) : leaseNamed(state, name) !== undefined;
 }
+
+/** Who waits in the tier itself. */
+export const waitingIn = ({ name, waiting }: TierState): readonly WaitingRecord[] =>
+  waiting.filter(({ tier }) => tier === name);
 
 /** The lease or waiting request that goes by this name now: its lease id. */
 export function leaseNamed(state: PoolState, name: string): string | undefined {

@@ -13,6 +13,7 @@ import {
   type TierState,
   tierNamed,
   type WaitingRecord,
+  waitingIn,
 } from './state.ts';
 
 const isEnded = (record: LeaseRecord | EndedLease): record is EndedLease => 'lease' in record;
@@ -69,7 +70,9 @@ export function requestView(state: PoolState, record: WaitingRecord): RequestVie
 export function requestViews(state: PoolState): RequestView[] {
   return state.tiers.flatMap((tier) => {
     const estimates = startEstimates(state, tier, tier.waiting.length);
-    return tier.waiting.map((record, position) => waitingView(state, tier, record, position, estimates[position]!));
+    return tier.waiting
+      .map((record, position) => waitingView(state, tier, record, position, estimates[position]!))
+      .filter((view) => view.tier === tier.name);
   });
 }
 
@@ -110,7 +113,7 @@ export function tierView(state: PoolState, tier: TierState): TierView {
     borrowed: borrowedOf(state, tier),
     lent: lentOf(state, tier),
     free: perDimension(state, (dimension) => (open ? roomIn(state, tier, dimension) : 0)),
-    waiting: tier.waiting.length,
+    waiting: waitingIn(tier).length,
   };
 }
 

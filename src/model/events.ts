@@ -55,6 +55,8 @@ export interface EventData {
     priority: string;
     type: string;
     tier: string;
+    /** Other tiers that may grant it, too: those that serve its class, in their order. */
+    elsewhere: readonly string[];
     /** Priority with ageing as one number: the lower stands before the higher. queuedAt - weight x ageingMs. */
     rank: number;
     /** What the lease will get when it is granted. */

@@ -26,6 +26,7 @@ function outranked(before: PoolState, borrower: TierState, grant: EventData['Lea
   return before.tiers
     .filter((tier) => tier !== borrower && tier.mode.admission === 'open' && tier.mode.load !== 'overcommitted')
     .flatMap((tier) => tier.waiting.map((waiter) => ({ tier, waiter, least: leastOf(waiter) })))
+    .filter(({ waiter }) => waiter.leaseId !== grant.leaseId)
     .filter(({ tier, waiter, least }) => isInside(tier, least) && hasQuota(before, waiter))
     .filter(({ tier, least }) =>
       borrowed.some((dimension) => {
@@ -44,8 +45,9 @@ export function leftWaiting(state: PoolState): string[] {
   const wrong: string[] = [];
   for (const tier of state.tiers) {
     const { admission, load } = tier.mode;
-    if (tier.waiting.length > 0 && (state.draining || admission === 'draining' || admission === 'drained'))
-      wrong.push(`${tier.waiting.length} wait in tier ${tier.name}, which drains`);
+    const own = tier.waiting.filter((waiter) => waiter.tier === tier.name);
+    if (own.length > 0 && (state.draining || admission === 'draining' || admission === 'drained'))
+      wrong.push(`${own.length} wait in tier ${tier.name}, which drains`);
     if (admission !== 'open' || load === 'overcommitted') continue;
     const first = tier.waiting.find((waiter) => hasQuota(state, waiter));
     if (first === undefined || !hasRoom(state, tier, first) || !isInside(tier, leastOf(first))) continue;

@@ -9,7 +9,7 @@ import { commandIdSource } from '../../src/model/ids.ts';
 import { type Choice, chooseFrom, commandFor, LogChecker, leftWaiting, randomSource } from '../../src/testing/index.ts';
 import { config, START } from './spec.ts';
 
-/** Three tiers that lend and borrow within limits, both policies, few ended leases: everything happens often in it. */
+/** Three tiers that lend and borrow within limits, one class in two of them, both policies, few ended leases: everything happens often. */
 export const SMALL = config({
   maxPoolSize: 12,
   enableCircuitBreaker: false,
@@ -30,7 +30,7 @@ export const SMALL = config({
       borrowingLimit: '30%',
       queue: { policy: 'strict', maxLength: 6 },
     },
-    { name: 'c', priorities: ['low'], nominal: '25%', queue: { maxLength: 6 } },
+    { name: 'c', priorities: ['low', 'high'], nominal: '25%', queue: { maxLength: 6 } },
   ],
 });
 

@@ -1,4 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { StatePacker, unpackState } from '../../src/domain/pack.ts';
+import { canonicalState } from '../../src/domain/snapshot.ts';
+import { requestViews, tierView } from '../../src/domain/views.ts';
 import { config, Spec } from './spec.ts';
 
 const ALL = ['critical', 'high', 'normal', 'low'];
@@ -209,6 +212,78 @@ const PATHS: readonly [string, () => Spec, (pool: Spec) => void][] = [
     (pool) => pool.when('EndTierDrain', { tier: 'a', deadlineAt: pool.state.tiers[0]!.deadlineAt! }),
   ],
 ];
+
+describe('a class that several tiers serve', () => {
+  const shared = (a: object = {}, b: object = {}) => ({
+    tiers: [
+      { name: 'a', priorities: ['high'], nominal: { cpu: '6000m' }, borrowingLimit: 0, ...a },
+      { name: 'b', priorities: ['high', 'low'], nominal: { cpu: '4000m' }, borrowingLimit: 0, ...b },
+    ],
+  });
+  const HIGH = { priority: 'high' };
+
+  /** Both tiers are full; w, of the class of both, waits in the first. */
+  function both(): Spec {
+    const pool = new Spec(shared());
+    pool.granted('in-a', { cpu: 6_000 }, HIGH);
+    pool.granted('in-b', { cpu: 4_000 }, HIGH);
+    expect(pool.queued('w', { cpu: 3_000 }, HIGH)).toMatchObject({ tier: 'a', elsewhere: ['b'] });
+    return pool;
+  }
+
+  it('waits for all of them: the first that has room grants', () => {
+    const pool = both();
+    expect(pool.lease('in-b').tier).toBe('b');
+    pool.release(pool.lease('in-b'));
+    expect(pool.lease('w').tier).toBe('b');
+    expect(pool.state.tiers.map(({ waiting }) => waiting.length)).toEqual([0, 0]);
+  });
+
+  it('is passed by nobody in any of them', () => {
+    const pool = both();
+    pool.queued('later', { cpu: 1_000 }, HIGH);
+    expect(pool.refused('now', { cpu: 1_000 }, { priority: 'low' }).position).toBe(2);
+    pool.release(pool.lease('in-b'));
+    expect(pool.held()).toEqual(['in-a', 'w', 'later']);
+  });
+
+  it('counts once, where it waits', () => {
+    const pool = both();
+    expect(pool.state.tiers.map((tier) => tierView(pool.state, tier).waiting)).toEqual([1, 0]);
+    expect(requestViews(pool.state)).toMatchObject([{ requestId: 'w', tier: 'a', position: 0 }]);
+    expect(canonicalState(unpackState(new StatePacker(pool.state).packed()))).toBe(canonicalState(pool.state));
+  });
+
+  it('waits on when another of its tiers drains, and goes when its own does', () => {
+    const pool = both();
+    pool.when('DrainTier', { tier: 'b', deadlineMs: 1_000 });
+    expect(pool.state.waiting.size).toBe(1);
+    pool.queued('x', { cpu: 3_000 }, HIGH);
+    pool.release(pool.lease('in-b'));
+    pool.when('UncordonTier', { tier: 'b' });
+    expect(pool.lease('w').tier).toBe('b');
+    expect(pool.events('DrainTier', { tier: 'a', deadlineMs: 1_000 })).toEqual(['TierModeChanged', 'RequestCancelled']);
+  });
+
+  it('with a minimum takes no regard of itself as of one who waits elsewhere', () => {
+    const pool = new Spec(shared({ borrowingLimit: null }, { borrowingLimit: null }));
+    pool.granted('x', { cpu: 6_000 }, { tier: 'a' });
+    pool.granted('y', { cpu: 4_000 }, { tier: 'b' });
+    pool.queued('w', { cpu: 8_000 }, { ...HIGH, minimum: { cpu: 1_000 } });
+    pool.release(pool.lease('y'));
+    expect(pool.lease('w')).toMatchObject({ tier: 'b', amounts: { cpu: 4_000 } });
+  });
+
+  it('lets go of a tier that the configuration takes away', () => {
+    const pool = both();
+    pool.when('CordonTier', { tier: 'b' });
+    pool.release(pool.lease('in-b'));
+    configure(pool, { tiers: shared().tiers.slice(0, 1) });
+    expect(pool.state.tiers.map(({ name }) => name)).toEqual(['a']);
+    pool.release(pool.lease('in-a'));
+    expect(pool.lease('w').tier).toBe('a');
+  });
+});
 
 describe('a request that waits is granted at once by what lets it in:', () => {
   it.each(PATHS)('%s', (_, given, act) => {

@@ -97,6 +97,7 @@ export class WrittenLog {
     };
     return this.add('RequestQueued', {
       ...data,
+      elsewhere: [],
       rank: this.#at,
       ttlMs: 60_000,
       expiresAt: this.#at + 60_000,

@@ -72,7 +72,7 @@ function place(
   }
   const home = firstOpen(state, plan)!;
   const settled = settle(turn, home, request, plan, commandId);
-  return request.waitMs > 0 ? queue(turn, home, settled, context) : busy(turn, home, settled);
+  return request.waitMs > 0 ? queue(turn, home, settled, plan, context) : busy(turn, home, settled);
 }
 
 const settle = (turn: Turn, tier: TierState, request: RequestSpec, plan: Plan, leaseId: string): Settled => ({
@@ -117,7 +117,7 @@ export function queueOf({ config }: PoolState, tier: string): QueueConfig {
   throw new RangeError(`there is no tier ${tier}`);
 }
 
-function queue(turn: Turn, tier: TierState, settled: Settled, context: DecisionContext): Answer {
+function queue(turn: Turn, tier: TierState, settled: Settled, plan: Plan, context: DecisionContext): Answer {
   const { maxLength, maxWaitMs } = queueOf(turn.state, tier.name);
   const { request, leaseId, priority, type, rank, ttlMs } = settled;
   if (tier.waiting.length >= maxLength) {
@@ -137,6 +137,7 @@ function queue(turn: Turn, tier: TierState, settled: Settled, context: DecisionC
     priority,
     type,
     tier: tier.name,
+    elsewhere: plan.tiers.filter((name) => name !== tier.name),
     rank,
     ttlMs,
     expiresAt,

@@ -3,7 +3,7 @@ import type { CommandOf } from '../../model/commands.ts';
 import type { TierTrigger } from '../../model/modes.ts';
 import { type Answer, DONE } from '../answer.ts';
 import { refuse } from '../refuse.ts';
-import { leasesInOrder, type TierState, tierNamed } from '../state.ts';
+import { leasesInOrder, type TierState, tierNamed, waitingIn } from '../state.ts';
 import type { Turn } from '../turn.ts';
 import { reclaim } from './lease.ts';
 
@@ -38,7 +38,7 @@ export const drainTier = (turn: Turn, { data }: CommandOf<'DrainTier'>): Answer 
   withTier(turn, data.tier, (tier) => {
     if (nextTierMode(tier.mode, 'drain') === undefined) return;
     shift(turn, tier, 'drain', turn.at + data.deadlineMs);
-    for (const { leaseId, request } of tier.waiting) {
+    for (const { leaseId, request } of waitingIn(tier)) {
       turn.emit('RequestCancelled', { leaseId, requestId: request.id, reason: 'draining' }, leaseId);
     }
   });

@@ -41,8 +41,9 @@ function takeName(state: PoolState, event: EventOf<'LeaseGranted'>, name: string
 }
 
 function leaveForGrant(state: PoolState, event: EventOf<'LeaseGranted'>, journal: Journal | undefined): void {
-  const { request, tier } = state.waiting.get(event.data.leaseId)!;
-  if (request.id !== event.data.request.id || tier !== event.data.tier)
+  const { request, tier, elsewhere } = state.waiting.get(event.data.leaseId)!;
+  const mayGrant = tier === event.data.tier || elsewhere.includes(event.data.tier);
+  if (request.id !== event.data.request.id || !mayGrant)
     throw new ImpossibleHistory(event, `grants what waits as ${request.id} in tier ${tier}`);
   removeWaiting(state, event.data.leaseId, journal);
 }

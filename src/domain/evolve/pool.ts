@@ -6,7 +6,7 @@ import { BREAKER_CLOSED } from '../breaker-change.ts';
 import { ImpossibleHistory } from '../impossible.ts';
 import { type Journal, put, putEntry } from '../journal.ts';
 import { limitsOf, ownersOf } from '../sizing.ts';
-import { OPEN_NORMAL, type PoolState, type TierState, tierNamed } from '../state.ts';
+import { OPEN_NORMAL, type PoolState, type TierState, tierNamed, waitingIn } from '../state.ts';
 import { Tally } from '../tally.ts';
 import type { EventOf } from './event.ts';
 
@@ -50,7 +50,7 @@ function resize(
   put(journal, state, 'whole', state.numbered.dense(sized.allocatable));
   const kept = new Set(config.tiers.map((tier) => tier.name));
   for (const tier of state.tiers) {
-    if (!kept.has(tier.name) && (tier.leases > 0 || tier.waiting.length > 0 || !tier.quarantined.isZero))
+    if (!kept.has(tier.name) && (tier.leases > 0 || waitingIn(tier).length > 0 || !tier.quarantined.isZero))
       throw new ImpossibleHistory(event, `tier ${tier.name} goes, but is not empty`);
   }
   put(

@@ -1,21 +1,25 @@
 import { ImpossibleHistory } from '../impossible.ts';
 import { dropEntry, type Journal, put, putEntry } from '../journal.ts';
-import { leaseNamed, type PoolState, tierNamed, type WaitingRecord } from '../state.ts';
+import { leaseNamed, type PoolState, type TierState, tierNamed, type WaitingRecord } from '../state.ts';
 import type { EventOf } from './event.ts';
 import { forgetGrant } from './keys.ts';
 
 export function foldQueued(state: PoolState, event: EventOf<'RequestQueued'>, journal: Journal | undefined): void {
-  const tier = tierNamed(state, event.data.tier);
-  if (tier === undefined) throw new ImpossibleHistory(event, `there is no tier ${event.data.tier}`);
-  const { leaseId } = event.data;
+  const { leaseId, tier, elsewhere } = event.data;
+  for (const name of [tier, ...elsewhere])
+    if (tierNamed(state, name) === undefined) throw new ImpossibleHistory(event, `there is no tier ${name}`);
   if (leaseNamed(state, event.data.request.id) !== undefined || state.leases.has(leaseId) || state.waiting.has(leaseId))
     throw new ImpossibleHistory(event, `${event.data.request.id} or ${leaseId} is in use`);
   const record: WaitingRecord = { ...event.data, queuedAt: event.at, revision: event.revision };
-  const at = placeOf(tier.waiting, record);
-  put(journal, tier, 'waiting', tier.waiting.toSpliced(at, 0, record));
+  for (const each of state.tiers)
+    if (mayGrant(each, record))
+      put(journal, each, 'waiting', each.waiting.toSpliced(placeOf(each.waiting, record), 0, record));
   putEntry(journal, state.waiting, record.leaseId, record);
   if (record.request.id !== record.leaseId) putEntry(journal, state.names, record.request.id, record.leaseId);
 }
+
+const mayGrant = ({ name }: TierState, { tier, elsewhere }: WaitingRecord): boolean =>
+  name === tier || elsewhere.includes(name);
 
 /** Binary search for where a rank stands; equal ranks in the order of their lease ids, which ascend with time. */
 function placeOf(waiting: readonly WaitingRecord[], record: WaitingRecord): number {
@@ -32,8 +36,10 @@ function placeOf(waiting: readonly WaitingRecord[], record: WaitingRecord): numb
 
 export function removeWaiting(state: PoolState, leaseId: string, journal: Journal | undefined): void {
   const record = state.waiting.get(leaseId)!;
-  const tier = tierNamed(state, record.tier)!;
-  put(journal, tier, 'waiting', tier.waiting.toSpliced(placeOf(tier.waiting, record), 1));
+  for (const tier of state.tiers) {
+    const at = mayGrant(tier, record) ? placeOf(tier.waiting, record) : -1;
+    if (tier.waiting[at]?.leaseId === leaseId) put(journal, tier, 'waiting', tier.waiting.toSpliced(at, 1));
+  }
   dropEntry(journal, state.waiting, leaseId);
 }
 
