@@ -6,7 +6,7 @@ import { ResourcePoolManager } from '../../../src/manager/pool-manager.ts';
 import type { Health, ServerSettings } from './served.ts';
 
 const settings = JSON.parse(process.argv[2]!) as ServerSettings;
-const queue = { policy: 'bestEffort', maxLength: settings.queueLength, maxWaitMs: 60_000, ageingMs: 1_000 };
+const queue = { policy: 'bestEffort' as const, maxLength: settings.queueLength, maxWaitMs: 60_000, ageingMs: 1_000 };
 const manager = new ResourcePoolManager(
   createResourceDetector({ capacity: { memory: settings.memory } }),
   {
