@@ -5,7 +5,7 @@ import { type Counts, mine, type Share, Tally } from '../share.ts';
 import { type Damage, judge } from './judge.ts';
 import { makeImage, type StoreImage } from './store-image.ts';
 
-const SMALL = Array.from({ length: 60 }, (_, i) => 1 + ((i * 7) % 5));
+const SMALL = Array.from({ length: 48 }, (_, i) => 1 + ((i * 7) % 5));
 const TINY = [2, 1, 2, 1, 2];
 
 interface Case {
@@ -16,8 +16,15 @@ interface Case {
 /** Of a store of 64 KiB, closed and killed: every bit of every file and every length it can be cut to, or `count` of them. */
 export async function damageRun(share: Share): Promise<Counts> {
   return judgeAll(share, async (folder) => {
-    const closed = await makeImage({ folder, batches: SMALL, closed: true });
-    const killed = await makeImage({ folder, batches: SMALL.slice(0, 6), closed: false });
+    const closed = await makeImage({ folder: `${folder}-closed`, lives: [SMALL], closed: true });
+    const killed = await makeImage({
+      folder: `${folder}-killed`,
+      lives: [
+        [1, 2],
+        [1, 2, 2],
+      ],
+      closed: false,
+    });
     return [...allDamages(closed), ...allDamages(killed)];
   });
 }
@@ -25,7 +32,7 @@ export async function damageRun(share: Share): Promise<Counts> {
 /** Of a store of a few pages: every bit of the pages that hold events. */
 export async function damageRowsRun(share: Share): Promise<Counts> {
   return judgeAll(share, async (folder) => {
-    const image = await makeImage({ folder, batches: TINY, closed: true });
+    const image = await makeImage({ folder, lives: [TINY], closed: true });
     return rowBits(image.files.get('')!).map((bit) => ({ image, damage: { file: '', bit } }));
   });
 }

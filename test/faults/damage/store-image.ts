@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openEventStore } from '../../../src/eventstore/open.ts';
+import { type EventStore, NO_STREAM } from '../../../src/model/event-store.ts';
 import type { RecordedEvent } from '../../../src/model/events.ts';
 import { event, mustAppend, recorded } from '../../eventstore/fixture.ts';
 
@@ -15,33 +16,37 @@ export interface StoreImage {
 
 export interface ImageOptions {
   readonly folder: string;
-  /** Events of each append; every third append goes to the second stream. */
-  readonly batches: readonly number[];
-  /** Closed cleanly: everything lies in the file itself. Otherwise as a kill leaves it: in the WAL what was not yet moved. */
+  /** Events of each append of each life of the store; every third append goes to the second stream. */
+  readonly lives: readonly (readonly number[])[];
+  /** Whether the last life was closed: then everything lies in the file itself. Otherwise as a kill leaves it, its appends in the WAL. */
   readonly closed: boolean;
 }
 
 export const STREAMS = ['pool-a', 'pool-a-audit'] as const;
 
 /** A store written by the store itself, and its files as they lie on the disk. */
-export async function makeImage({ folder, batches, closed }: ImageOptions): Promise<StoreImage> {
+export async function makeImage({ folder, lives, closed }: ImageOptions): Promise<StoreImage> {
   mkdirSync(folder, { recursive: true });
   const path = join(folder, 'log.db');
-  const store = await openEventStore(`sqlite:${path}`);
   const events: RecordedEvent[] = [];
-  const heads = new Map<string, number>();
-  for (const [i, count] of batches.entries()) {
-    const stream = STREAMS[i % 3 === 2 ? 1 : 0];
-    const before = heads.get(stream) ?? -1;
-    const batch = Array.from({ length: count }, (_, n) => event({ n: events.length + n, note: 'x'.repeat(40) }));
-    heads.set(stream, await mustAppend(store, stream, batch, before));
-    events.push(...recorded(batch, stream, before + 1));
+  for (const [i, life] of lives.entries()) {
+    const store = await openEventStore(`sqlite:${path}`);
+    for (const [n, count] of life.entries()) await appendTo(store, STREAMS[n % 3 === 2 ? 1 : 0], count, events);
+    if (i < lives.length - 1 || closed) await store.close();
+    else {
+      const files = readImage(path);
+      await store.close();
+      return { files, events, lastAppend: life.at(-1)! };
+    }
   }
-  if (closed) await store.close();
-  const files = readImage(path);
-  await store.close();
-  rmSync(folder, { recursive: true });
-  return { files, events, lastAppend: batches.at(-1) ?? 0 };
+  return { files: readImage(path), events, lastAppend: lives.at(-1)!.at(-1)! };
+}
+
+async function appendTo(store: EventStore, stream: string, count: number, events: RecordedEvent[]): Promise<void> {
+  const before = events.findLast((one) => one.stream === stream)?.revision ?? NO_STREAM;
+  const batch = Array.from({ length: count }, (_, n) => event({ n: events.length + n, note: 'x'.repeat(40) }));
+  await mustAppend(store, stream, batch, before);
+  events.push(...recorded(batch, stream, before + 1));
 }
 
 /** The files beside `path` that belong to it, without the lock and the shared memory, which a reboot takes away. */
