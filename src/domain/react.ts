@@ -94,9 +94,9 @@ const isBefore = (a: Found, b: Found): boolean =>
 function cancelImpossible(turn: Turn): void {
   const last = turn.events.at(-1);
   if (last?.type !== 'ConfigChanged' && last?.type !== 'CapacityObserved') return;
-  for (const { leaseId, request, tier } of waitersInOrder(turn.state)) {
+  for (const { leaseId, request, tier, elsewhere } of waitersInOrder(turn.state)) {
     const plan = compilePlan(turn.state, request);
-    const possible = plan.errors === null && plan.tiers.includes(tier);
+    const possible = plan.errors === null && [tier, ...elsewhere].some((name) => plan.tiers.includes(name));
     if (possible && quotaCeiling(turn.state, request.owner, leastOf(request)) === null) continue;
     turn.emit('RequestCancelled', { leaseId, requestId: request.id, reason: 'neverFits' }, leaseId);
   }

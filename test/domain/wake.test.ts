@@ -274,6 +274,14 @@ describe('a class that several tiers serve', () => {
     expect(pool.lease('w')).toMatchObject({ tier: 'b', amounts: { cpu: 4_000 } });
   });
 
+  it('waits on while any of its tiers could ever grant it', () => {
+    const pool = both();
+    configure(pool, shared({ nominal: { cpu: '2000m' } }));
+    expect(pool.state.waiting.size).toBe(1);
+    pool.release(pool.lease('in-b'));
+    expect(pool.lease('w').tier).toBe('b');
+  });
+
   it('lets go of a tier that the configuration takes away', () => {
     const pool = both();
     pool.when('CordonTier', { tier: 'b' });
