@@ -46,6 +46,9 @@ export interface EventsOptions {
   readonly signal?: AbortSignal;
 }
 
+const submitTo = (verbs: Verbs, request: unknown, options: SubmitOptions): Promise<Submitted> =>
+  verbs.allocate(request, verbs.forSubmit, options.signal, options.actor, options);
+
 /**
  * Manages a machine's capacity as leases. Every decision is an event in the store; what is answered is committed. Throws
  * INVALID_CONFIG at once on a wrong configuration or option; every method waits until the manager is ready by itself.
@@ -161,9 +164,14 @@ export class ResourcePoolManager implements PoolService, LeaseHome, AsyncDisposa
     await core.emptied(deadlineMs);
   }
 
-  async submit(request: unknown, options: SubmitOptions = {}): Promise<Submitted> {
-    const verbs = this.#serving() ?? (await this.#enter());
-    return verbs.allocate(request, verbs.forSubmit, options.signal, options.actor, options);
+  submit(request: unknown, options: SubmitOptions = {}): Promise<Submitted> {
+    const verbs = this.#serving();
+    if (verbs === undefined) return this.#enter().then((ready) => submitTo(ready, request, options));
+    try {
+      return submitTo(verbs, request, options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   async releaseLease(leaseId: string, token: number, options: CallOptions = {}): Promise<LeaseAnswer> {
