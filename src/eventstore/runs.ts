@@ -78,6 +78,16 @@ export class Runs {
     }
   }
 
+  /** What lies at a position, by the run that it is in. */
+  at(position: number): Run {
+    const runs = Array.from(this.#streams, ([stream, { positions, revisions }]): Run => {
+      const i = lastAtMost(positions, position);
+      return [positions[i]!, stream, revisions[i]!];
+    });
+    const [first, stream, revision] = runs.filter(([start]) => start <= position).sort(([a], [b]) => b - a)[0] ?? NONE;
+    return [position, stream, revision + position - first];
+  }
+
   #begin(run: Run): void {
     const [position, stream, revision] = run;
     const [before, ended] = this.#last;

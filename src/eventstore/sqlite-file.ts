@@ -7,21 +7,27 @@ import { reserveWal } from './wal.ts';
 
 /** "RPM1": tells our files from other sqlite databases. */
 const APPLICATION_ID = 0x52_50_4d_31;
-const FORMAT = 2;
+const FORMAT = 3;
 
+/** The view is for whoever asks in SQL. Columns of the table that are computed would be computed at every insert, too. */
 const SCHEMA = `
   CREATE TABLE events (
     position INTEGER PRIMARY KEY,
-    stream TEXT NOT NULL,
-    revision INTEGER NOT NULL,
-    id TEXT NOT NULL,
-    type TEXT NOT NULL,
-    schema_version INTEGER NOT NULL,
-    at INTEGER NOT NULL,
-    data TEXT NOT NULL,
-    metadata TEXT NOT NULL,
+    event TEXT NOT NULL,
     checksum INTEGER NOT NULL
   ) STRICT;
+  CREATE VIEW log AS SELECT
+    position,
+    json_extract(event, '$.stream') AS stream,
+    json_extract(event, '$.revision') AS revision,
+    json_extract(event, '$.id') AS id,
+    json_extract(event, '$.type') AS type,
+    json_extract(event, '$.schemaVersion') AS schema_version,
+    json_extract(event, '$.at') AS at,
+    json_extract(event, '$.data') AS data,
+    json_extract(event, '$.metadata') AS metadata,
+    checksum
+  FROM events;
   CREATE TABLE runs (
     position INTEGER PRIMARY KEY,
     stream TEXT NOT NULL,
@@ -33,17 +39,15 @@ const SCHEMA = `
 
 /** Runs that do not begin with the event that they say. */
 const WRONG_RUNS = `
-  SELECT runs.position FROM runs LEFT JOIN events USING (position)
-  WHERE events.stream IS NOT runs.stream OR events.revision IS NOT runs.revision LIMIT 1`;
+  SELECT runs.position FROM runs LEFT JOIN log USING (position)
+  WHERE log.stream IS NOT runs.stream OR log.revision IS NOT runs.revision LIMIT 1`;
 
 /** Holds several events, so that most commits write a single page. */
 const PAGE_BYTES = 8_192;
 /** What a commit writes besides the pages that its rows fill: the page before, and sometimes the ones above. */
 const EXTRA_PAGES = 1;
-/** What a row takes besides its data and metadata; rounded up. */
-const ROW_BYTES = 256;
-
-const COLUMNS = 'position, stream, revision, id, type, schema_version, at, data, metadata, checksum';
+/** What a row takes besides its event; rounded up. */
+const ROW_BYTES = 32;
 
 /** One open connection with its prepared statements. Given up as a whole after an I/O error. */
 export class SqliteFile {
@@ -54,8 +58,7 @@ export class SqliteFile {
   readonly #commit: StatementSync;
   readonly #insert: StatementSync;
   readonly #insertRun: StatementSync;
-  readonly #between: StatementSync;
-  readonly #after: StatementSync;
+  readonly #rows: StatementSync;
   readonly #runsAfter: StatementSync;
   readonly #end: StatementSync;
   #walBytes = 0;
@@ -75,10 +78,11 @@ export class SqliteFile {
       };
       this.#begin = this.#db.prepare('BEGIN IMMEDIATE');
       this.#commit = this.#db.prepare('COMMIT');
-      this.#insert = this.#db.prepare(`INSERT INTO events (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+      this.#insert = this.#db.prepare('INSERT INTO events (position, event, checksum) VALUES (?, ?, ?)');
       this.#insertRun = this.#db.prepare('INSERT INTO runs (position, stream, revision) VALUES (?, ?, ?)');
-      this.#between = arrays(`SELECT ${COLUMNS} FROM events WHERE position BETWEEN ? AND ? ORDER BY position`);
-      this.#after = arrays(`SELECT ${COLUMNS} FROM events WHERE position > ? ORDER BY position LIMIT ?`);
+      this.#rows = arrays(
+        'SELECT position, event, checksum FROM events WHERE position BETWEEN ? AND ? ORDER BY position',
+      );
       this.#runsAfter = arrays('SELECT position, stream, revision FROM runs WHERE position > ? ORDER BY position');
       this.#end = arrays('SELECT max(position) FROM events');
     } catch (error) {
@@ -118,16 +122,9 @@ export class SqliteFile {
     this.runs.grow(run === undefined ? [] : [run], rows.at(-1)![0]);
   }
 
-  /** The rows from revision `first` to `last` of a stream, both included, as far as they are there. */
-  range(stream: string, first: number, last: number): Row[] {
-    const rows: Row[][] = [];
-    for (const span of this.runs.spans(stream, first, last))
-      rows.push(this.#sound(() => this.#between.all(...span)) as unknown as Row[]);
-    return rows.length === 1 ? rows[0]! : rows.flat();
-  }
-
-  after(position: number, limit: number): Row[] {
-    return this.#sound(() => this.#after.all(position, limit)) as unknown as Row[];
+  /** The rows at the positions from `first` to `last`, both included, as far as they are there. */
+  rows(first: number, last: number): Row[] {
+    return this.#sound(() => this.#rows.all(first, last)) as unknown as Row[];
   }
 
   /** Takes in what has been written since the last look, by this process or another. Throws DamagedLogError. */
@@ -203,7 +200,7 @@ function asDamage(error: unknown, path: string): unknown {
 
 function walBytesOf(rows: readonly Row[]): number {
   let bytes = EXTRA_PAGES * PAGE_BYTES;
-  for (const row of rows) bytes += ROW_BYTES + row[7].length + row[8].length;
+  for (const row of rows) bytes += ROW_BYTES + row[1].length;
   return bytes;
 }
 

@@ -1,18 +1,16 @@
-import { NO_STREAM } from '../model/event-store.ts';
 import type { NewEvent } from '../model/events.ts';
 import type { Logger } from '../model/interfaces.ts';
-import { FIRST_CHAIN, type Row, toRow } from './codec.ts';
+import { type Row, toRow } from './codec.ts';
 import { HighWater, markPath } from './high-water.ts';
 import { SqliteFile } from './sqlite-file.ts';
-import { type Head, verifyOpened } from './sqlite-verify.ts';
+import { verifyOpened } from './sqlite-verify.ts';
 
-const EMPTY: Head = { revision: NO_STREAM, checksum: FIRST_CHAIN };
-
-/** A log open for writing: the file, how far it has come, and each stream's head. Given up as a whole after an I/O error. */
+/** A log open for writing: the file, and how far it has come. Given up as a whole after an I/O error. */
 export class WritableLog {
   readonly file: SqliteFile;
   readonly #mark: HighWater;
-  readonly #heads: Map<string, Head>;
+  /** Of the last row. */
+  #checksum: number;
 
   /** Throws DamagedLogError if the log does not hold what was written to it. */
   constructor(path: string, logger: Logger) {
@@ -24,8 +22,8 @@ export class WritableLog {
       throw error;
     }
     try {
-      const { heads, torn } = verifyOpened(this.file, path, this.#mark.read(), logger);
-      this.#heads = new Map(heads);
+      const { checksum, torn } = verifyOpened(this.file, path, this.#mark.read(), logger);
+      this.#checksum = checksum;
       const { end } = this.file.runs;
       if (torn) this.#mark.write({ before: end, last: end });
     } catch (error) {
@@ -34,24 +32,26 @@ export class WritableLog {
     }
   }
 
-  head(stream: string): Head {
-    return this.#heads.get(stream) ?? EMPTY;
+  /** The last revision of `stream`; -1 if there is none. */
+  lastRevision(stream: string): number {
+    return this.file.runs.lastRevision(stream);
   }
 
   /** On the disk when it returns. If it throws, what became of the events is unknown, and this log is to be given up. */
   write(stream: string, events: readonly NewEvent[]): number {
-    let { revision, checksum } = this.head(stream);
-    const before = this.file.runs.end;
-    let position = before;
+    const { runs } = this.file;
+    const before = runs.end;
+    let revision = runs.lastRevision(stream);
+    let checksum = this.#checksum;
     const rows: Row[] = [];
     for (const event of events) {
-      const row = toRow(event, stream, ++revision, ++position, checksum);
-      checksum = row[9];
+      const row = toRow(event, stream, ++revision, before + rows.length + 1, checksum);
+      checksum = row[2];
       rows.push(row);
     }
-    this.file.insert(rows, this.file.runs.next(stream));
-    this.#mark.write({ before, last: position });
-    this.#heads.set(stream, { revision, checksum });
+    this.file.insert(rows, runs.next(stream));
+    this.#checksum = checksum;
+    this.#mark.write({ before, last: runs.end });
     return revision;
   }
 

@@ -17,7 +17,7 @@ import { markPath, readMark } from './high-water.ts';
 import { PAGE_EVENTS, readRange } from './ranges.ts';
 import { SnapshotFiles } from './snapshot-files.ts';
 import { SqliteFile } from './sqlite-file.ts';
-import { verifiedAfter, verifiedRange, verifyOpened } from './sqlite-verify.ts';
+import { verifiedAll, verifiedRange, verifyOpened } from './sqlite-verify.ts';
 import { lift } from './upcast.ts';
 
 /** How often a follower asks whether the writer, another process, has appended. */
@@ -55,7 +55,7 @@ export class SqliteReader implements EventStore {
   }
 
   async *readAll(options: { readonly signal?: AbortSignal } = {}): AsyncGenerator<readonly RecordedEvent[]> {
-    for (const page of verifiedAfter(this.#open(), 0)) {
+    for (const page of verifiedAll(this.#looked())) {
       options.signal?.throwIfAborted();
       yield page.map(lift);
     }
@@ -87,8 +87,14 @@ export class SqliteReader implements EventStore {
   }
 
   #last(stream: string): number {
-    this.#open().look();
-    return this.#file.runs.lastRevision(stream);
+    return this.#looked().runs.lastRevision(stream);
+  }
+
+  /** The file as far as it has been written by now. */
+  #looked(): SqliteFile {
+    const file = this.#open();
+    file.look();
+    return file;
   }
 
   #range(stream: string, first: number, last: number): RecordedEvent[] {

@@ -5,18 +5,13 @@ import { DamagedLogError, damagedAt } from './errors.ts';
 import type { Mark } from './high-water.ts';
 import type { SqliteFile } from './sqlite-file.ts';
 
-const PAGE_ROWS = 1_000;
+const PAGE_EVENTS = 1_000;
 /** How many events at the end are verified when a log is opened; the rest are verified whenever they are read. */
 const VERIFIED_ON_OPEN = 1_000;
 
-/** Where a stream ends. */
-export interface Head {
-  readonly revision: number;
-  readonly checksum: number;
-}
-
 export interface Verified {
-  readonly heads: ReadonlyMap<string, Head>;
+  /** Of the last row. */
+  readonly checksum: number;
   /** The last append is not there though the mark says that it was: torn by a power cut, or rotten. */
   readonly torn: boolean;
 }
@@ -30,17 +25,17 @@ export function verifyOpened(file: SqliteFile, path: string, mark: Mark | undefi
   return file.atOneMoment(() => {
     file.look();
     const { streams, end } = file.runs;
-    const heads = new Map(Array.from(streams, (stream) => [stream, verifiedHead(file, stream)]));
-    const pages = verifiedAfter(file, Math.max(0, end - VERIFIED_ON_OPEN));
-    while (pages.next().done !== true);
-    return { heads, torn: mark !== undefined && isTorn(end, mark, path, logger) };
+    for (const stream of streams) verifyLast(file, stream);
+    const first = Math.max(1, end - VERIFIED_ON_OPEN + 1);
+    if (end > 0) verifiedSpan(file, first, end);
+    const checksum = file.rows(end, end)[0]?.[2] ?? FIRST_CHAIN;
+    return { checksum, torn: mark !== undefined && isTorn(end, mark, path, logger) };
   });
 }
 
-function verifiedHead(file: SqliteFile, stream: string): Head {
+function verifyLast(file: SqliteFile, stream: string): void {
   const revision = file.runs.lastRevision(stream);
   verifiedRange(file, stream, revision, revision);
-  return { revision, checksum: file.range(stream, revision, revision)[0]![9] };
 }
 
 /** A log behind its mark by more than the last append has lost what was acknowledged long ago; by less, its torn end. */
@@ -55,49 +50,46 @@ function isTorn(end: number, mark: Mark, path: string, logger: Logger): boolean 
 
 /** The events of one stream from `first` to `last`, both included and both there, each one verified. */
 export function verifiedRange(file: SqliteFile, stream: string, first: number, last: number): RecordedEvent[] {
-  const rows = file.range(stream, Math.max(0, first - 1), last);
-  let previous = FIRST_CHAIN;
-  if (first > 0) {
-    const before = rows.shift();
-    if (before?.[1] !== stream || before[2] !== first - 1) throw damagedAt(stream, first - 1, 'the event is missing');
-    previous = before[9];
+  const spans = Array.from(file.runs.spans(stream, first, last), (span) => verifiedSpan(file, ...span));
+  const events = spans.length === 1 ? spans[0]! : spans.flat();
+  for (let i = 0; i <= last - first; i++) {
+    const event = events[i];
+    if (event?.stream === stream && event.revision === first + i) continue;
+    const there =
+      event === undefined ? 'the event is missing' : `${event.stream}, revision ${event.revision} lies there`;
+    throw damagedAt(stream, first + i, there);
   }
-  const events = rows.map((row, i) => {
-    if (row[1] !== stream) throw damagedAt(stream, first + i, `an event of ${row[1]} lies there`);
-    const event = fromRow(row, first + i, previous);
-    previous = row[9];
-    return event;
-  });
-  if (events.length < last - first + 1) throw damagedAt(stream, first + events.length, 'the event is missing');
   return events;
 }
 
-/** Every stream's events after `position` in the order of commits, in pages, each one verified. */
-export function* verifiedAfter(file: SqliteFile, position: number): Generator<RecordedEvent[]> {
-  const chains = new Map<string, readonly [revision: number, checksum: number]>();
-  let at = position;
-  for (;;) {
-    const rows = file.after(at, PAGE_ROWS);
-    if (rows.length === 0) return;
-    yield rows.map((row) => {
-      at = row[0] === at + 1 ? row[0] : gap(row, at + 1);
-      const [revision, checksum] = chains.get(row[1]) ?? chainBefore(file, row, position);
-      const event = fromRow(row, revision + 1, checksum);
-      chains.set(row[1], [event.revision, row[9]]);
-      return event;
-    });
+/** Every stream's events in the order of commits, in pages, each one verified. */
+export function* verifiedAll(file: SqliteFile): Generator<RecordedEvent[]> {
+  const { end } = file.runs;
+  for (let first = 1; first <= end; first += PAGE_EVENTS)
+    yield verifiedSpan(file, first, Math.min(end, first + PAGE_EVENTS - 1));
+}
+
+/** The events at the positions from `first` to `last`, each one verified. */
+function verifiedSpan(file: SqliteFile, first: number, last: number): RecordedEvent[] {
+  const rows = file.rows(Math.max(1, first - 1), last);
+  let previous = first === 1 ? FIRST_CHAIN : present(file, rows.shift(), first - 1)[2];
+  const events: RecordedEvent[] = [];
+  for (let position = first; position <= last; position++) {
+    const row = present(file, rows[position - first], position);
+    const event = fromRow(row, previous);
+    if (event === undefined) throw damaged(file, position, 'the checksum does not fit');
+    previous = row[2];
+    events.push(event);
   }
+  return events;
 }
 
-function gap(row: Row, position: number): never {
-  throw damagedAt(row[1], row[2], `position ${position} is missing before it`);
+function present(file: SqliteFile, row: Row | undefined, position: number): Row {
+  if (row?.[0] === position) return row;
+  throw damaged(file, position, 'the event is missing');
 }
 
-/** What the first row seen of a stream is chained to. From the log's start on, that must be the stream's start. */
-function chainBefore(file: SqliteFile, row: Row, position: number): readonly [number, number] {
-  const [, stream, revision] = row;
-  if (position === 0 || revision === 0) return [-1, FIRST_CHAIN];
-  const before = file.range(stream, revision - 1, revision - 1)[0];
-  if (before === undefined) throw damagedAt(stream, revision - 1, 'the event is missing');
-  return [before[2], before[9]];
+function damaged(file: SqliteFile, position: number, what: string): DamagedLogError {
+  const [, stream, revision] = file.runs.at(position);
+  return damagedAt(stream, revision, `${what}, at position ${position}`);
 }

@@ -18,7 +18,7 @@ import { PAGE_EVENTS, readRange } from './ranges.ts';
 import { SnapshotFiles } from './snapshot-files.ts';
 import type { WriterLock } from './sqlite-lock.ts';
 import { WritableLog } from './sqlite-log.ts';
-import { verifiedAfter, verifiedRange } from './sqlite-verify.ts';
+import { verifiedAll, verifiedRange } from './sqlite-verify.ts';
 import { lift } from './upcast.ts';
 import { WalKeeper } from './wal-keeper.ts';
 
@@ -68,12 +68,12 @@ export class SqliteEventStore implements EventStore {
   }
 
   async *read(stream: string, options: ReadOptions = {}): AsyncGenerator<readonly RecordedEvent[]> {
-    const last = this.#log().head(stream).revision;
+    const last = this.#log().lastRevision(stream);
     yield* readRange(options, PAGE_EVENTS, last, (from, to) => this.#range(stream, from, to));
   }
 
   async *readAll(options: { readonly signal?: AbortSignal } = {}): AsyncGenerator<readonly RecordedEvent[]> {
-    for (const page of verifiedAfter(this.#log().file, 0)) {
+    for (const page of verifiedAll(this.#log().file)) {
       options.signal?.throwIfAborted();
       yield page.map(lift);
     }
@@ -82,7 +82,7 @@ export class SqliteEventStore implements EventStore {
   async *subscribe(stream: string, options: SubscribeOptions = {}): AsyncGenerator<SubscriptionItem> {
     this.#log();
     const page = (from: number, limit: number) => {
-      const last = Math.min(this.#log().head(stream).revision, from + limit - 1);
+      const last = Math.min(this.#log().lastRevision(stream), from + limit - 1);
       return last < from ? [] : this.#range(stream, from, last);
     };
     const grown = () => this.#wakers.wait(stream, options.signal);
@@ -105,7 +105,7 @@ export class SqliteEventStore implements EventStore {
   }
 
   #write(log: WritableLog, stream: string, events: readonly NewEvent[], expected: number): AppendResult {
-    const { revision } = log.head(stream);
+    const revision = log.lastRevision(stream);
     if (expected !== revision) {
       const end = expected + events.length;
       const there = end <= revision ? verifiedRange(log.file, stream, expected + 1, end) : [];
