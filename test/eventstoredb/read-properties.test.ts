@@ -26,6 +26,7 @@ class World {
       this.entries.push(Buffer.from(entry));
       onDurable();
     },
+    afterAppended: (onDurable) => onDurable(),
   });
 
   append(stream: string, expected: number, ids: readonly string[], data = '{}', type = 'thing'): Outcome {

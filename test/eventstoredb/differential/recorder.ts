@@ -4,6 +4,8 @@ import { type Case, type RawCall, runner, type Step } from '../dialogue.ts';
 
 /** How long nothing more must have come until a live call counts as quiet, in ms. */
 const QUIET_MS = 80;
+/** The same for a call that was just sent something, which may be answered or not. */
+const UNANSWERED_MS = 400;
 
 const CHOSEN = /\$(STREAM|TAG|ID)(\d+)(\.msb|\.lsb)?/g;
 const POSITION_KEYS = new Set(['commitPosition', 'preparePosition']);
@@ -69,7 +71,7 @@ class Recording {
     if (sent['halfClose'] || (sent['call'] && !(sent['open'] && call.streamsRequests))) call.halfClose();
     if (sent['cancel']) call.cancel();
     const isLive = sent['open'] !== undefined || sent['on'] !== undefined;
-    const answers = isLive ? await untilQuiet(call, sent['call'] ? 1 : 0) : await call.takeAll();
+    const answers = isLive ? await untilQuiet(call, sent) : await call.takeAll();
     this.#notePositions(answers);
     const end = call.end === undefined ? {} : { end: call.end };
     this.#raw.push({ ...sent, answers, ...end });
@@ -138,13 +140,15 @@ class Recording {
   }
 }
 
-/** What came until nothing more came for a while, or the call ended; not before `least` came. */
-async function untilQuiet(call: RawCall, least: number): Promise<unknown[]> {
-  const messages = await call.take(least);
+/** What came until nothing more came for a while, or the call ended. */
+async function untilQuiet(call: RawCall, step: Step): Promise<unknown[]> {
+  const messages = await call.take(step['call'] ? 1 : 0);
+  let quietMs = step['send'] ? UNANSWERED_MS : QUIET_MS;
   for (let isQuiet = false; !isQuiet && call.end === undefined; ) {
-    await sleep(QUIET_MS);
+    await sleep(quietMs);
     isQuiet = call.messages.length === 0;
     messages.push(...call.messages.splice(0));
+    quietMs = QUIET_MS;
   }
   return [...messages, ...call.messages.splice(0)];
 }

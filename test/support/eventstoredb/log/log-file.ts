@@ -8,7 +8,8 @@ const FILE_NAME = 'events.log';
 const HEADER_BYTES = 8;
 
 interface Waiting {
-  readonly entry: Buffer;
+  /** Without an entry, it waits for those before it. */
+  readonly entry?: Buffer;
   readonly onDurable: () => void;
 }
 
@@ -33,6 +34,12 @@ export class LogFile {
     this.#flushing ??= this.#flush();
   }
 
+  /** Calls `onDurable` once everything appended so far is durable: at once if it is. */
+  afterAppended(onDurable: () => void): void {
+    if (this.#flushing === undefined) onDurable();
+    else this.#waiting.push({ onDurable });
+  }
+
   /** Writes what waits, then closes. */
   async close(): Promise<void> {
     await this.#flushing;
@@ -52,11 +59,11 @@ export class LogFile {
   }
 
   async #writeGroup(group: readonly Waiting[]): Promise<void> {
-    const bytes = Buffer.concat(group.flatMap(({ entry }) => [headerOf(entry), entry]));
+    const bytes = Buffer.concat(group.flatMap(({ entry }) => (entry === undefined ? [] : [headerOf(entry), entry])));
     for (let written = 0; written < bytes.length; ) {
       written += (await this.#file.write(bytes, written)).bytesWritten;
     }
-    if (this.#syncs) await this.#file.datasync();
+    if (this.#syncs && bytes.length > 0) await this.#file.datasync();
     for (const { onDurable } of group) onDurable();
   }
 }

@@ -18,13 +18,14 @@ export interface WriteContext {
 
 /**
  * `repeated` says that the events are written already, the last of them at `last`. `wrong` carries the last revision
- * of the stream.
+ * of the stream. `unanswered` is a repetition that the real server fails at without a word.
  */
 export type Decision =
   | { readonly kind: 'write'; readonly current: number; readonly isSoftDeleted: boolean }
   | { readonly kind: 'repeated'; readonly last: number }
   | { readonly kind: 'wrong'; readonly current: number }
-  | { readonly kind: 'deleted' };
+  | { readonly kind: 'deleted' }
+  | { readonly kind: 'unanswered' };
 
 /** Decides on events with these ids at this expected version. */
 export function decideAppend(context: WriteContext, expected: number, ids: readonly string[]): Decision {
@@ -42,15 +43,17 @@ export function decideAppend(context: WriteContext, expected: number, ids: reado
 
 /** Without a revision, the first id decides: unknown in this stream, all are written; known, all must be known. */
 function decideByIds(context: WriteContext, ids: readonly string[]): Decision {
-  let last = NO_STREAM;
-  for (const [index, id] of ids.entries()) {
-    const known = context.known(id);
-    if (known?.stream !== context.name) {
-      return index === 0 ? write(context) : { kind: 'wrong', current: context.stream.last };
-    }
-    last = known.revision;
-  }
-  return ids.length === 0 ? write(context) : { kind: 'repeated', last };
+  const revisions = ids.map((id) => revisionOf(context, id));
+  const [first] = revisions;
+  if (first === undefined) return write(context);
+  if (revisions.includes(undefined)) return { kind: 'wrong', current: context.stream.last };
+  const last = revisions.at(-1)!;
+  return last < first - 1 ? { kind: 'unanswered' } : { kind: 'repeated', last };
+}
+
+function revisionOf({ name, known }: WriteContext, id: string): number | undefined {
+  const first = known(id);
+  return first?.stream === name ? first.revision : undefined;
 }
 
 /** Below the last revision, exactly the events that follow the expected revision are a repetition. */

@@ -35,6 +35,8 @@ export type Outcome =
 /** Where entries become durable, in the order of appending. */
 export interface Journal {
   append(entry: Buffer, onDurable: () => void): void;
+  /** Calls back once everything appended so far is durable. */
+  afterAppended(onDurable: () => void): void;
 }
 
 type ToWrite = Decision & { kind: 'write' };
@@ -44,7 +46,10 @@ export type Reply = (outcome: Outcome) => void;
 /** How long an append waits for a commit that does not come: EventStoreDB's CommitTimeoutMs. */
 const COMMIT_TIMEOUT_MS = 2_000;
 
-/** Decides appends and deletes in the order they come in. Successes are told once they are durable, in that order. */
+/**
+ * Decides appends and deletes in the order they come in. They are answered in that order, once what they wrote, or what
+ * they were refused for, is durable.
+ */
 export class Writer {
   readonly #store: LogStore;
   readonly #journal: Journal;
@@ -67,7 +72,7 @@ export class Writer {
     const toWrite = this.#decide(stream, expected, [id], reply);
     if (toWrite === undefined) return;
     const isMissing = toWrite.current < 0 && this.#store.stagedStream(metastreamOf(stream)).last < 0;
-    if (isMissing) reply({ kind: 'wrong', current: NO_STREAM });
+    if (isMissing) this.#journal.afterAppended(() => reply({ kind: 'wrong', current: NO_STREAM }));
     else this.#stageAll([metadataDraft(stream, id, SOFT_DELETED_JSON, Date.now())], toWrite.current, reply);
   }
 
@@ -83,7 +88,7 @@ export class Writer {
     const decision = decideAppend(this.#contextOf(stream), expected, ids);
     if (decision.kind === 'write') return decision;
     if (decision.kind === 'repeated') this.#replyRepeated(stream, decision.last, reply);
-    else reply(decision);
+    else if (decision.kind !== 'unanswered') this.#journal.afterAppended(() => reply(decision));
     return undefined;
   }
 
