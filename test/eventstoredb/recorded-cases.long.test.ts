@@ -25,10 +25,7 @@ const runRecordedCases = (): Promise<Finished> =>
     (error: Finished) => error,
   );
 
-test('the server answers all 78 recorded cases as EventStoreDB 24.6.0 does', {
-  timeout: 120_000,
-  retry: 1,
-}, async () => {
+test('the server answers all 78 recorded cases as EventStoreDB 24.6.0 does', { timeout: 120_000 }, async () => {
   const { stdout, stderr } = await runRecordedCases();
   expect(`${stdout}${stderr}`).not.toContain('FAIL');
   expect(stdout.trim().split('\n').at(-1)).toBe(`${CASE_COUNT} passed, 0 failed`);

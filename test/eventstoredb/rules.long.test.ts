@@ -13,11 +13,8 @@ beforeAll(async () => {
 afterAll(() => server.stop());
 
 const ALL = [...WRITE_CASES, ...READ_CASES, ...BATCH_CASES];
-/** Whether batches are still in flight at the half-close is up to the machine's scheduler: alone, and more than once if need be. */
-const isTimed = ({ name }: { readonly name: string }): boolean => name.includes('batches in flight');
 const check = async (testCase: (typeof ALL)[number]) =>
   expect(await problemsOf(`127.0.0.1:${server.port}`, testCase)).toEqual([]);
 
 // rules of the recorded server that its sample cases do not show: recorded/README.md, "Surprising" and "Order"
-test.concurrent.each(ALL.filter((testCase) => !isTimed(testCase)))('$name', check);
-test.each(ALL.filter(isTimed))('$name', { retry: 5 }, check);
+test.concurrent.each(ALL)('$name', check);

@@ -31,24 +31,6 @@ const open = (requests: readonly Step[], answers: readonly Step[]): Step => ({
 /** BatchAppend. */
 export const BATCH_CASES: readonly Case[] = [
   {
-    name: 'a half-close with batches in flight loses all answers but one',
-    about: 'README, surprising 1',
-    steps: [
-      {
-        call: 'Streams.BatchAppend',
-        request: [1, 2, 3].map((n) => batch(`$ID${n}0`, [event(`$ID${n}`)], { stream: S })),
-        answers: [batchSucceeded('$ID10', S, 0, '$POS1')],
-        end: 'ok',
-      },
-      readStream(S, {}, [
-        recorded(S, 0, '$ID1', '$POS1'),
-        recorded(S, 1, '$ID2', '$POS2'),
-        recorded(S, 2, '$ID3', '$POS3'),
-        last(2),
-      ]),
-    ],
-  },
-  {
     name: 'a half-close with nothing in flight does not end the call',
     about: 'README, surprising 1',
     steps: [
