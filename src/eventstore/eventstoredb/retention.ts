@@ -1,6 +1,6 @@
 import { isAuditStream } from '../../model/ids.ts';
 import type { Logger } from '../../model/interfaces.ts';
-import type { AuditRetention } from '../open.ts';
+import type { AuditRetention } from '../options.ts';
 import type { MetadataStreams } from './metadata.ts';
 
 export const AUDIT_RETENTION: AuditRetention = { maxAgeMs: 30 * 24 * 3_600_000, maxCount: 1_000_000 };

@@ -13,7 +13,7 @@ import type { NewEvent, RecordedEvent } from '../../model/events.ts';
 import { type Logger, SILENT } from '../../model/interfaces.ts';
 import { refuseBatch, refused } from '../batch.ts';
 import { closedError, damagedAt } from '../errors.ts';
-import type { OpenStoreOptions } from '../open.ts';
+import type { OpenStoreOptions } from '../options.ts';
 import { checkedRange } from '../ranges.ts';
 import { Appender } from './appender.ts';
 import { type Encoded, encodeEvent } from './codec.ts';
