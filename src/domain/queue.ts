@@ -87,10 +87,10 @@ export function waitingLenders(state: PoolState, borrower: TierState, self: stri
     let looked = 0;
     for (const record of tier.waiting) {
       if (looked === LOOKED_AT) break;
+      if (record.leaseId === self || !isAdmissible(state, record)) continue;
       looked += 1;
       const waiter = waiterIn(tier, record);
-      if (record.leaseId === self) continue;
-      if (isAdmissible(state, record) && borrowedPart(tier, waiter.least) === null) lenders.push(waiter);
+      if (borrowedPart(tier, waiter.least) === null) lenders.push(waiter);
     }
   }
   return lenders;

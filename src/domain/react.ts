@@ -56,8 +56,16 @@ function judgeOver(turn: Turn): void {
   }
 }
 
+/**
+ * How many waiters one command grants at most, so that what it causes fits one append of any store; a `Sweep` right behind it
+ * (see `Core.committed`) goes on.
+ */
+export const WOKEN_AT_ONCE = 64;
+
 function wake(turn: Turn): void {
-  for (let next = nextWaiter(turn.state); next !== undefined; next = nextWaiter(turn.state)) {
+  for (let granted = 0; granted < WOKEN_AT_ONCE; granted++) {
+    const next = nextWaiter(turn.state);
+    if (next === undefined) return;
     const { tier, waiter, amounts } = next;
     grant(turn, tier, waiter, amounts, turn.at - waiter.queuedAt);
   }

@@ -109,7 +109,9 @@ export class SqliteEventStore implements EventStore {
     if (expected !== revision) {
       const end = expected + events.length;
       const there = end <= revision ? verifiedRange(log.file, stream, expected + 1, end) : [];
-      return isIdentical(events, there) ? { outcome: 'appended', revision: end } : { outcome: 'conflict', revision };
+      if (!isIdentical(events, there)) return { outcome: 'conflict', revision };
+      this.#wakers.wake(stream); // the try that wrote it told nobody
+      return { outcome: 'appended', revision: end };
     }
     const last = log.write(stream, events);
     this.#keeper.appended(log.file);

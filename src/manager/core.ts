@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { DecisionContext } from '../domain/answer.ts';
 import { BreakerGate } from '../domain/breaker.ts';
 import { Journal } from '../domain/journal.ts';
+import { WOKEN_AT_ONCE } from '../domain/react.ts';
 import type { LeaseRecord, PoolState } from '../domain/state.ts';
 import type { LiveActors } from '../machines/live/actors.ts';
 import { canonicalJson } from '../model/canonical.ts';
@@ -230,6 +231,7 @@ export class Core implements EngineListener, AllocateDesk {
     if (changes) this.#changes.publish(events);
     this.options.committedEvents.publish(events);
     this.snapshots.committed(events.length);
+    if (own && wokenIn(events) >= WOKEN_AT_ONCE) this.submit('Sweep', {});
   }
 
   appendBegan(batch: Batch): void {
@@ -324,3 +326,13 @@ const isChange = ({ type }: RecordedPoolEvent): boolean =>
 /** By which a configuration is told from another: SHA-256 of its canonical JSON. */
 export const configHash = (config: ResolvedConfig): string =>
   createHash('sha256').update(canonicalJson(config)).digest('hex');
+
+/** How many of them granted what had waited. */
+function wokenIn(events: readonly RecordedPoolEvent[]): number {
+  let woken = 0;
+  for (let i = 0; i < events.length; i++) {
+    const event = events[i]!;
+    if (event.type === 'LeaseGranted' && event.data.waitedMs !== null) woken += 1;
+  }
+  return woken;
+}

@@ -107,7 +107,7 @@ export class Engine {
   /** Another writer's events, as a subscription delivers them. Own ones, and ones that are known, are passed over. */
   learn(events: readonly RecordedPoolEvent[]): void {
     const last = events.at(-1);
-    if (last === undefined || last.revision <= this.state.revision || this.#poison !== undefined) return;
+    if (last === undefined || last.revision <= this.committedRevision || this.#poison !== undefined) return;
     if (this.#intake.held || this.#draining) this.#behindTo = Math.max(this.#behindTo, last.revision);
     else if (events[0]!.revision > this.state.revision + 1) this.#catchUp();
     else this.#foldForeign(events.filter((event) => event.revision > this.state.revision));

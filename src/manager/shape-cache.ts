@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache';
 import { compilePlan, type Plan } from '../domain/plan.ts';
 import type { PoolState } from '../domain/state.ts';
 import type { Amounts, Requirements } from '../model/amounts.ts';
+import type { ResolvedConfig } from '../model/config.ts';
 import type { RequestSpec } from '../model/request.ts';
 
 /** What a request asks for, without who asks and how: equal for all requests of one kind. */
@@ -17,8 +18,9 @@ export interface Shape {
   readonly minimumWritten: Requirements | null;
   plan: Plan | undefined;
   /** What the plan was compiled for. */
-  configRevision: number;
-  capacityRevision: number;
+  /** What the plan was compiled for. */
+  config: ResolvedConfig | undefined;
+  allocatable: Amounts | undefined;
 }
 
 export interface CacheCounters {
@@ -92,8 +94,8 @@ export class ShapeCache {
       minimum,
       minimumWritten: minimumWritten === null ? null : { ...minimumWritten },
       plan: undefined,
-      configRevision: -1,
-      capacityRevision: -1,
+      config: undefined,
+      allocatable: undefined,
     };
     this.#shapes.set(keyOf(request, requirements), shape);
     this.#last = shape;
@@ -118,14 +120,15 @@ export class ShapeCache {
 
   #compile(shape: Shape, state: PoolState, request: RequestSpec): Plan {
     shape.plan = compilePlan(state, request);
-    shape.configRevision = state.configRevision;
-    shape.capacityRevision = state.capacityRevision;
+    shape.config = state.config;
+    shape.allocatable = state.allocatable;
     return shape.plan;
   }
 }
 
+/** By identity: the revision of a change that was undone may be another's later. */
 const isCurrent = (shape: Shape, state: PoolState): boolean =>
-  shape.configRevision === state.configRevision && shape.capacityRevision === state.capacityRevision;
+  shape.config === state.config && shape.allocatable === state.allocatable;
 
 /** Different requests may share a key, since nothing in it is quoted: `isShapeOf` decides. */
 function keyOf(request: Fields, requirements: Requirements): string {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { observe } from '../detection/hysteresis.ts';
 import type { PoolState } from '../domain/state.ts';
 import { openEventStore } from '../eventstore/open.ts';
@@ -44,10 +45,12 @@ export function writerIdOf(options: ManagerOptions, { alone }: OpenedStore, host
   const name = `${hostId.slice(0, 48)}:${poolId}`;
   if (alone) return name;
   instances += 1;
-  return `${name}:${process.pid}:${instances}`;
+  return `${name}:${PROCESS}:${instances}`;
 }
 
 let instances = 0;
+/** Drawn: in containers of one image, host and process ids are the same. */
+const PROCESS = randomUUID().slice(0, 8);
 
 /** Reads the log to its end. A store that is away is tried again until `signal` aborts; a damaged log throws. */
 export async function recoverState(

@@ -162,17 +162,21 @@ export class Verbs {
     return bound !== undefined;
   }
 
-  patchConfig(patch: unknown, expectedRevision: number | undefined, options: CallOptions): Promise<ConfigView> {
-    const { state } = this.#core;
-    const config = mergeConfig(state.config, patch);
-    const data = {
-      config,
-      hash: configHash(config),
-      source: 'patch',
-      expectedRevision: expectedRevision ?? null,
-    } as const;
-    const body = { patch, expectedRevision: expectedRevision ?? null };
-    return this.#ask('Configure', data, options, () => configView(state), body);
+  /** Without a revision to stand on, a patch that another change came before is merged again, onto that. */
+  async patchConfig(patch: unknown, asked: number | undefined, options: CallOptions): Promise<ConfigView> {
+    const body = { patch, expectedRevision: asked ?? null };
+    for (let attempt = 1; ; attempt++) {
+      const { config: before, configRevision } = this.#core.engine.committed;
+      const config = mergeConfig(before, patch);
+      const expectedRevision = asked ?? configRevision;
+      const data = { config, hash: configHash(config), source: 'patch', expectedRevision } as const;
+      try {
+        return await this.#ask('Configure', data, options, () => configView(this.#core.engine.committed), body);
+      } catch (error) {
+        const again = asked === undefined && isPoolError(error) && error.code === 'REVISION_MISMATCH';
+        if (!again || attempt === MAX_MERGES) throw error;
+      }
+    }
   }
 
   poolNow(): PoolView {
@@ -237,6 +241,8 @@ function leaseAnswer(answer: Told): LeaseAnswer {
 
 const unexpected = (answer: Told): PoolError => new PoolError('INTERNAL', `an unexpected answer: ${answer.kind}`);
 
+/** So often a patch is merged anew when others come before it. */
+const MAX_MERGES = 20;
 const MAX_MS = 366 * 86_400_000;
 
 function checkMs(path: string, value: unknown, min: number): void {

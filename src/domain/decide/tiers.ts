@@ -43,10 +43,14 @@ export const drainTier = (turn: Turn, { data }: CommandOf<'DrainTier'>): Answer 
     }
   });
 
+/** What one command reclaims at most, so that it fits one append of any store: the deadline's timer comes again for the rest. */
+const RECLAIMED_AT_ONCE = 1_024;
+
 /** The deadline of the drain that is on: what has not ended by itself is reclaimed. */
 export const endTierDrain = (turn: Turn, { data }: CommandOf<'EndTierDrain'>): Answer =>
   withTier(turn, data.tier, (tier) => {
     if (tier.mode.admission !== 'draining' || tier.deadlineAt !== data.deadlineAt) return;
-    for (const lease of leasesInOrder(turn.state)) if (lease.tier === tier.name) reclaim(turn, lease, 'drained', null);
-    shift(turn, tier, 'drain.deadline', null);
+    const left = leasesInOrder(turn.state).filter((lease) => lease.tier === tier.name);
+    for (const lease of left.slice(0, RECLAIMED_AT_ONCE)) reclaim(turn, lease, 'drained', null);
+    if (left.length <= RECLAIMED_AT_ONCE) shift(turn, tier, 'drain.deadline', null);
   });
