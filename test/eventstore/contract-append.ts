@@ -60,6 +60,16 @@ export function appendContract(bench: Bench): void {
       expect(JSON.stringify(read[0]?.data)).toBe(JSON.stringify(AWKWARD));
     });
 
+    it('gives metadata back exactly as it went in, the key of a command too', async () => {
+      const stream = freshStream();
+      const bound = event({ n: 1 });
+      const key = { key: 'k', body: 'digest', owner: 'ann', verb: 'Allocate' };
+      const batch = [{ ...bound, metadata: { ...bound.metadata, key } }, event({ n: 2 })];
+      await mustAppend(bench.store, stream, batch, NO_STREAM);
+      const read = await readBack(bench.store, stream);
+      expect(read.map(({ metadata }) => metadata)).toEqual(batch.map(({ metadata }) => metadata));
+    });
+
     it('gives any JSON back exactly', async () => {
       const json = fc
         .jsonValue({ depthSize: 'medium' })

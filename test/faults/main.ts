@@ -15,6 +15,7 @@ const RUNS: Readonly<Record<string, () => Promise<FaultRun>>> = {
   kill: async () => (await import('./kill/cycles.ts')).killRun,
   'kill-serve': async () => (await import('./kill/serve-run.ts')).killServeRun,
   io: async () => (await import('./io/run.ts')).ioRun,
+  'fail-over': async () => (await import('./fail-over/run.ts')).failOverRun,
   'disk-full': async () => (await import('./disk-full/run.ts')).diskFullRun,
   takeover: async () => (await import('./kill/takeover-run.ts')).takeoverRun,
   power: async () => (await import('./power/run.ts')).powerRun,

@@ -7,9 +7,10 @@ import { BatchAppendReq, Empty, type RecordedMessage, streamIdentifier, UUID } f
 interface CustomMetadata {
   readonly $correlationId: string;
   readonly $causationId: string;
-  readonly actor: string;
   readonly schemaVersion: number;
   readonly at: number;
+  /** The rest of the event's metadata, under its own names. */
+  readonly [name: string]: unknown;
 }
 
 /** An event as it is sent: the message, and the bytes of it that count for the server's limit of an append. */
@@ -25,8 +26,14 @@ const FRAME_BYTES = 160;
 /** The event must be plain JSON (`refuseBatch`). */
 export function encodeEvent(event: NewEvent): Encoded {
   const { id, type, schemaVersion, at } = event;
-  const { correlationId, causationId, actor } = event.metadata;
-  const custom: CustomMetadata = { $correlationId: correlationId, $causationId: causationId, actor, schemaVersion, at };
+  const { correlationId, causationId, ...rest } = event.metadata;
+  const custom: CustomMetadata = {
+    $correlationId: correlationId,
+    $causationId: causationId,
+    ...rest,
+    schemaVersion,
+    at,
+  };
   return encode(id, type, 'application/json', takeDataJson(event), Buffer.from(JSON.stringify(custom)));
 }
 
@@ -77,7 +84,7 @@ export function decodeEvent(message: RecordedMessage): RecordedEvent {
     revision,
     'metadata',
   ) as Partial<CustomMetadata> | null;
-  const { schemaVersion, at, actor, $correlationId, $causationId } = custom ?? {};
+  const { schemaVersion, at, $correlationId, $causationId, ...rest } = custom ?? {};
   if (schemaVersion === undefined || at === undefined || $correlationId === undefined || $causationId === undefined)
     throw damagedAt(stream, revision, 'the metadata is not that of this program');
   return {
@@ -86,7 +93,7 @@ export function decodeEvent(message: RecordedMessage): RecordedEvent {
     schemaVersion,
     at,
     data: parse(message.getData_asU8(), stream, revision, 'data'),
-    metadata: { correlationId: $correlationId, causationId: $causationId, actor: actor ?? '' },
+    metadata: { correlationId: $correlationId, causationId: $causationId, ...(rest as { actor: string }) },
     stream,
     revision,
   };

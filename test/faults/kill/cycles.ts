@@ -39,7 +39,7 @@ export class KillSite {
       if (existsSync(`${this.path}${end}`)) copyFileSync(`${this.path}${end}`, join(copy, `pool.db${end}`));
     const fresh = notes.slice(this.#notes);
     const begun = this.book.events > 0 || fresh.some(({ did }) => ACKNOWLEDGED.has(did));
-    if (begun) await this.book.read(join(copy, 'pool.db')); // before, the kill may have come before there was a log
+    if (begun) await this.book.read(`sqlite:${join(copy, 'pool.db')}`); // before, the kill may have come before there was a log
     for (const note of fresh) this.book.bearOut(note);
     this.#notes = notes.length;
     return fresh;
@@ -71,7 +71,7 @@ export async function killRun(share: Share): Promise<Counts> {
 
 async function killOnce(site: KillSite, random: () => number, tally: Tally): Promise<void> {
   const plan = PLANS[random() % PLANS.length]!;
-  const process = new Killed(WORKER, [site.path, site.notesPath, String(random())]);
+  const process = new Killed(WORKER, [`sqlite:${site.path}`, site.notesPath, String(random()), 'killed']);
   await process.said(plan.after);
   await sleep(random() % (plan.withinMs + 1));
   await process.kill();

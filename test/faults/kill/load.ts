@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Ack, Asked, Book } from './acks.ts';
 
 export interface Held {
@@ -23,6 +24,8 @@ export interface LoadOptions {
   /** Tells this process's names from those of the ones before. */
   readonly prefix: string;
   readonly callers: number;
+  /** How long a caller rests between two calls, ms; 0 = not at all. */
+  readonly restMs?: number;
   /** False ends the load. */
   readonly going: () => boolean;
 }
@@ -42,7 +45,7 @@ export async function askAgain({ pool, note }: LoadOptions, book: Book): Promise
 
 /** Callers that allocate, renew and release until `going` says no; each waits for its answer before it goes on. */
 export async function runLoad(options: LoadOptions): Promise<void> {
-  const { pool, note, random, prefix, callers, going } = options;
+  const { pool, note, random, prefix, callers, going, restMs = 0 } = options;
   const held = await pool.live().catch((error: unknown): Held[] => {
     codeOf(error);
     return [];
@@ -50,6 +53,7 @@ export async function runLoad(options: LoadOptions): Promise<void> {
   let asked = 0;
   const caller = async () => {
     while (going()) {
+      if (restMs > 0) await sleep(restMs);
       const give = held.length > 0 && random() % 100 < 50;
       if (give) await renewOrRelease(pool, note, held.splice(random() % held.length, 1)[0]!, held, random);
       else {

@@ -21,8 +21,8 @@ export class LogBook {
   }
 
   /** Reads the log and takes what is new in it. Throws on a wrong history, and if anything of the old one is not there. */
-  async read(path: string, poolId = 'default'): Promise<void> {
-    const store = await openEventStore(`sqlite:${path}`, { readOnly: true });
+  async read(url: string, poolId = 'default'): Promise<void> {
+    const store = await openEventStore(url, { readOnly: true });
     try {
       let at = 0;
       for await (const page of store.read(poolStream(poolId)))

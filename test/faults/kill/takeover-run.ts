@@ -47,7 +47,7 @@ async function end(writer: Writer | undefined, site: KillSite | undefined, tally
 
 function start(site: KillSite, random: () => number): Writer {
   const writer: Writer = {
-    process: new Killed(WORKER, [site.path, site.notesPath, String(random()), '--standby']),
+    process: new Killed(WORKER, [`sqlite:${site.path}`, site.notesPath, String(random()), 'killed', '--standby']),
     ready: false,
   };
   writer.process.said('ready').then(

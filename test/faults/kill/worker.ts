@@ -1,6 +1,6 @@
 /**
- * A process to be killed: a pool manager over a sqlite file with callers of its own. Notes what they are told in a file, and says
- * on stdout where it is. Arguments: the store's path, the notes' path, the seed, and `--standby`.
+ * A process to be killed: a pool manager over a store with callers of its own. Notes what they are told in a file, and says on
+ * stdout where it is. Arguments: the store's URL, the notes' path, the seed, the callers' name, and `--standby` and `--rest=MS`.
  */
 import { writeSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
@@ -12,7 +12,7 @@ import { randomSource } from '../../../src/testing/arbitraries.ts';
 import { Book, NoteFile, type Phase, readNotes } from './acks.ts';
 import { askAgain, type LoadOptions, type Pool, runLoad } from './load.ts';
 
-const [path, notesPath, seed] = process.argv.slice(2) as [string, string, string];
+const [url, notesPath, seed, owner] = process.argv.slice(2) as [string, string, string, string];
 const notes = new NoteFile(notesPath);
 
 function enter(phase: Phase): void {
@@ -32,7 +32,8 @@ function tellSnapshots(store: EventStore): EventStore {
 
 const poolOf = (manager: ResourcePoolManager): Pool => ({
   async allocate({ key, name, memory }) {
-    const lease = await manager.allocate({ id: name, requirements: { memory }, idempotencyKey: key, waitMs: 20 });
+    const wanted = { id: name, owner, requirements: { memory }, idempotencyKey: key, waitMs: 20 };
+    const lease = await manager.allocate(wanted);
     return { leaseId: lease.id, token: lease.token };
   },
   async renew({ leaseId, token }) {
@@ -40,7 +41,7 @@ const poolOf = (manager: ResourcePoolManager): Pool => ({
   },
   release: ({ leaseId, token }) => manager.release({ id: leaseId, token }),
   async live() {
-    const { items } = await manager.listLeases({ state: 'active', limit: 1_000 });
+    const { items } = await manager.listLeases({ state: 'active', owner, limit: 1_000 });
     return items.map(({ id, token }) => ({ leaseId: id, token }));
   },
   async find(leaseId) {
@@ -52,11 +53,11 @@ const poolOf = (manager: ResourcePoolManager): Pool => ({
 
 setInterval(() => {}, 1_000); // when every caller waits for room nothing else keeps it alive
 enter('opening');
-const store = tellSnapshots(await openEventStore(`sqlite:${path}`, { standby: process.argv.includes('--standby') }));
+const store = tellSnapshots(await openEventStore(url, { standby: process.argv.includes('--standby') }));
 const manager = new ResourcePoolManager(
   createResourceDetector({ capacity: { memory: 100 } }),
   { overload: { pressureRatio: 1 }, reserve: '0%', tiers: [{ name: 'all', nominal: '100%' }] },
-  { eventStore: store, writerId: 'killed', tuning: { snapshotEvery: 100 } },
+  { eventStore: store, writerId: owner, tuning: { snapshotEvery: 100 } },
 );
 await manager.ready();
 const options: LoadOptions = {
@@ -66,6 +67,7 @@ const options: LoadOptions = {
   prefix: seed,
   callers: 8,
   going: () => true,
+  restMs: Number(process.argv.find((word) => word.startsWith('--rest='))?.slice(7) ?? 0),
 };
 enter('ready');
 await askAgain(options, new Book(readNotes(notesPath)));
