@@ -1,4 +1,4 @@
-import { type Amounts, areEqual } from '../model/amounts.ts';
+import { type Amounts, areEqual, hashOf } from '../model/amounts.ts';
 
 /** Amounts by the numbers of their dimensions, without zeros: what sums and comparisons are made with. */
 export interface Demand {
@@ -7,7 +7,7 @@ export interface Demand {
   readonly amounts: readonly number[];
 }
 
-const KEPT_DEMANDS = 64;
+const KEPT_DEMANDS = 1_024;
 
 interface Kept {
   readonly of: Amounts;
@@ -42,9 +42,7 @@ export class Dimensions {
   /** Equal amounts mostly give the same object, the same amounts always. */
   demand(of: Amounts): Demand {
     if (this.#lastOf === of) return this.#last;
-    let hash = 0;
-    for (const name in of) hash = (Math.imul(hash, 31) + of[name]!) | 0;
-    const place = (hash ^ (hash >>> 12)) & (KEPT_DEMANDS - 1);
+    const place = hashOf(of) & (KEPT_DEMANDS - 1);
     const kept = this.#kept[place];
     const demand = kept !== undefined && areEqual(kept.of, of) ? kept.demand : this.#compile(of);
     if (kept?.demand !== demand) this.#kept[place] = { of, demand };

@@ -1,4 +1,4 @@
-import { type Amounts, areEqual } from '../model/amounts.ts';
+import { type Amounts, areEqual, hashOf } from '../model/amounts.ts';
 import type { EventData } from '../model/events.ts';
 import { areAlike, type RequestSpec } from '../model/request.ts';
 import type { Demand, Dimensions } from './dimensions.ts';
@@ -17,7 +17,7 @@ export interface LeaseTerms {
 
 type Granted = EventData['LeaseGranted'];
 
-const KEPT = 256;
+const KEPT = 1_024;
 
 /**
  * Terms of the last kinds of leases, so that leases of one kind share one object: most leases are of few kinds, and a grant
@@ -28,19 +28,13 @@ export class TermsCache {
 
   of(data: Granted, dimensions: Dimensions): LeaseTerms {
     const demand = dimensions.demand(data.amounts);
-    const place = placeOf(data, demand);
+    const place = (hashOf(data.amounts) ^ (data.request.owner.length * 7 + data.tier.length)) & (KEPT - 1);
     const kept = this.#kept[place];
     if (kept !== undefined && areTermsOf(kept, data)) return kept;
     const terms = termsOf(data, demand);
     this.#kept[place] = terms;
     return terms;
   }
-}
-
-function placeOf({ request, tier }: Granted, { amounts }: Demand): number {
-  let hash = request.owner.length * 7 + tier.length;
-  for (let i = 0; i < amounts.length; i++) hash = (Math.imul(hash, 31) + amounts[i]!) | 0;
-  return (hash ^ (hash >>> 12)) & (KEPT - 1);
 }
 
 const termsOf = ({ request, priority, type, tier, amounts, borrowed }: Granted, demand: Demand): LeaseTerms => ({

@@ -1,4 +1,4 @@
-import { areEqual } from '../model/amounts.ts';
+import { areEqual, hashOf } from '../model/amounts.ts';
 import { type EventData, type RecordedEvent, SCHEMA_VERSIONS } from '../model/events.ts';
 import { areAlike } from '../model/request.ts';
 
@@ -17,7 +17,7 @@ interface Kind {
 
 const CHUNK_EVENTS = 1_024;
 const NUMBERS = 3;
-const KEPT_KINDS = 256;
+const KEPT_KINDS = 1_024;
 const GRANTED_FIELDS = 11;
 const REQUEST_FIELDS = 14;
 const RELEASED_FIELDS = 3;
@@ -146,7 +146,7 @@ export class PackedLog {
 
   #grantKind(grant: Granted, actor: string): number {
     if (this.#isKind(this.#lastGrant, grant, actor)) return this.#lastGrant;
-    const hash = hashOf(grant);
+    const hash = (hashOf(grant.amounts) ^ (grant.request.owner.length * 7 + grant.tier.length)) & (KEPT_KINDS - 1);
     const kept = this.#places[hash]!;
     const place = this.#isKind(kept, grant, actor)
       ? kept
@@ -174,12 +174,6 @@ function countOf(fields: object): number {
   let count = 0;
   for (const _ in fields) count += 1;
   return count;
-}
-
-function hashOf({ amounts, request, tier }: Granted): number {
-  let hash = request.owner.length * 7 + tier.length;
-  for (const dimension in amounts) hash = (Math.imul(hash, 31) + amounts[dimension]!) | 0;
-  return (hash ^ (hash >>> 12)) & (KEPT_KINDS - 1);
 }
 
 function termsOf({ request, priority, type, tier, amounts, borrowed, ttlMs, waitedMs }: Granted): Terms {

@@ -59,6 +59,17 @@ export function isZero(amounts: Amounts): boolean {
  */
 export const amountIn = (amounts: Amounts, dimension: string): number => amounts[dimension] ?? 0;
 
+/** Of the amounts in their order; the names do not count. Equal amounts have one hash, and few others have it. */
+export function hashOf(amounts: Amounts): number {
+  let hash = 0;
+  for (const dimension in amounts) {
+    const amount = amounts[dimension]!;
+    hash = Math.imul(hash ^ (amount | 0) ^ Math.floor(amount / 2 ** 32), 0x9e3779b1);
+    hash ^= hash >>> 15;
+  }
+  return hash;
+}
+
 type Fields = Readonly<Record<string, unknown>>;
 
 /** The same names with the same plain values, or both nothing. A zero and a missing dimension differ. */
