@@ -37,6 +37,9 @@ const SCHEMA = `
   PRAGMA user_version = ${FORMAT};
 `;
 
+/** A transaction is begun on a file that may not be written too; only a write finds that out. */
+const TRY_TO_WRITE = `BEGIN IMMEDIATE; PRAGMA user_version = ${FORMAT}; ROLLBACK`;
+
 /** Runs that do not begin with the event that they say. */
 const WRONG_RUNS = `
   SELECT runs.position FROM runs LEFT JOIN log USING (position)
@@ -212,7 +215,7 @@ function prepareFile(db: DatabaseSync, path: string, readOnly: boolean): void {
     if (!isNew) refuseOthers(pragma('application_id'), pragma('user_version'), path);
     if (isNew) db.exec(`PRAGMA page_size = ${PAGE_BYTES}`);
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0');
-    db.exec(`BEGIN IMMEDIATE; ${isNew ? SCHEMA : ''} COMMIT`); // also finds out whether it can be written
+    db.exec(isNew ? `BEGIN IMMEDIATE; ${SCHEMA} COMMIT` : TRY_TO_WRITE);
   }
   refuseOthers(pragma('application_id'), pragma('user_version'), path);
 }

@@ -74,7 +74,7 @@ const isBusy = (error: unknown): boolean => ((error as { errcode?: number }).err
 /** Takes the lock, or throws LOG_UNAVAILABLE naming who holds it. */
 export function takeLock(path: string): WriterLock {
   const lock = new WriterLock(path);
-  if (attempt(lock)) return lock;
+  if (attempt(lock, path)) return lock;
   const holder = lock.holder();
   lock.release();
   const who = holder === undefined ? 'another process' : `pid ${holder.pid} on ${holder.host} since ${holder.since}`;
@@ -91,18 +91,21 @@ export function takeLock(path: string): WriterLock {
 export async function awaitLock(path: string, signal?: AbortSignal): Promise<WriterLock> {
   const lock = new WriterLock(path);
   while (!signal?.aborted) {
-    if (attempt(lock)) return lock;
+    if (attempt(lock, path)) return lock;
     await sleep(POLL_MS, undefined, signal === undefined ? {} : { signal }).catch(() => {});
   }
   lock.release();
   throw signal.reason;
 }
 
-function attempt(lock: WriterLock): boolean {
+function attempt(lock: WriterLock, path: string): boolean {
   try {
     return lock.tryTake();
-  } catch (error) {
+  } catch (cause) {
     lock.release();
-    throw error;
+    const advice = 'it holds no events: if no writer runs, it may be deleted';
+    throw new PoolError('LOG_UNAVAILABLE', `${path} cannot be locked: ${(cause as Error).message}; ${advice}`, {
+      cause,
+    });
   }
 }

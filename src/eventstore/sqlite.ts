@@ -60,9 +60,9 @@ export class SqliteEventStore implements EventStore {
     const refusal = refuseBatch(stream, events, expectedRevision, this.traits);
     if (refusal !== undefined) return refusal;
     try {
-      return this.#write(this.#log(), stream, events, expectedRevision);
+      const log = this.#log();
+      return this.#orGiveUp(() => this.#write(log, stream, events, expectedRevision));
     } catch (cause) {
-      this.#giveUp(cause);
       return { outcome: 'unknown', cause };
     }
   }
@@ -147,9 +147,19 @@ export class SqliteEventStore implements EventStore {
     }
   }
 
+  /** What has failed is not done again on the same connection. */
+  #orGiveUp<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      this.#giveUp(error);
+      throw error;
+    }
+  }
+
   #giveUp(cause: unknown): void {
     this.#logger.error(
-      { cause, path: this.#path },
+      { err: cause, path: this.#path },
       'a write to the log failed; its outcome is unknown until the file is opened anew',
     );
     const log = this.#open;
@@ -158,7 +168,7 @@ export class SqliteEventStore implements EventStore {
     try {
       log?.close();
     } catch (error) {
-      this.#logger.warn({ error, path: this.#path }, 'the given-up log did not close cleanly');
+      this.#logger.warn({ err: error, path: this.#path }, 'the given-up log did not close cleanly');
     }
   }
 }

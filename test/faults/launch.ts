@@ -26,7 +26,9 @@ async function runPart(args: string[]): Promise<Counts> {
   child.on('message', (message: Counts) => {
     counts = message;
   });
-  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+  const code = await new Promise<number | string>((resolve) =>
+    child.once('close', (status, signal) => resolve(status ?? signal ?? 'nothing')),
+  );
   if (code !== 0) throw new Error(`${args.join(' ')} ended with ${code}:\n${said.slice(-4_000)}`);
   return counts;
 }

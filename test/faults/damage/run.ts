@@ -75,11 +75,21 @@ function allDamages(image: StoreImage): Case[] {
 
 const TABLE_LEAF = 0x0d;
 
-/** The bits of the leaves of tables, by sqlite's file format; the first page holds the schema and is none of them. */
+/**
+ * The bits of the leaves of tables, by sqlite's file format: of a leaf's head, its pointers to its rows, and the rows, which lie at its
+ * end; not of the room between. The first page holds the schema and is none of them.
+ */
 function rowBits(bytes: Buffer): number[] {
   const pageBytes = bytes.readUInt16BE(16);
   const bits: number[] = [];
-  for (let at = pageBytes; at < bytes.length; at += pageBytes)
-    if (bytes[at] === TABLE_LEAF) for (let bit = at * 8; bit < (at + pageBytes) * 8; bit++) bits.push(bit);
+  for (let at = pageBytes; at < bytes.length; at += pageBytes) {
+    if (bytes[at] !== TABLE_LEAF) continue;
+    const pointersEnd = 8 + 2 * bytes.readUInt16BE(at + 3);
+    const rowsBegin = bytes.readUInt16BE(at + 5);
+    for (let bit = at * 8; bit < (at + pageBytes) * 8; bit++) {
+      const within = (bit >> 3) - at;
+      if (within < pointersEnd || within >= rowsBegin) bits.push(bit);
+    }
+  }
   return bits;
 }
