@@ -124,7 +124,8 @@ export class Engine {
   /** What waits is still decided; what is unknown is given up with a barrier. */
   async close(): Promise<void> {
     this.#closing.abort();
-    await this.settled();
+    do await this.settled();
+    while (this.#intake.held || this.waiting > 0); // who was just answered may have asked again
     this.#intake.close();
   }
 
