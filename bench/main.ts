@@ -1,6 +1,6 @@
 /**
  * Runs every part of the benchmark, one after the other, each in a process of its own so that none warms another up, and writes
- * one page of results. `--only NAME` runs one part and writes nothing. Progress and the time left are printed on stderr.
+ * one page of results. `--only NAME` runs one part and writes nothing; `--skip NAME` leaves one out, and the page says so. Progress and the time left are printed on stderr.
  */
 import { execFileSync, fork } from 'node:child_process';
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
@@ -16,7 +16,9 @@ const all = readdirSync(folder)
   .map((file) => file.slice(0, -'.ts'.length))
   .sort();
 
-const { only } = parseArgs({ options: { only: { type: 'string' } } }).values;
+const { only, skip = [] } = parseArgs({
+  options: { only: { type: 'string' }, skip: { type: 'string', multiple: true } },
+}).values;
 if (only !== undefined && !all.includes(only)) {
   console.error(`--only ${only}: there is no such part; allowed: ${all.join(', ')}`);
   process.exit(2);
@@ -34,7 +36,7 @@ async function run(name: string, progress: Progress): Promise<PartResult> {
   return { ...result, failed: code !== 0 };
 }
 
-const names = only === undefined ? all : [only];
+const names = only === undefined ? all.filter((name) => !skip.includes(name)) : [only];
 const progress = new Progress(names);
 const results: PartResult[] = [];
 for (const name of names) {
@@ -46,7 +48,7 @@ progress.end();
 if (only === undefined) {
   const commit = execFileSync('git', ['describe', '--always', '--dirty'], { encoding: 'utf8' }).trim();
   mkdirSync(new URL('.', page), { recursive: true });
-  writeFileSync(page, renderPage(results, commit));
+  writeFileSync(page, renderPage(results, commit, skip));
   console.error(`written: ${page.pathname}`);
 }
 if (results.some(({ failed }) => failed)) process.exitCode = 1;

@@ -16,7 +16,7 @@ export function machineLine(): string {
   return `${cores[0]?.model.trim()}, ${cores.length} cores, ${gib} GiB, Linux ${release()}, Node ${process.version}`;
 }
 
-export function renderPage(results: readonly PartResult[], commit: string): string {
+export function renderPage(results: readonly PartResult[], commit: string, skipped: readonly string[]): string {
   const judged = results.flatMap(({ figures }) => figures).filter(({ bar }) => bar !== undefined);
   const met = judged.filter((figure) => verdict(figure) === 'met').length;
   const head = [
@@ -28,6 +28,7 @@ export function renderPage(results: readonly PartResult[], commit: string): stri
     `- commit: ${commit}`,
     `- date: ${new Date().toISOString().slice(0, 10)}`,
     `- bars: ${met} of ${judged.length} met`,
+    `- not run: ${skipped.length === 0 ? 'nothing' : skipped.join(', ')}`,
   ];
   return `${[...head, ...results.flatMap(renderPart)].join('\n')}\n`;
 }
