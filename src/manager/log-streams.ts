@@ -3,7 +3,10 @@ import type { RecordedAuditEvent, RecordedEvent, RecordedPoolEvent } from '../mo
 import type { EventFilter, StreamItem } from '../model/reading.ts';
 import { matches, type OwnerOf } from '../projections/filter.ts';
 
-/** Pages of a stream between two revisions, both inclusive. What the store gives is of known types: its codec refuses others. */
+/**
+ * Pages of a stream between two revisions, both inclusive. What the store gives is of known types: its codec refuses others. A stream
+ * whose beginning is gone is read from where it begins now.
+ */
 export async function* readRange<E extends RecordedEvent>(
   store: EventStore,
   stream: string,
@@ -11,7 +14,17 @@ export async function* readRange<E extends RecordedEvent>(
   to = Number.MAX_SAFE_INTEGER,
 ): AsyncIterable<readonly E[]> {
   const limit = to === Number.MAX_SAFE_INTEGER ? {} : { limit: Math.max(0, to - from + 1) };
-  yield* store.read(stream, { from, ...limit }) as AsyncIterable<readonly E[]>;
+  for await (const page of store.read(stream, { from, ...limit }) as AsyncIterable<readonly E[]>) {
+    const end = (page.at(-1)?.revision ?? 0) <= to ? page.length : page.findIndex(({ revision }) => revision > to);
+    yield end === page.length ? page : page.slice(0, end);
+    if (end < page.length) return;
+  }
+}
+
+/** The revision of the first event that the stream still has; 0 if it has none. */
+export async function firstRevision(store: EventStore, stream: string): Promise<number> {
+  for await (const page of store.read(stream, { limit: 1 })) return page[0]?.revision ?? 0;
+  return 0;
 }
 
 /** The revision of the stream's last event; -1 if it has none. */

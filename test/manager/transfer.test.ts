@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { MemoryEventStore } from '../../src/eventstore/memory.ts';
 import { openEventStore } from '../../src/eventstore/open.ts';
 import { goodPart } from '../../src/manager/transfer/cut.ts';
@@ -68,6 +68,26 @@ describe('moving a pool from one store to another', () => {
     await importLog(back, 'default', linesOf(await textOf(there)));
     expect(await streams(back)).toEqual(await streams(there));
     await there.close();
+    await server.stop();
+  });
+
+  it('carries the refusals that a server still has, when it keeps only so many', async () => {
+    const server = await startEventStoreDb({ fsync: false });
+    const from = await openEventStore(server.url, { auditRetention: { maxAgeMs: 3_600_000, maxCount: 1 } });
+    const whole = await usedPool();
+    await importLog(from, 'default', linesOf(await textOf(whole)));
+    await vi.waitFor(async () => expect(await history(from, 'pool-default-audit')).toHaveLength(1));
+    const text = await textOf(from);
+    const to = new MemoryEventStore();
+    const imported = await importLog(to, 'default', linesOf(text));
+    expect(imported).toMatchObject({ refusals: 1, alreadyThere: 0 });
+    expect(await history(to)).toEqual(await history(whole));
+    const ids = async (store: EventStore) => (await history(store, 'pool-default-audit')).map(({ id }) => id);
+    expect(await ids(to)).toEqual((await ids(whole)).slice(-1));
+    expect(await importLog(from, 'default', linesOf(text))).toMatchObject({ alreadyThere: imported.events + 1 });
+    const without = linesOf(text.replace(/^.*"stream":"pool".*\n/m, ''));
+    expect(await rejection(verifyExport(without, 'default'))).toMatchObject({ code: 'INVALID_REQUEST' });
+    await from.close();
     await server.stop();
   });
 

@@ -6,8 +6,8 @@ import { PoolError } from '../../model/errors.ts';
 import type { EventStore } from '../../model/event-store.ts';
 import type { RecordedEvent, RecordedPoolEvent } from '../../model/events.ts';
 import { auditStream, poolStream } from '../../model/ids.ts';
-import { lastRevision, readRange } from '../log-streams.ts';
-import { type ExportHeader, FORMAT, FORMAT_VERSION, LineWriter, type StreamKey } from './lines.ts';
+import { firstRevision, lastRevision, readRange } from '../log-streams.ts';
+import { announced, type ExportHeader, FORMAT, FORMAT_VERSION, LineWriter, type StreamKey } from './lines.ts';
 
 /** How far a transfer is, in events of both streams. */
 export interface TransferProgress {
@@ -42,7 +42,8 @@ export async function* exportLog(
   const writer = new LineWriter(after?.chain);
   if (after === undefined) yield writer.line({ header });
   const state = emptyState();
-  const total = header.to.pool + header.to.audit + 2;
+  const { pool, audit } = announced(header);
+  const total = pool + audit;
   let events = 0;
   for (const stream of ['pool', 'audit'] as const) {
     for await (const page of readRange(store, streamName(poolId, stream), 0, header.to[stream])) {
@@ -55,15 +56,17 @@ export async function* exportLog(
       onProgress({ events, total });
     }
   }
-  const counts = { events: header.to.pool + 1, refusals: header.to.audit + 1 };
-  yield writer.line({ end: { ...counts, stateVersion: STATE_SCHEMA_VERSION, sha256: stateHash(state) } });
+  yield writer.line({
+    end: { events: pool, refusals: audit, stateVersion: STATE_SCHEMA_VERSION, sha256: stateHash(state) },
+  });
 }
 
 async function headerOf(store: EventStore, poolId: string): Promise<ExportHeader> {
   const pool = await lastRevision(store, poolStream(poolId));
   if (pool < 0) throw new PoolError('NOT_FOUND', `${store.traits.url} holds no pool ${poolId}`);
   const audit = await lastRevision(store, auditStream(poolId));
-  return { format: FORMAT, version: FORMAT_VERSION, poolId, to: { pool, audit } };
+  const from = { pool: 0, audit: Math.min(await firstRevision(store, auditStream(poolId)), audit + 1) };
+  return { format: FORMAT, version: FORMAT_VERSION, poolId, from, to: { pool, audit } };
 }
 
 export const streamName = (poolId: string, stream: StreamKey): string =>

@@ -2,15 +2,25 @@ import { crc32 } from 'node:zlib';
 import { PoolError } from '../../model/errors.ts';
 import type { RecordedEvent } from '../../model/events.ts';
 
-/** What an exported log says before its events. `to`: the last revision of each stream that it holds; -1 = none. */
+/**
+ * What an exported log says before its events. `from` and `to`: the first and the last revision of each stream as it was then; `to` -1 =
+ * none. A server that keeps only so many refusals has the audit stream begin later, and later still by the time it is read.
+ */
 export interface ExportHeader {
   readonly format: typeof FORMAT;
   readonly version: number;
   readonly poolId: string;
-  readonly to: { readonly pool: number; readonly audit: number };
+  /** Absent in older exports: both from 0. */
+  readonly from?: Readonly<Record<StreamKey, number>>;
+  readonly to: Readonly<Record<StreamKey, number>>;
 }
 
-/** What it says after them: their counts, and the SHA-256 of the canonical state that the pool's events fold to. */
+/** How many events the header announces. */
+export function announced({ from = { pool: 0, audit: 0 }, to }: ExportHeader): Readonly<Record<StreamKey, number>> {
+  return { pool: to.pool - from.pool + 1, audit: to.audit - from.audit + 1 };
+}
+
+/** What it says after them: their counts as announced, and the SHA-256 of the canonical state that the pool's events fold to. */
 export interface ExportEnd {
   readonly events: number;
   readonly refusals: number;

@@ -4,7 +4,15 @@ import { lift } from '../../eventstore/upcast.ts';
 import { PoolError } from '../../model/errors.ts';
 import type { RecordedEvent } from '../../model/events.ts';
 import { foldPage, stateHash, streamName } from './export.ts';
-import { type ExportEnd, type ExportHeader, FORMAT, FORMAT_VERSION, LineReader, type StreamKey } from './lines.ts';
+import {
+  announced,
+  type ExportEnd,
+  type ExportHeader,
+  FORMAT,
+  FORMAT_VERSION,
+  LineReader,
+  type StreamKey,
+} from './lines.ts';
 
 export interface ExportedEvent {
   readonly stream: StreamKey;
@@ -15,7 +23,7 @@ export interface ExportedEvent {
 
 /**
  * The events of an exported log in their order, lifted to today's versions, and at last its end. Throws INVALID_REQUEST for what is not a whole export of
- * this pool: a damaged line (naming it), a gap, another pool, no end, or events that fold to another state than was exported.
+ * this pool: a damaged line (naming it), a gap (only the first refusals may be gone, as its header says), another pool, no end, or events that fold to another state than was exported.
  */
 export async function* readExport(
   lines: AsyncIterable<string>,
@@ -23,7 +31,8 @@ export async function* readExport(
 ): AsyncGenerator<ExportedEvent, ExportEnd> {
   const reader = new LineReader();
   const state = emptyState();
-  const next = { pool: 0, audit: 0 };
+  const read = { pool: 0, audit: 0 };
+  const next: Partial<Record<StreamKey, number>> = { pool: 0 };
   let header: ExportHeader | undefined;
   let end: ExportEnd | undefined;
   for await (const line of lines) {
@@ -35,16 +44,24 @@ export async function* readExport(
     else {
       const { stream } = record;
       const event = lift({ ...record.event, stream: streamName(poolId, stream) });
-      if (event.revision !== next[stream]++) throw notWhole(`${stream} goes on with revision ${event.revision}`);
+      const expected = next[stream] ?? Math.max(event.revision, header.from?.audit ?? 0);
+      if (event.revision !== expected) throw notWhole(`${stream} goes on with revision ${event.revision}`);
+      next[stream] = expected + 1;
+      read[stream] += 1;
       if (stream === 'pool') foldPage(state, [event]);
-      yield { stream, event, total: header.to.pool + header.to.audit + 2 };
+      yield { stream, event, total: total(header) };
     }
   }
   if (end === undefined) throw notWhole('it has no end');
   const sha256 = stateHash(state);
   if (end.stateVersion === STATE_SCHEMA_VERSION && end.sha256 !== sha256)
     throw notWhole('its events fold to another state than was exported');
-  return { ...end, sha256 };
+  return { ...end, events: read.pool, refusals: read.audit, sha256 };
+}
+
+function total(header: ExportHeader): number {
+  const { pool, audit } = announced(header);
+  return pool + audit;
 }
 
 const notWhole = (why: string): PoolError => new PoolError('INVALID_REQUEST', `not a whole export: ${why}`);

@@ -59,7 +59,7 @@ export class StreamTarget {
     }
     if (value.id !== event.id) throw this.#differs(value, `event ${value.id} lies there, not ${event.id}`);
     this.alreadyThere += 1;
-    this.#next += 1;
+    this.#next = value.revision + 1;
     return true;
   }
 
