@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Snapshot, SnapshotStore } from '../model/event-store.ts';
 import type { Logger } from '../model/interfaces.ts';
+import { sha256 } from './sha256.ts';
 
 /**
  * Snapshots as files of a folder beside the log, one a stream: a line with the SHA-256 of the rest, then JSON. Written beside and
@@ -53,8 +53,6 @@ export class SnapshotFiles implements SnapshotStore {
     return join(this.#folder, `${Buffer.from(stream).toString('hex')}.json`);
   }
 }
-
-const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
 async function replaceFile(path: string, text: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true });

@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
 import type { DecisionContext } from '../domain/answer.ts';
 import { BreakerGate } from '../domain/breaker.ts';
 import { Journal } from '../domain/journal.ts';
 import { WOKEN_AT_ONCE } from '../domain/react.ts';
 import type { LeaseRecord, PoolState } from '../domain/state.ts';
+import { sha256 } from '../eventstore/sha256.ts';
 import type { LiveActors } from '../machines/live/actors.ts';
 import { canonicalJson } from '../model/canonical.ts';
 import type { Clock } from '../model/clock.ts';
@@ -324,8 +324,7 @@ const isChange = ({ type }: RecordedPoolEvent): boolean =>
   type === 'TierModeChanged' || type === 'BreakerModeChanged' || type === 'ConfigChanged';
 
 /** By which a configuration is told from another: SHA-256 of its canonical JSON. */
-export const configHash = (config: ResolvedConfig): string =>
-  createHash('sha256').update(canonicalJson(config)).digest('hex');
+export const configHash = (config: ResolvedConfig): string => sha256(canonicalJson(config));
 
 /** How many of them granted what had waited. */
 function wokenIn(events: readonly RecordedPoolEvent[]): number {

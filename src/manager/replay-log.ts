@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { sha256 } from '../eventstore/sha256.ts';
 import { PoolError } from '../model/errors.ts';
 import type { RecordedPoolEvent } from '../model/events.ts';
 import type { EventSource } from '../projections/event-page.ts';
@@ -56,5 +56,3 @@ function mustEqual(first: Whole, second: Whole): void {
   if (differs === undefined) return;
   throw new PoolError('INTERNAL', `two replays to revision ${first.revision} differ in ${differs}`);
 }
-
-const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');

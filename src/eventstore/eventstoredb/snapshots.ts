@@ -1,9 +1,10 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { promisify } from 'node:util';
 import { constants, gunzip, gzip } from 'node:zlib';
 import type { Snapshot, SnapshotStore } from '../../model/event-store.ts';
 import type { Logger } from '../../model/interfaces.ts';
 import { DamagedLogError } from '../errors.ts';
+import { sha256 } from '../sha256.ts';
 import type { Appender } from './appender.ts';
 import { type Encoded, type Expected, encode } from './codec.ts';
 import type { RecordedMessage } from './messages.ts';
@@ -146,8 +147,6 @@ const rawEvent = (message: RecordedMessage) => ({
   type: message.getMetadataMap().get('type'),
   data: message.getData_asU8(),
 });
-
-const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
 function parseTaken(data: Uint8Array): Taken | undefined {
   try {

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { evolve } from '../../domain/evolve.ts';
 import { canonicalState, STATE_SCHEMA_VERSION } from '../../domain/snapshot.ts';
 import { emptyState, type PoolState } from '../../domain/state.ts';
+import { sha256 } from '../../eventstore/sha256.ts';
 import { PoolError } from '../../model/errors.ts';
 import type { EventStore } from '../../model/event-store.ts';
 import type { RecordedEvent, RecordedPoolEvent } from '../../model/events.ts';
@@ -76,7 +76,7 @@ export function foldPage(state: PoolState, page: readonly Omit<RecordedEvent, 's
   for (const event of page) evolve(state, event as RecordedPoolEvent);
 }
 
-export const stateHash = (state: PoolState): string => createHash('sha256').update(canonicalState(state)).digest('hex');
+export const stateHash = (state: PoolState): string => sha256(canonicalState(state));
 
 function isAfter(cut: ExportCut | undefined, stream: StreamKey, revision: number): boolean {
   if (cut === undefined) return true;
