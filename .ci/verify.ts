@@ -15,6 +15,7 @@ interface Step {
   readonly vitest?: boolean;
 }
 
+const MESSAGE_CHARACTERS = 1_500;
 const scratch = mkdtempSync(join(tmpdir(), 'rpm-verify-'));
 const report = (name: string) => join(scratch, `${name.replaceAll(/\W/g, '-')}.json`);
 
@@ -47,26 +48,47 @@ async function run(step: Step): Promise<{ code: number; output: string }> {
   return { code, output };
 }
 
-function counts(step: Step, code: number): { passed: number; failed: number } {
-  if (!step.vitest) return code === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
+interface Counts {
+  readonly passed: number;
+  readonly failed: number;
+  /** Each test that failed and how its message begins. */
+  readonly failures: readonly string[];
+}
+
+interface TestFile {
+  readonly assertionResults: readonly { fullName: string; status: string; failureMessages: readonly string[] }[];
+}
+
+function counts(step: Step, code: number): Counts {
+  if (!step.vitest) return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, failures: [] };
   try {
-    const { numPassedTests, numFailedTests, success } = JSON.parse(readFileSync(report(step.name), 'utf8'));
-    const silent = code !== 0 && numFailedTests === 0; // a file that does not load, an unhandled error
-    return { passed: numPassedTests, failed: numFailedTests + (silent || (!success && numFailedTests === 0) ? 1 : 0) };
+    const { numPassedTests, numFailedTests, success, testResults } = JSON.parse(
+      readFileSync(report(step.name), 'utf8'),
+    );
+    const silent = (code !== 0 || !success) && numFailedTests === 0; // a file that does not load, an unhandled error
+    return { passed: numPassedTests, failed: numFailedTests + (silent ? 1 : 0), failures: failuresOf(testResults) };
   } catch {
-    return { passed: 0, failed: 1 };
+    return { passed: 0, failed: 1, failures: [] };
   }
 }
+
+const failuresOf = (files: readonly TestFile[]): string[] =>
+  files
+    .flatMap(({ assertionResults }) => assertionResults)
+    .filter(({ status }) => status === 'failed')
+    .map(({ fullName, failureMessages }) => `${fullName}\n${failureMessages.join('\n').slice(0, MESSAGE_CHARACTERS)}`);
 
 const only = process.argv[2];
 const total = { passed: 0, failed: 0 };
 const summary: string[] = [];
+const failures: string[] = [];
 for (const step of STEPS) {
   if (only !== undefined && step.name !== only) continue;
   console.log(`\n== ${step.name}: ${step.command}`);
   const began = performance.now();
   const { code, output } = await run(step);
-  const { passed, failed } = counts(step, code);
+  const { passed, failed, failures: found } = counts(step, code);
+  failures.push(...found);
   total.passed += passed;
   total.failed += failed;
   const seconds = ((performance.now() - began) / 1000).toFixed(1);
@@ -77,5 +99,6 @@ for (const step of STEPS) {
   console.log(summary.at(-1));
 }
 rmSync(scratch, { recursive: true, force: true });
+for (const failure of failures) console.log(`\nFAIL ${failure}`);
 console.log(`\n${summary.join('\n')}\n\n${total.passed} passed, ${total.failed} failed`);
 process.exitCode = total.failed === 0 ? 0 : 1;

@@ -29,8 +29,14 @@ async function runPart(args: string[]): Promise<Counts> {
   const code = await new Promise<number | string>((resolve) =>
     child.once('close', (status, signal) => resolve(status ?? signal ?? 'nothing')),
   );
-  if (code !== 0) throw new Error(`${args.join(' ')} ended with ${code}:\n${said.slice(-4_000)}`);
+  if (code !== 0) throw new Error(`${args.join(' ')} ended with ${code}: ${whatWasSaid(said)}`);
   return counts;
+}
+
+/** The line that names the violation first: what prints it may cut the rest. */
+function whatWasSaid(said: string): string {
+  const violation = said.split('\n').find((line) => /^\w*Error: /.test(line)) ?? '';
+  return `${violation}\n${said.slice(-4_000)}`;
 }
 
 /** A seed that is printed by whoever uses it; FAULT_SEED repeats a run. */

@@ -81,7 +81,7 @@ const WEIGHTS: readonly (readonly [number, Chaos])[] = [
   [6, 'stopped'],
   [25, 'restarted'],
   [4, 'capacityChanges'],
-  [2, 'healthChanges'],
+  [3, 'healthChanges'],
 ];
 
 export function disturb(world: World): void {

@@ -47,7 +47,7 @@ export function drawProfile(random: Random): Profile {
   const rates: Partial<Record<Fault, number>> = {};
   for (const fault of APPEND_FAULTS) if (random.chance(0.6)) rates[fault] = random.next() * stormy;
   for (const fault of READ_FAULTS)
-    if (random.chance(0.6)) rates[fault] = random.next() * stormy * (fault === 'readBreaks' ? 0.1 : 2);
+    if (random.chance(0.6)) rates[fault] = random.next() * stormy * (fault === 'readBreaks' ? 0.5 : 2);
   return {
     members: random.pick([1, 2, 2, 3, 3]),
     rates,

@@ -27,3 +27,6 @@ export interface Tried {
 
 /** Opened before and after a workload whose calls are counted in a trace. There are no such files. */
 export const MARKS = ['/rpm-workload-begins', '/rpm-workload-ends'] as const;
+
+/** What a sweep says when a call failed before its case. */
+export const MISSED = 'a call that does nothing failed';

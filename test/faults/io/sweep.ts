@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
-import { type Call, MARKS, type Sweep, type Tried } from './cases.ts';
+import { type Call, MARKS, MISSED, type Sweep, type Tried } from './cases.ts';
 import { runWorkload, WORKLOADS } from './workload.ts';
 
 /** Calls of each kind that change nothing but the count. True if it failed. */
@@ -43,7 +43,7 @@ function idleCall(call: Call, folder: string): () => boolean {
 }
 
 function repeat(count: number, idle: () => boolean): void {
-  for (let i = 0; i < count; i++) if (idle()) throw new Error(`call ${i} of ${count} that do nothing failed`);
+  for (let i = 0; i < count; i++) if (idle()) throw new Error(`${MISSED}: ${i} of ${count}`);
 }
 
 /** How many calls there are to the next failure, which is taken. */
