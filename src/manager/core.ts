@@ -26,6 +26,7 @@ import { type Call, OwnCall } from './call.ts';
 import { DeadlineKeeper } from './deadline-keeper.ts';
 import { Engine } from './engine.ts';
 import type { EngineListener } from './engine-options.ts';
+import { FollowOthers } from './follow-others.ts';
 import { LeaseWatches } from './lease-watch.ts';
 import type { Tuning } from './options.ts';
 import type { Readings } from './readings.ts';
@@ -72,6 +73,7 @@ export class Core implements EngineListener, AllocateDesk {
   readonly snapshots: SnapshotWriter;
   /** Of a log that others may append to. */
   readonly writers: WriterWatch | undefined;
+  readonly others: FollowOthers | undefined;
   /** Second releases of one lease: they change nothing, so no event counts them. */
   duplicateReleases = 0;
   /** Batches in which a mode or the configuration changes: the live actors hear of nothing else. */
@@ -130,6 +132,7 @@ export class Core implements EngineListener, AllocateDesk {
       submit: (type, data) => this.submit(type, data),
     });
     this.writers = options.alone ? undefined : this.#writerWatch();
+    this.others = options.alone ? undefined : new FollowOthers(clock, () => this.engine.inFlight);
     this.live = tuning.liveActors({
       clock,
       writerId,
@@ -222,6 +225,7 @@ export class Core implements EngineListener, AllocateDesk {
 
   committed(events: readonly RecordedPoolEvent[], leases: readonly (LeaseRecord | undefined)[], own: boolean): void {
     this.#nowMs = undefined;
+    this.others?.committed(own, this.#now());
     let changes = false;
     for (let i = 0; i < events.length; i++) {
       this.#follow(events[i]!, own);
@@ -236,6 +240,7 @@ export class Core implements EngineListener, AllocateDesk {
 
   appendBegan(batch: Batch): void {
     this.breaker.appendBegan(batch);
+    this.others?.appendBegan(this.options.clock.monotonic());
   }
 
   appendEnded(ok: boolean, durationMs: number): void {

@@ -73,6 +73,11 @@ export class Engine {
     return this.#intake.size;
   }
 
+  /** An append is under way, or the log is read or doubted. */
+  get inFlight(): boolean {
+    return this.#intake.held;
+  }
+
   /** False while the last append's outcome is unknown, or after it failed. */
   get accepts(): boolean {
     return this.#accepts && this.#poison === undefined;

@@ -177,8 +177,8 @@ export class Lifecycle {
       take: (events) => readings.auditRead(events as readonly RecordedAuditEvent[]),
     });
     this.#following = audit;
-    if (alone) return;
-    const pool = followLog({
+    if (core.others === undefined) return;
+    const pool = core.others.run({
       ...parts,
       stream: poolStream(this.poolId),
       from: () => core.engine.committedRevision + 1,
