@@ -1,11 +1,13 @@
 /**
  * Allocate and release over `memory:` beside generic-pool and tarn doing acquire and release, for 1, 64 and 1024 callers,
- * in turn in one run. Per pair: the median and the p99 over the rounds, in us; the ratio is ours over theirs.
+ * in turn in one run; beside them a bare await, the decisions and the fold alone, and a manager of which everything is asked.
+ * Per pair: the median and the p99 over the rounds, in us; the ratio is ours over theirs.
  */
 import genericPool from 'generic-pool';
 import { Pool as TarnPool } from 'tarn';
 import { createResourceDetector, ResourcePoolManager } from '../../src/index.ts';
-import { progress, summary, tell } from '../measure.ts';
+import { note, progress, summary, tell } from '../measure.ts';
+import { DecidedPool } from '../support/decided-pool.ts';
 
 const PAIRS = 20_000;
 const ROUNDS = 15;
@@ -23,15 +25,24 @@ async function round(callers: number, pair: Pair): Promise<number> {
   return ((performance.now() - began) * 1000) / (each * callers);
 }
 
-const manager = new ResourcePoolManager(createResourceDetector({ capacity: { memory: '64Gi', cpu: 6400 } }), {
+const CAPACITY = { memory: '64Gi', cpu: 6400 };
+const CONFIG = {
   maxPoolSize: 10_000,
   minPoolSize: 16,
   cleanupIntervalMs: 30_000,
   resourceTimeoutMs: 300_000,
   cacheMaxSize: 1_000,
   enableCircuitBreaker: true,
+};
+const manager = new ResourcePoolManager(createResourceDetector({ capacity: CAPACITY }), CONFIG);
+const asked = new ResourcePoolManager(createResourceDetector({ capacity: CAPACITY }), {
+  ...CONFIG,
+  quotas: { team: { memory: '60Gi', cpu: 6000 } },
 });
-await manager.ready();
+await Promise.all([manager.ready(), asked.ready()]);
+const reading = Array.from({ length: 2 }, () => asked.committed$.subscribe());
+const decided = new DecidedPool();
+let key = 0;
 const generic = genericPool.createPool({ create: async () => ({}), destroy: async () => {} }, { max: 2_000 });
 const tarn = new TarnPool({ create: () => ({}), destroy: () => {}, min: 0, max: 2_000 });
 
@@ -40,6 +51,17 @@ const contenders: Record<string, Pair> = {
     const lease = await manager.allocate({ requirements: { memory: 1, cpu: 1 } });
     await manager.release(lease);
   },
+  'allocate + release, all asked': async () => {
+    const lease = await asked.allocate({
+      requirements: { memory: 1, cpu: 1 },
+      owner: 'team',
+      labels: { job: 'build' },
+      idempotencyKey: `key-${key++}`,
+    });
+    await asked.release(lease);
+  },
+  'decided and folded alone': async () => decided.pair(),
+  'bare await': async () => {},
   'generic-pool': async () => {
     const thing = await generic.acquire();
     await generic.release(thing);
@@ -70,6 +92,8 @@ for (const [n, callers] of CALLERS.entries()) {
       bar: { is: 'below', value: 1 },
     });
 }
-await manager.dispose();
+note('all asked: an idempotency key, labels, an owner with a quota in each request, and two subscribers of all events');
+for (const subscription of reading) subscription.unsubscribe();
+await Promise.all([manager.dispose(), asked.dispose()]);
 await generic.drain();
 await tarn.destroy();
