@@ -1,17 +1,14 @@
-import { areEqual, hashOf } from '../model/amounts.ts';
 import { type EventData, type RecordedEvent, SCHEMA_VERSIONS } from '../model/events.ts';
-import { areAlike } from '../model/request.ts';
+import { areTermsOf, type GrantTerms, grantTerms, placeOfTerms } from '../model/grant-terms.ts';
 
 type Granted = EventData['LeaseGranted'];
 type Released = EventData['LeaseReleased'];
 
-/** What many grants have in common. The request's `id` is empty and its `idempotencyKey` null. */
-type Terms = Omit<Granted, 'leaseId' | 'token' | 'expiresAt'>;
-
 /** A kind of grant or of release: all of the event but its ids, its token and its times. */
 interface Kind {
   readonly actor: string;
-  readonly terms: Terms | null;
+  readonly terms: GrantTerms | null;
+  readonly ttlMs: number;
   readonly cause: Released['cause'] | null;
 }
 
@@ -99,14 +96,14 @@ export class PackedLog {
   }
 
   #unpack(chunk: Chunk, place: number, revision: number): RecordedEvent {
-    const { actor, terms, cause } = this.#kinds[chunk.kinds[place]!]!;
+    const { actor, terms, ttlMs, cause } = this.#kinds[chunk.kinds[place]!]!;
     const { [place * NUMBERS]: at, [place * NUMBERS + 1]: token, [place * NUMBERS + 2]: expiresAt } = chunk.numbers;
     const [commandId, name] = [chunk.commandIds[place]!, chunk.names[place]!];
     const type = terms === null ? 'LeaseReleased' : 'LeaseGranted';
     const data =
       terms === null
         ? ({ leaseId: name, token: token!, cause: cause! } satisfies Released)
-        : grantOf(terms, commandId, name === '' ? commandId : name, token!, expiresAt!);
+        : grantOf(terms, commandId, name === '' ? commandId : name, token!, ttlMs, expiresAt!);
     const metadata = { correlationId: commandId, causationId: commandId, actor };
     const schemaVersion = SCHEMA_VERSIONS[type];
     return { id: chunk.ids[place]!, type, schemaVersion, at: at!, data, metadata, stream: this.stream, revision };
@@ -146,12 +143,12 @@ export class PackedLog {
 
   #grantKind(grant: Granted, actor: string): number {
     if (this.#isKind(this.#lastGrant, grant, actor)) return this.#lastGrant;
-    const hash = (hashOf(grant.amounts) ^ (grant.request.owner.length * 7 + grant.tier.length)) & (KEPT_KINDS - 1);
-    const kept = this.#places[hash]!;
+    const at = placeOfTerms(grant, KEPT_KINDS);
+    const kept = this.#places[at]!;
     const place = this.#isKind(kept, grant, actor)
       ? kept
-      : this.#kinds.push({ actor, terms: termsOf(grant), cause: null }) - 1;
-    this.#places[hash] = place;
+      : this.#kinds.push({ actor, terms: grantTerms(grant), ttlMs: grant.ttlMs, cause: null }) - 1;
+    this.#places[at] = place;
     this.#lastGrant = place;
     return place;
   }
@@ -159,13 +156,13 @@ export class PackedLog {
   #isKind(place: number, grant: Granted, actor: string): boolean {
     if (place < 0) return false;
     const kind = this.#kinds[place]!;
-    return kind.actor === actor && areTermsOf(kind.terms!, grant);
+    return kind.actor === actor && kind.ttlMs === grant.ttlMs && areTermsOf(kind.terms!, grant);
   }
 
   #releaseKind({ cause }: Released, actor: string): number {
     const last = this.#kinds[this.#lastRelease];
     if (last === undefined || last.actor !== actor || last.cause !== cause)
-      this.#lastRelease = this.#kinds.push({ actor, terms: null, cause }) - 1;
+      this.#lastRelease = this.#kinds.push({ actor, terms: null, ttlMs: 0, cause }) - 1;
     return this.#lastRelease;
   }
 }
@@ -176,30 +173,14 @@ function countOf(fields: object): number {
   return count;
 }
 
-function termsOf({ request, priority, type, tier, amounts, borrowed, ttlMs, waitedMs }: Granted): Terms {
-  const asked = { ...request, id: '', idempotencyKey: null };
-  return { request: asked, priority, type, tier, amounts, borrowed, ttlMs, waitedMs };
-}
-
-function areTermsOf(terms: Terms, grant: Granted): boolean {
-  return (
-    terms.tier === grant.tier &&
-    terms.priority === grant.priority &&
-    terms.type === grant.type &&
-    terms.ttlMs === grant.ttlMs &&
-    areEqual(terms.amounts, grant.amounts) &&
-    areEqual(terms.borrowed, grant.borrowed) &&
-    areAlike(terms.request, grant.request)
-  );
-}
-
 function grantOf(
-  { request, priority, type, tier, amounts, borrowed, ttlMs, waitedMs }: Terms,
+  { request, priority, type, tier, amounts, borrowed }: GrantTerms,
   leaseId: string,
   id: string,
   token: number,
+  ttlMs: number,
   expiresAt: number,
 ): Granted {
   const asked = { ...request, id };
-  return { leaseId, request: asked, priority, type, tier, amounts, borrowed, token, ttlMs, expiresAt, waitedMs };
+  return { leaseId, request: asked, priority, type, tier, amounts, borrowed, token, ttlMs, expiresAt, waitedMs: null };
 }
