@@ -1,5 +1,4 @@
-import { closeSync, existsSync, fdatasyncSync, openSync, readFileSync, writeSync } from 'node:fs';
-import { PoolError } from '../model/errors.ts';
+import { isPoolError, PoolError } from '../model/errors.ts';
 import type {
   AppendResult,
   EventStore,
@@ -20,6 +19,7 @@ import type { WriterLock } from './sqlite-lock.ts';
 import { WritableLog } from './sqlite-log.ts';
 import { verifiedAll, verifiedRange } from './sqlite-verify.ts';
 import { lift } from './upcast.ts';
+import { rewriteWal } from './wal.ts';
 import { WalKeeper } from './wal-keeper.ts';
 
 /**
@@ -52,7 +52,7 @@ export class SqliteEventStore implements EventStore {
       url: `sqlite:${path}`,
     };
     this.snapshots = new SnapshotFiles(`${path}.snapshots`, false, logger);
-    this.#open = new WritableLog(path, logger);
+    this.#open = openFirst(path, logger);
   }
 
   append(stream: string, events: readonly NewEvent[], expectedRevision: number): AppendResult {
@@ -136,9 +136,10 @@ export class SqliteEventStore implements EventStore {
    */
   #reopen(): WritableLog {
     try {
-      rewrite(`${this.#path}-wal`);
+      rewriteWal(this.#path);
       const log = new WritableLog(this.#path, this.#logger);
-      if (settled(log)) return log;
+      if (isSettled(log)) return log;
+      log.close();
       throw new Error('a reader keeps the log from being made safe after a failed write');
     } catch (cause) {
       if (cause instanceof DamagedLogError) throw cause;
@@ -173,26 +174,29 @@ export class SqliteEventStore implements EventStore {
   }
 }
 
-/** Whether the WAL has been moved into the file; if not, the log is closed again. */
-function settled(log: WritableLog): boolean {
-  let done = false;
+/**
+ * A WAL is left by a writer that was killed, perhaps right after a failed sync: then too what lies in it may be in the kernel's cache
+ * alone. Written once more and synced, it can be relied on; it is moved into the file besides, unless a reader keeps it.
+ */
+function openFirst(path: string, logger: Logger): WritableLog {
   try {
-    done = log.file.checkpoint('TRUNCATE');
-    return done;
-  } finally {
-    if (!done) log.close();
+    const wasLeft = rewriteWal(path);
+    const log = new WritableLog(path, logger);
+    if (wasLeft && !isSettled(log))
+      logger.info({ path }, 'a reader keeps the WAL that was left from being moved into the file; it has been synced');
+    return log;
+  } catch (cause) {
+    if (isPoolError(cause) || cause instanceof DamagedLogError) throw cause;
+    throw new PoolError('LOG_UNAVAILABLE', `store: ${path} cannot be opened: ${(cause as Error).message}`, { cause });
   }
 }
 
-/** The file's bytes once more, so that a sync writes them whatever the kernel thinks of its cache. */
-function rewrite(path: string): void {
-  if (!existsSync(path)) return;
-  const bytes = readFileSync(path);
-  const fd = openSync(path, 'r+');
+/** Whether the WAL has been moved into the file. If that throws, the log is closed again. */
+function isSettled(log: WritableLog): boolean {
   try {
-    for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at, at);
-    fdatasyncSync(fd);
-  } finally {
-    closeSync(fd);
+    return log.file.checkpoint('TRUNCATE');
+  } catch (error) {
+    log.close();
+    throw error;
   }
 }

@@ -1,4 +1,16 @@
-import { closeSync, constants, fstatSync, fsyncSync, ftruncateSync, openSync, statfsSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fdatasyncSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  statfsSync,
+  writeSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 
 /** The size that the write-ahead log is kept at while a log is open to be written. */
@@ -37,4 +49,36 @@ function fill(descriptor: number, from: number): void {
   } catch {
     ftruncateSync(descriptor, from);
   }
+}
+
+const BLOCK = 2 ** 16;
+
+/**
+ * Writes the bytes of the write-ahead log once more and syncs them, so that they reach the disk whatever the kernel thinks of its
+ * cache: after a failed sync it may hold for clean what was never written. Before anybody opens the log. False if there are none.
+ */
+export function rewriteWal(path: string): boolean {
+  const wal = `${path}-wal`;
+  const bytes = existsSync(wal) ? withoutZeros(readFileSync(wal)) : Buffer.alloc(0);
+  if (bytes.length === 0) return false;
+  const descriptor = openSync(wal, constants.O_RDWR);
+  try {
+    for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at, bytes.length - at, at);
+    fdatasyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+  return true;
+}
+
+/** But for the blocks of zeros at the end: those that were lost are zeros too. */
+function withoutZeros(bytes: Buffer): Buffer {
+  const zeros = Buffer.alloc(BLOCK);
+  let end = bytes.length;
+  while (end > 0) {
+    const block = bytes.subarray(Math.max(0, end - BLOCK), end);
+    if (!block.equals(zeros.subarray(0, block.length))) break;
+    end -= block.length;
+  }
+  return bytes.subarray(0, end);
 }

@@ -1,9 +1,11 @@
 import { mkdtempSync } from 'node:fs';
-import { rm, writeFile } from 'node:fs/promises';
+import { copyFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it } from 'vitest';
 import { openEventStore } from '../../src/eventstore/open.ts';
+import { SILENT } from '../../src/model/interfaces.ts';
 import { eventStoreContract } from './contract.ts';
 import { events, mustAppend, readBack } from './fixture.ts';
 
@@ -31,6 +33,32 @@ describe('the writer of a sqlite log', () => {
     const standby = openEventStore(url, { standby: true });
     await first.close();
     await (await standby).close();
+    await rm(folder, { recursive: true });
+  });
+});
+
+describe('a sqlite log whose writer was killed', () => {
+  it('opens though a reader keeps its WAL, and goes on', async () => {
+    const folder = newFolder();
+    const [path, left] = [join(folder, 'log.db'), join(folder, 'left.db')];
+    const killed = await openEventStore(`sqlite:${path}`);
+    await mustAppend(killed, 'pool-a', events(2), -1);
+    for (const part of ['', '-wal', '.mark']) await copyFile(path + part, left + part);
+    await killed.close();
+    const reader = new DatabaseSync(left);
+    reader.exec('BEGIN; SELECT * FROM events');
+    const told: string[] = [];
+    const logger = { ...SILENT, info: (_: unknown, message?: string) => void told.push(String(message)) };
+    const next = await openEventStore(`sqlite:${left}`, { logger });
+    expect(told).toEqual([expect.stringContaining('a reader keeps the WAL')]);
+    expect(await readBack(next, 'pool-a')).toHaveLength(2);
+    await mustAppend(next, 'pool-a', events(1), 1);
+    reader.close();
+    await next.close();
+    const again = await openEventStore(`sqlite:${left}`, { logger });
+    expect(await readBack(again, 'pool-a')).toHaveLength(3);
+    expect(told).toHaveLength(1);
+    await again.close();
     await rm(folder, { recursive: true });
   });
 });

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { canTrace } from './io/run.ts';
 import { launch, newSeed, showCounts } from './launch.ts';
+import { failedSyncRun } from './power/run.ts';
 
 const traced = canTrace();
 if (!traced) console.log('power: skipped, strace cannot trace processes here');
@@ -12,5 +13,14 @@ it.skipIf(!traced)(
     const counts = await launch('power', { count: 10_000, seed, jobs: 2 });
     console.log(`power: seed ${seed}, ${showCounts(counts)}`);
     expect(counts['images']).toBe(10_000);
+  },
+);
+
+it.skipIf(!traced)(
+  'a power cut loses nothing that was acknowledged after a sync had failed and its process was killed',
+  async () => {
+    const counts = await failedSyncRun();
+    console.log(`power: ${showCounts(counts)}`);
+    expect(counts['failed syncs of the WAL']).toBeGreaterThan(3);
   },
 );

@@ -21,7 +21,8 @@ export type Survival = 'none' | 'all' | 'some' | { readonly tornBytes: 512 | 409
 /**
  * The files of a folder as a disk sees them. A write is sure to be there once its file has been synced; until then it may be there, or
  * not, or in part, whatever was written after it. Names are journaled: they come to be in the order in which they were given, and are
- * sure to when their file, or the folder, is synced.
+ * sure to when their file, or the folder, is synced. After a failed sync the kernel may hold for clean what was written until then:
+ * it is seen by whoever reads, and never comes to the disk unless it is written once more.
  */
 export class Disk {
   readonly #names = new Map<string, Inode>();
@@ -46,6 +47,9 @@ export class Disk {
         break;
       case 'sync':
         this.#sync(op.path);
+        break;
+      case 'failed sync':
+        this.#file(op.path).pending = [];
         break;
       case 'unlink':
         this.#names.delete(op.path);

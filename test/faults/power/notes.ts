@@ -1,3 +1,3 @@
 export type PowerNote =
-  | { readonly did: 'try' | 'acknowledge'; readonly stream: string; readonly ids: readonly string[] }
+  | { readonly did: 'try' | 'found' | 'acknowledge'; readonly stream: string; readonly ids: readonly string[] }
   | { readonly did: 'snapshot'; readonly revision: number };

@@ -66,13 +66,53 @@ function take(op: Op, disk: Disk, told: Told): void {
 
 function record(folder: string, seed: number): Op[] {
   mkdirSync(folder);
+  return traced(folder, [WORKER, folder, `${seed}`], 0);
+}
+
+/** What a program does in the folder. `status`: how it is to end; null = killed. `failing`: the call of each sync that fails. */
+function traced(folder: string, program: readonly string[], ends: number | null, failing?: number): Op[] {
   const trace = `${folder}.trace`;
   const args = ['-f', '--seccomp-bpf', '-qq', '-y', '-xx', '-s', '99999999', '-o', trace, '-e', `trace=${TRACED}`];
-  const { status, stderr } = spawnSync('strace', [...args, process.execPath, WORKER, folder, `${seed}`]);
-  if (status !== 0) throw new Error(`the traced run ended with ${status}: ${stderr}`);
+  const inject = failing === undefined ? [] : ['-e', `inject=fsync,fdatasync:error=EIO:when=${failing}`];
+  const { status, stderr } = spawnSync('strace', [...args, ...inject, process.execPath, ...program]);
+  if (status !== ends) throw new Error(`the traced run ended with ${status}: ${stderr}`);
   const ops = readTrace(readFileSync(trace, 'latin1'), folder);
   rmSync(trace);
   return ops;
+}
+
+const KILLED_WORKER = new URL('./killed-worker.ts', import.meta.url).pathname;
+/** Syncs that the store makes until it has been opened; what fails after them is an append. */
+const LAST_FAILING = 12;
+
+/**
+ * A sync fails, and the process is killed before it can do anything about it; the next one goes on with what it finds; then the power
+ * is cut. All that the second one showed and acknowledged must be there, though the kernel held for clean what the first had written.
+ */
+export async function failedSyncRun(): Promise<Counts> {
+  const { folder, remove } = fastFolder();
+  const tally = new Tally();
+  try {
+    for (let failing = 1; failing <= LAST_FAILING; failing++) {
+      const own = join(folder, `${failing}`);
+      mkdirSync(own);
+      const first = traced(own, [KILLED_WORKER, own], null, failing);
+      if (!first.some(({ op, path }) => op === 'failed sync' && path === 'log.db-wal')) continue;
+      const ops = [...first, ...traced(own, [KILLED_WORKER, own], null)];
+      const [disk, told] = [new Disk(), new Told()];
+      for (const op of ops) take(op, disk, told);
+      const image = join(own, 'image');
+      layDown(
+        image,
+        disk.crash('none', () => 0),
+      );
+      await start(image, told);
+      tally.add('failed syncs of the WAL');
+    }
+  } finally {
+    remove();
+  }
+  return tally.counts;
 }
 
 /** What was noted so far: all of it must have survived. */
@@ -84,7 +124,10 @@ class Told {
   take(note: PowerNote): void {
     if (note.did === 'snapshot') this.snapshot = note.revision;
     else if (note.did === 'try') this.tried = note;
-    else {
+    else if (note.did === 'found') {
+      this.acknowledged.set(note.stream, [...note.ids]); // shown to whoever reads
+      this.tried = undefined;
+    } else {
       this.acknowledged.set(note.stream, [...(this.acknowledged.get(note.stream) ?? []), ...note.ids]);
       this.tried = undefined;
     }

@@ -3,7 +3,7 @@ export type Op =
   | { readonly op: 'open'; readonly path: string; readonly create: boolean; readonly truncate: boolean }
   | { readonly op: 'write'; readonly path: string; readonly data: Buffer; readonly offset: number | null }
   | { readonly op: 'truncate'; readonly path: string; readonly length: number }
-  | { readonly op: 'sync'; readonly path: string }
+  | { readonly op: 'sync' | 'failed sync'; readonly path: string }
   | { readonly op: 'unlink'; readonly path: string }
   | { readonly op: 'rename'; readonly path: string; readonly to: string };
 
@@ -30,7 +30,7 @@ export function readTrace(text: string, folder: string): Op[] {
 
 function readCall(line: string, folder: string): Op | undefined {
   const call = /^(\w+)\((.*)\) += (-?\d+)/s.exec(line);
-  if (call === null || call[3]!.startsWith('-')) return undefined;
+  if (call === null || (call[3]!.startsWith('-') && !call[1]!.endsWith('sync'))) return undefined;
   const [, name, spaced, returned] = call as unknown as [string, string, string, string];
   const args = spaced.trimEnd(); // an interrupted line leaves a blank
   const within = (path: string | undefined) =>
@@ -55,7 +55,7 @@ function readCall(line: string, folder: string): Op | undefined {
       return ofFd === undefined ? undefined : { op: 'truncate', path: ofFd, length: Number(/, (\d+)$/.exec(args)![1]) };
     case 'fsync':
     case 'fdatasync':
-      return ofFd === undefined ? undefined : { op: 'sync', path: ofFd };
+      return ofFd === undefined ? undefined : { op: returned === '0' ? 'sync' : 'failed sync', path: ofFd };
     case 'unlink':
       return named === undefined ? undefined : { op: 'unlink', path: named };
     case 'rename':
