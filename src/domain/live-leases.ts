@@ -19,6 +19,8 @@ export class LiveLeases extends Undoable {
   #indexedTo = 0;
   #fresh: LeaseRecord[] = [];
   #lastToken = 0;
+  /** Records last changed up to this revision are shared with others, who rely on them as they are. */
+  #sharedTo = -1;
 
   get size(): number {
     return this.#byToken.size;
@@ -64,10 +66,30 @@ export class LiveLeases extends Undoable {
     else this.drop(lease);
   }
 
-  /** Records of their own. */
-  copy(): LiveLeases {
-    const copied = new LiveLeases();
-    for (const lease of this.values()) copied.add(lease.copy());
+  /** The records as they are at a revision, shared from now on: see `own`. */
+  share(revision: number): LeaseRecord[] {
+    this.#sharedTo = revision;
+    const leases: LeaseRecord[] = new Array(this.size); // a list that grows keeps room to spare
+    let place = 0;
+    for (const lease of this.values()) leases[place++] = lease;
+    return leases;
+  }
+
+  /** Of records that `share` gave. */
+  static sharing(leases: readonly LeaseRecord[], revision: number): LiveLeases {
+    const live = new LiveLeases();
+    for (const lease of leases) live.add(lease);
+    live.#sharedTo = revision;
+    return live;
+  }
+
+  /** The lease's record, to be changed: a copy in its place if it is shared. A fold with a journal shares none. */
+  own(lease: LeaseRecord): LeaseRecord {
+    if (lease.revision > this.#sharedTo) return lease;
+    const copied = lease.copy();
+    this.#byToken.set(lease.token, copied);
+    if (lease.token <= this.#indexedTo) this.#byId.set(lease.leaseId, copied);
+    else this.#keepFresh(copied);
     return copied;
   }
 

@@ -1,18 +1,39 @@
 import { EndedLeases } from '../domain/ended-leases.ts';
-import type { PoolState, TierState } from '../domain/state.ts';
+import { LiveLeases } from '../domain/live-leases.ts';
+import type { LeaseRecord, PoolState, TierState } from '../domain/state.ts';
+
+/** What is live at a moment, kept: leases as a list, so that thousands of such moments that share their records take little room. */
+export interface Frame {
+  readonly revision: number;
+  readonly at: number;
+  readonly leases: readonly LeaseRecord[];
+  /** Without leases. */
+  readonly rest: PoolState;
+}
+
+const NO_LEASES = new LiveLeases();
 
 /**
- * A state of its own for what is live now: leases, waiting requests, tiers, modes, quarantines, counters. Records that the
- * fold changes in place are copied, the others shared. Ended leases, keys and names in use are left out: they are most of a
- * state's size and nothing that a pool's view shows, and the fold goes on without them.
+ * What is live now: leases, waiting requests, tiers, modes, quarantines, counters. Ended leases, keys and names in use are left
+ * out: they are most of a state's size and nothing that a pool's view shows, and the fold goes on without them. Leases are
+ * shared with the state, which copies those that it changes from now on; what else the fold changes in place is copied here.
  */
-export function copyPresent(state: PoolState): PoolState {
+export function frameOf(state: PoolState): Frame {
+  const { revision, at, leases } = state;
+  return { revision, at, leases: leases.share(revision), rest: copyRest(state, NO_LEASES) };
+}
+
+/** A state to be folded on. */
+export const stateFrom = ({ revision, leases, rest }: Frame): PoolState =>
+  copyRest(rest, LiveLeases.sharing(leases, revision));
+
+function copyRest(state: PoolState, leases: LiveLeases): PoolState {
   return {
     ...state,
     tiers: state.tiers.map(copyTier),
     allocated: state.allocated.copy(),
     quarantined: state.quarantined.copy(),
-    leases: state.leases.copy(),
+    leases,
     ended: EndedLeases.from([], state.ended.next),
     waiting: new Map(state.waiting),
     names: new Map(),
@@ -25,9 +46,19 @@ export function copyPresent(state: PoolState): PoolState {
   };
 }
 
-/** About how many records the copy holds: what bounds how many copies are kept. */
-export const presentSize = (state: PoolState): number =>
-  1 + state.leases.size + state.waiting.size + state.owners.size + state.quarantine.size;
+const REFERENCE_BYTES = 8;
+/** With its id and name. */
+const RECORD_BYTES = 300;
+/** Of an entry of a map, and what it holds that is not shared. */
+const ENTRY_BYTES = 100;
+
+/** About how much room a frame takes beside the one before it, whose leases it shares. */
+export function bytesOf({ leases, rest: { waiting, owners, quarantine } }: Frame, before: Frame | undefined): number {
+  const known = before?.revision ?? -1;
+  let bytes = leases.length * REFERENCE_BYTES + (waiting.size + owners.size + quarantine.size) * ENTRY_BYTES;
+  for (const { revision } of leases) if (revision > known) bytes += RECORD_BYTES;
+  return bytes;
+}
 
 const copyTier = (tier: TierState): TierState => ({
   ...tier,

@@ -1,25 +1,26 @@
 import type { PoolState } from '../domain/state.ts';
 import type { Moment } from '../model/reading.ts';
-import { copyPresent, presentSize } from './copy-state.ts';
+import { bytesOf, type Frame, frameOf } from './copy-state.ts';
 
 const FIRST_SPACING_EVENTS = 4_096;
-/** Records over all keyframes, about 200 bytes each: 60 MB at most. */
-const MAX_RECORDS = 300_000;
+/** A log of 1 M grants, releases and renewals takes 150 MB at the first distance. */
+const MAX_BYTES = 160 * 2 ** 20;
 
 /**
- * Copies of the past at even distances, from which a seek sets out. When they would hold too many records, the distance
- * doubles and every other one goes: so wherever one seeks, it is never further than one distance, and memory is bounded.
- * (Evicting the least recently used ones would leave holes that are as long as the log.)
+ * Frames of the past at even distances, from which a seek sets out. They share the leases that live on from one to the next. When
+ * they would take too much room, the distance doubles and every other one goes: so wherever one seeks, it is never further than
+ * one distance, and memory is bounded. (Evicting the least recently used ones would leave holes that are as long as the log.)
  */
 export class Keyframes {
-  readonly #maxRecords: number;
+  readonly #maxBytes: number;
   #spacing: number;
-  readonly #frames = new Map<number, PoolState>();
-  #records = 0;
+  readonly #frames = new Map<number, Frame>();
+  /** An estimate. */
+  #bytes = 0;
 
-  constructor(spacingEvents = FIRST_SPACING_EVENTS, maxRecords = MAX_RECORDS) {
+  constructor(spacingEvents = FIRST_SPACING_EVENTS, maxBytes = MAX_BYTES) {
     this.#spacing = spacingEvents;
-    this.#maxRecords = maxRecords;
+    this.#maxBytes = maxBytes;
   }
 
   /** Events between two of them. */
@@ -31,17 +32,19 @@ export class Keyframes {
     return this.#frames.size;
   }
 
-  /** Keeps a copy if the state stands where one belongs and is missing. */
+  /** Keeps a frame if the state stands where one belongs and is missing. */
   offer(state: PoolState): void {
-    if (!this.#belongs(state.revision) || this.#frames.has(state.revision)) return;
-    this.#frames.set(state.revision, copyPresent(state));
-    this.#records += presentSize(state);
-    while (this.#records > this.#maxRecords && this.#frames.size > 1) this.#thin();
+    const { revision } = state;
+    if (!this.#belongs(revision) || this.#frames.has(revision)) return;
+    const frame = frameOf(state);
+    this.#frames.set(revision, frame);
+    this.#bytes += bytesOf(frame, this.#frames.get(revision - this.#spacing));
+    while (this.#bytes > this.#maxBytes && this.#frames.size > 1) this.#thin();
   }
 
-  /** The last one that is not after the moment; it must be copied before it is folded on. */
-  before(moment: Moment): PoolState | undefined {
-    let last: PoolState | undefined;
+  /** The last one that is not after the moment. */
+  before(moment: Moment): Frame | undefined {
+    let last: Frame | undefined;
     for (const frame of this.#frames.values())
       if (isUpTo(frame, moment) && (last === undefined || frame.revision > last.revision)) last = frame;
     return last;
@@ -53,14 +56,13 @@ export class Keyframes {
 
   #thin(): void {
     this.#spacing *= 2;
-    for (const [revision, frame] of this.#frames) {
-      if (this.#belongs(revision)) continue;
-      this.#frames.delete(revision);
-      this.#records -= presentSize(frame);
-    }
+    for (const revision of this.#frames.keys()) if (!this.#belongs(revision)) this.#frames.delete(revision);
+    this.#bytes = 0;
+    for (const [revision, frame] of this.#frames)
+      this.#bytes += bytesOf(frame, this.#frames.get(revision - this.#spacing));
   }
 }
 
-/** The state has nothing folded that lies after the moment. */
-export const isUpTo = (state: PoolState, moment: Moment): boolean =>
-  'revision' in moment ? state.revision <= moment.revision : state.at <= moment.at;
+/** It has nothing folded that lies after the moment. */
+export const isUpTo = ({ revision, at }: Pick<PoolState, 'revision' | 'at'>, moment: Moment): boolean =>
+  'revision' in moment ? revision <= moment.revision : at <= moment.at;

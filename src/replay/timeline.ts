@@ -6,7 +6,7 @@ import type { RecordedPoolEvent } from '../model/events.ts';
 import type { Moment } from '../model/reading.ts';
 import type { PoolView } from '../model/views.ts';
 import type { EventSource } from '../projections/event-page.ts';
-import { copyPresent } from './copy-state.ts';
+import { frameOf, stateFrom } from './copy-state.ts';
 import { isUpTo, Keyframes } from './keyframes.ts';
 
 const END = Number.MAX_SAFE_INTEGER;
@@ -42,7 +42,7 @@ export class Timeline {
     await this.#foldTo(state, moment, (folded) => this.#keyframes.offer(folded));
     mustReach(state, moment);
     const view = poolView(state);
-    this.#last = state.ended.size > MAX_ENDED_CARRIED ? copyPresent(state) : state;
+    this.#last = state.ended.size > MAX_ENDED_CARRIED ? stateFrom(frameOf(state)) : state;
     return view;
   }
 
@@ -66,7 +66,7 @@ export class Timeline {
       this.#last = undefined;
       return last;
     }
-    return frame === undefined ? emptyState() : copyPresent(frame);
+    return frame === undefined ? emptyState() : stateFrom(frame);
   }
 
   /** So that asking for a revision far off does not fold the whole log before it is refused. */

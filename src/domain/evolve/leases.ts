@@ -85,8 +85,9 @@ function leaseOf(
 
 export function foldRenewed(state: PoolState, event: EventOf<'LeasesRenewed'>, journal: Journal | undefined): void {
   for (const renewal of event.data.renewals) {
-    const lease = state.leases.get(renewal.leaseId);
-    if (lease === undefined) throw new ImpossibleHistory(event, `there is no live lease ${renewal.leaseId}`);
+    const held = state.leases.get(renewal.leaseId);
+    if (held === undefined) throw new ImpossibleHistory(event, `there is no live lease ${renewal.leaseId}`);
+    const lease = state.leases.own(held);
     if (lease.noticeEndsAt !== null && renewal.expiresAt > lease.noticeEndsAt)
       throw new ImpossibleHistory(event, `${renewal.leaseId} outlives its notice`);
     put(journal, lease, 'ttlMs', renewal.ttlMs);
@@ -143,7 +144,7 @@ const forgetKey = (state: PoolState, lease: LeaseRecord, journal: Journal | unde
   forgetGrant(state, lease.owner, lease.idempotencyKey, lease.leaseId, journal);
 
 export function foldNoticed(state: PoolState, event: EventOf<'RevocationNoticed'>, journal: Journal | undefined): void {
-  const lease = leaseOf(state, event);
+  const lease = state.leases.own(leaseOf(state, event));
   if (lease.noticeEndsAt !== null && event.data.endsAt >= lease.noticeEndsAt)
     throw new ImpossibleHistory(event, `${lease.leaseId} is noticed already, to end at ${lease.noticeEndsAt}`);
   put(journal, lease, 'noticeEndsAt', event.data.endsAt);
