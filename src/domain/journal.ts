@@ -62,10 +62,11 @@ export class Journal {
     this.#isBack = false;
   }
 
-  /** A large batch's entries are let go; a small one's are written over by the next. */
+  /** What the entries hold is let go (an old list of waiters is as long as the queue); the room for them is kept, unless there were many. */
   clear(): void {
     this.goForth();
     if (this.#length > KEPT_ENTRIES) this.#entries.length = 0;
+    else this.#entries.fill(undefined, 0, this.#length);
     this.#length = 0;
   }
 }

@@ -28,27 +28,33 @@ interface Term {
   readonly expiresAt: number;
 }
 
-/** A lease's expiry has the lease's token as its key, anything else its kind and the lease id. */
-type Key = number | string;
+/** Notice, quarantine, waiting. */
 type Kind = 'n' | 'q' | 'w';
-const keyOf = (kind: Kind, leaseId: string): string => `${kind}:${leaseId}`;
+
+interface Mark {
+  readonly kind: Kind;
+  readonly leaseId: string;
+}
+
+/** A lease's expiry has the lease's token as its key, anything else its kind and the lease's own id: a text of both would be a second id. */
+type Key = number | Mark;
 
 class Keys implements KeyIndex<Key> {
   readonly tokens = new ByToken<number>();
-  readonly others = new Map<string, number>();
+  readonly marks = { n: new Map<string, number>(), q: new Map<string, number>(), w: new Map<string, number>() };
 
   get size(): number {
-    return this.tokens.size + this.others.size;
+    return this.tokens.size + this.marks.n.size + this.marks.q.size + this.marks.w.size;
   }
   get(key: Key): number | undefined {
-    return typeof key === 'number' ? this.tokens.get(key) : this.others.get(key);
+    return typeof key === 'number' ? this.tokens.get(key) : this.marks[key.kind].get(key.leaseId);
   }
   set(key: Key, entry: number): void {
     if (typeof key === 'number') this.tokens.set(key, entry);
-    else this.others.set(key, entry);
+    else this.marks[key.kind].set(key.leaseId, entry);
   }
   delete(key: Key): boolean {
-    return typeof key === 'number' ? this.tokens.delete(key) : this.others.size > 0 && this.others.delete(key);
+    return typeof key === 'number' ? this.tokens.delete(key) : this.marks[key.kind].delete(key.leaseId);
   }
 }
 
@@ -164,11 +170,11 @@ export class DeadlineKeeper {
   #mark(kind: Kind, leaseId: string, own: boolean, until: number, since: number, nowMs: number): void {
     const wholeMs = Math.max(0, until - since);
     const leftMs = own ? wholeMs : Math.min(wholeMs, Math.max(0, until - this.#options.clock.now()));
-    this.#deadlines.schedule(keyOf(kind, leaseId), nowMs + leftMs);
+    this.#deadlines.schedule({ kind, leaseId }, nowMs + leftMs);
   }
 
   #unmark(kind: Kind, leaseId: string): void {
-    if (this.#keys.others.size > 0) this.#deadlines.cancel(keyOf(kind, leaseId));
+    if (this.#keys.marks[kind].size > 0) this.#deadlines.cancel({ kind, leaseId });
   }
 
   #due(keys: readonly Key[]): void {
@@ -176,7 +182,7 @@ export class DeadlineKeeper {
     const expired: { leaseId: string; expiresAt: number }[] = [];
     for (const key of keys) {
       if (typeof key === 'number') this.#expire(key, expired);
-      else byKind[key[0] as Kind].push(key.slice(2));
+      else byKind[key.kind].push(key.leaseId);
     }
     const { submit } = this.#options;
     for (const leases of chunks(expired)) submit('ReclaimExpired', { leases });

@@ -2,7 +2,7 @@ import { type Observable, Subject } from 'rxjs';
 import type { Clock } from '../model/clock.ts';
 import { MAX_TICK, TimingWheel } from './timing-wheel.ts';
 
-/** Where the entry of each key is kept: a Map, or what knows the keys better. */
+/** Where the entry of each key is kept: a Map, or what knows the keys better (what is one key to it may come as another object). */
 export interface KeyIndex<K> {
   readonly size: number;
   get(key: K): number | undefined;
@@ -28,7 +28,7 @@ type Wake = 'due' | 'afterGap';
  * Deadlines by key on the monotonic clock, to the millisecond and never early. A key has one deadline: scheduling it
  * again moves it. Expiry is decided elsewhere: this only says that the time has come.
  */
-export class Deadlines<K extends string | number> {
+export class Deadlines<K> {
   /** Keys whose deadline has passed, in order of deadline. They are forgotten here when told. */
   readonly due$: Observable<readonly K[]>;
   /**

@@ -4,13 +4,17 @@ import { leaseNamed, type PoolState, type TierState, tierNamed, type WaitingReco
 import type { EventOf } from './event.ts';
 import { forgetGrant } from './keys.ts';
 
+/** One for all who wait in one tier only. */
+const NOWHERE: readonly string[] = [];
+
 export function foldQueued(state: PoolState, event: EventOf<'RequestQueued'>, journal: Journal | undefined): void {
   const { leaseId, tier, elsewhere } = event.data;
   for (const name of [tier, ...elsewhere])
     if (tierNamed(state, name) === undefined) throw new ImpossibleHistory(event, `there is no tier ${name}`);
   if (leaseNamed(state, event.data.request.id) !== undefined || state.leases.has(leaseId) || state.waiting.has(leaseId))
     throw new ImpossibleHistory(event, `${event.data.request.id} or ${leaseId} is in use`);
-  const record: WaitingRecord = { ...event.data, queuedAt: event.at, revision: event.revision };
+  const others = elsewhere.length === 0 ? NOWHERE : elsewhere;
+  const record: WaitingRecord = { ...event.data, elsewhere: others, queuedAt: event.at, revision: event.revision };
   for (const each of state.tiers)
     if (mayGrant(each, record))
       put(journal, each, 'waiting', each.waiting.toSpliced(placeOf(each.waiting, record), 0, record));
