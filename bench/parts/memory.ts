@@ -1,17 +1,24 @@
-/** Bytes of heap and buffers that a live lease and a waiting request take, and what a ready manager adds to a bare Node's RSS. */
+/** Bytes of heap and buffers that a live lease and a waiting request take, and what a ready manager, and a server, add to a bare Node's RSS. */
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { note, tell } from '../measure.ts';
+import { scratchFolder } from '../support/scratch.ts';
+import { startProcess } from '../support/server-process.ts';
 
 const COUNT = 100_000;
 const HEAD = `const used = () => { gc(); gc(); const { heapUsed, external } = process.memoryUsage(); return heapUsed + external; };`;
 const index = new URL('../../src/index.ts', import.meta.url).href;
 const sqlite = new URL('../../src/eventstore/open.ts', import.meta.url).href;
-const OPEN = `
-const { createResourceDetector, ResourcePoolManager, DEFAULT_POOL_CONFIG } = await import(${JSON.stringify(index)});
+const openOf = (module: string): string => `
+const { createResourceDetector, ResourcePoolManager, DEFAULT_POOL_CONFIG } = await import(${JSON.stringify(module)});
 const detector = createResourceDetector({ capacity: { memory: '1Ti', cpu: 6400 } });
 const queue = { policy: 'bestEffort', maxLength: 1_000_000, maxWaitMs: 3_600_000, ageingMs: 1_000 };
 const config = { ...DEFAULT_POOL_CONFIG, maxPoolSize: 1_000_000, reserve: '0%', enableCircuitBreaker: false,
   overload: { ...DEFAULT_POOL_CONFIG.overload, mailboxLimit: 1_000_000 }, tiers: [{ name: 'all', nominal: '100%', queue }] };`;
+
+const OPEN = openOf(index);
 
 /** A store that keeps nothing in memory: what is measured is the manager. */
 const STORE = `
@@ -50,13 +57,29 @@ tell({ what: 'a waiter (respond-async), of 5000', p50: perWaiter, unit: 'B', bar
 const rss = (script: string): number =>
   run(`${script}; gc(); console.log(process.memoryUsage.rss() / 1e6); process.exit(0);`);
 const bare = rss('0');
-const ready = rss(`${OPEN} const manager = new ResourcePoolManager(detector, config); await manager.ready();`);
+const built = new URL('../../dist/index.js', import.meta.url).href;
+const ready = rss(`${openOf(built)} const manager = new ResourcePoolManager(detector, config); await manager.ready();`);
 tell({
   what: 'RSS of a ready manager over memory:, above a bare Node',
   p50: ready - bare,
   unit: 'MB',
   bar: { is: 'below', value: 20 },
 });
-note(
-  'each in a process of its own; heap and external memory after two forced collections; sources run as they are, so their text counts',
-);
+for (const store of ['memory:', `sqlite:${join(scratchFolder(), 'pool.db')}`]) {
+  const serve = await serving(store);
+  tell({
+    what: `RSS of poolctl serve --store ${store.split(':')[0]}:, above a bare Node`,
+    p50: serve - bare,
+    unit: 'MB',
+  });
+}
+note('each in a process of its own; heap and external memory after two forced collections; RSS of the built files');
+
+/** A second after it listens, MB. */
+async function serving(store: string): Promise<number> {
+  const server = await startProcess(['dist/bin/poolctl.js', 'serve', '--port', '0', '--store', store]);
+  await sleep(1_000);
+  const status = readFileSync(`/proc/${server.pid}/status`, 'utf8');
+  await server.stop();
+  return (Number(/VmRSS:\s+(\d+)/.exec(status)![1]) * 1_024) / 1e6;
+}

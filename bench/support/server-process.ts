@@ -7,6 +7,7 @@ const LINE = 'listening on ';
 export interface ServerProcess {
   readonly url: string;
   readonly readyMs: number;
+  readonly pid: number;
   stop(): Promise<void>;
 }
 
@@ -21,7 +22,7 @@ export async function startProcess(args: readonly string[]): Promise<ServerProce
     child.kill('SIGTERM');
     return ended;
   };
-  return { url, readyMs, stop };
+  return { url, readyMs, pid: child.pid!, stop };
 }
 
 async function firstLine(child: ChildProcess): Promise<string> {
