@@ -1,17 +1,7 @@
 import { setup } from 'xstate';
 import type { BreakerMode, BreakerTrigger } from '../model/modes.ts';
+import type { BreakerResume, BreakerWait } from './resume.ts';
 import { toBeProvided } from './source.ts';
-
-/** Until when a mode waits (Unix ms; null = it does not), and the generation that its end is reported with. */
-export interface BreakerWait {
-  readonly until: number | null;
-  readonly generation: number;
-}
-
-/** Where an actor resumes: the folded mode and its wait. */
-export interface BreakerResume extends BreakerWait {
-  readonly mode: BreakerMode;
-}
 
 /** A trigger as a committed BreakerModeChanged carries it. */
 export type BreakerEvent = { [T in BreakerTrigger]: { readonly type: T } & BreakerWait }[BreakerTrigger];

@@ -1,12 +1,7 @@
 import { setup } from 'xstate';
-import type { AdmissionMode, LoadMode, TierMode, TierTrigger } from '../model/modes.ts';
+import type { AdmissionMode, LoadMode, TierTrigger } from '../model/modes.ts';
+import type { TierResume } from './resume.ts';
 import { toBeProvided } from './source.ts';
-
-/** Where an actor resumes: the folded mode, and until when a drain of it goes on (Unix ms; null = it is not draining). */
-export interface TierResume {
-  readonly mode: TierMode;
-  readonly deadlineAt: number | null;
-}
 
 /** A trigger as a committed TierModeChanged carries it. */
 export type TierEvent = { [T in TierTrigger]: { readonly type: T; readonly deadlineAt: number | null } }[TierTrigger];

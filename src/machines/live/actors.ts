@@ -3,11 +3,11 @@ import type { Clock } from '../../model/clock.ts';
 import type { ResolvedConfig } from '../../model/config.ts';
 import type { EventData, RecordedPoolEvent } from '../../model/events.ts';
 import type { BreakerMode, TierMode } from '../../model/modes.ts';
-import type { BreakerResume } from '../breaker.machine.ts';
-import type { TierResume } from '../tier.machine.ts';
+import type { BreakerResume, TierResume } from '../resume.ts';
 import { TIER_INITIAL } from '../transitions.ts';
 import { BreakerActor, type BreakerLimits } from './breaker-actor.ts';
-import { type LiveCommand, Waiting } from './sources.ts';
+import type { LiveCommand } from './command.ts';
+import { Waiting } from './sources.ts';
 import { TierActor, type TierTiming } from './tier-actor.ts';
 
 export interface LiveActorsOptions {

@@ -1,8 +1,10 @@
 import type { Observable } from 'rxjs';
 import { type Actor, createActor } from 'xstate';
 import type { BreakerMode, BreakerTrigger } from '../../model/modes.ts';
-import { type BreakerResume, type BreakerWait, breakerMachine } from '../breaker.machine.ts';
-import type { LiveCommand, Waiting } from './sources.ts';
+import { breakerMachine } from '../breaker.machine.ts';
+import type { BreakerResume, BreakerWait } from '../resume.ts';
+import type { LiveCommand } from './command.ts';
+import type { Waiting } from './sources.ts';
 
 /** The longest that the configuration lets each mode wait, ms. */
 export interface BreakerLimits {

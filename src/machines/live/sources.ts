@@ -1,14 +1,8 @@
 import { interval, map, NEVER, type Observable, type SchedulerLike, switchMap, tap, timer } from 'rxjs';
 import { fromObservable, type ObservableActorLogic } from 'xstate';
 import type { Clock } from '../../model/clock.ts';
-import type { CommandData } from '../../model/commands.ts';
 import { clockScheduler } from '../../rx/clock-scheduler.ts';
-
-/** What a waiting mode asks for. Time, id and the jitter's draw are stamped by who takes it in. */
-export type LiveCommand =
-  | { readonly type: 'EndTierDrain'; readonly data: CommandData['EndTierDrain'] }
-  | { readonly type: 'JudgeLoad'; readonly data: CommandData['JudgeLoad'] }
-  | { readonly type: 'TriggerBreaker'; readonly data: Omit<CommandData['TriggerBreaker'], 'draw'> };
+import type { LiveCommand } from './command.ts';
 
 /** A command may be lost (mailbox full, log away): what is still waited for is asked for again after this time. */
 const REPEAT_MS = 1_000;

@@ -1,7 +1,8 @@
 import { NEVER, type Observable, tap } from 'rxjs';
 import { type Actor, createActor } from 'xstate';
 import type { TierMode, TierTrigger } from '../../model/modes.ts';
-import { type DrainDeadline, type TierResume, tierMachine } from '../tier.machine.ts';
+import type { TierResume } from '../resume.ts';
+import { type DrainDeadline, tierMachine } from '../tier.machine.ts';
 import { tierMode } from '../transitions.ts';
 import type { Waiting } from './sources.ts';
 
