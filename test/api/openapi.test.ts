@@ -1,4 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises';
+import { Validator } from '@seriousme/openapi-schema-validator';
 import Type, { type TSchema } from 'typebox';
 import { Value } from 'typebox/value';
 import { describe, expect, test } from 'vitest';
@@ -57,9 +58,10 @@ describe('the OpenAPI document', () => {
     expect(await readFile(COMMITTED, 'utf8')).toBe(text);
   });
 
-  test('is OpenAPI 3.1, has every route, and every reference leads somewhere', async () => {
+  test('is valid OpenAPI 3.1, has every route, and every reference leads somewhere', async () => {
     const { url } = await servePool();
     const document = (await ask(url, 'GET', '/openapi.json')).body as Document;
+    expect(await new Validator().validate({ ...document })).toEqual({ valid: true });
     expect(document.openapi).toBe('3.1.0');
     const routes = Object.entries(document.paths).flatMap(([path, methods]) =>
       Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
