@@ -14,7 +14,7 @@ export interface Settled {
   readonly priority: string;
   readonly type: string;
   readonly ttlMs: number;
-  readonly rank: number;
+  readonly queuedAt: number;
 }
 
 /** The most that may be taken in one dimension. */
@@ -42,8 +42,8 @@ const roomOf =
  * a minimum, and someone waiting in another tier, it takes what lies inside the nominal and leaves the rest to the others.
  */
 function besideWaiters(state: PoolState, tier: TierState, settled: Settled, least: Amounts): Amounts | null {
-  const { request, leaseId, rank } = settled;
-  const waitersBefore = waitersAhead(state, tier, leaseId, rank);
+  const { request, leaseId } = settled;
+  const waitersBefore = waitersAhead(state, tier, settled);
   if (waitersBefore === null) return null;
   const ahead = waitersBefore.map((record) => waiterIn(tier, record));
   const isLastLease = state.leases.size + 1 === state.config.maxPoolSize;

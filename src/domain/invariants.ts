@@ -1,6 +1,8 @@
 import { type Amounts, amountIn } from '../model/amounts.ts';
-import type { LeaseRecord, PoolState, TierState } from './state.ts';
-import { leaseNamed, waitingIn } from './state.ts';
+import { couldGrant } from './plan.ts';
+import { rankIn } from './queue.ts';
+import type { LeaseRecord, PoolState, TierState, WaitingRecord } from './state.ts';
+import { leaseNamed } from './state.ts';
 
 /**
  * What is wrong with a state that no history may lead to; empty = nothing. Checked after every event of simulated runs. Everything
@@ -57,13 +59,16 @@ function checkTier(state: PoolState, tier: TierState, wrong: string[]): void {
   if ((mode.admission === 'draining') !== (deadlineAt !== null)) wrong.push(`tier ${name}: deadline ${deadlineAt}`);
   for (const [i, waiter] of waiting.entries()) {
     const before = waiting[i - 1];
-    if (before !== undefined && !isBefore(before, waiter)) wrong.push(`tier ${name}: waiters out of order at ${i}`);
+    if (before !== undefined && !isInOrder(tier, before, waiter))
+      wrong.push(`tier ${name}: waiters out of order at ${i}`);
     if (state.waiting.get(waiter.leaseId) !== waiter) wrong.push(`waiter ${waiter.leaseId} is not in the index`);
   }
 }
 
-const isBefore = (a: TierState['waiting'][number], b: TierState['waiting'][number]): boolean =>
-  a.rank < b.rank || (a.rank === b.rank && a.leaseId < b.leaseId);
+function isInOrder(tier: TierState, a: WaitingRecord, b: WaitingRecord): boolean {
+  const [rank, other] = [rankIn(tier, a), rankIn(tier, b)];
+  return rank < other || (rank === other && a.leaseId < b.leaseId);
+}
 
 /** The nominals of all tiers are of what is allocatable, and no more. */
 function checkSizes(state: PoolState, wrong: string[]): void {
@@ -84,8 +89,10 @@ function checkNames(state: PoolState, wrong: string[]): void {
     if (leaseNamed(state, name) !== leaseId) wrong.push(`${name} is not the name of ${leaseId}`);
   if (state.names.size !== named.filter(([name, leaseId]) => name !== leaseId).length)
     wrong.push('names are not those of live leases and waiters');
-  const waiting = state.tiers.reduce((sum, tier) => sum + waitingIn(tier).length, 0);
-  if (waiting !== state.waiting.size) wrong.push(`${state.waiting.size} wait, ${waiting} in tiers`);
+  for (const waiter of state.waiting.values())
+    for (const tier of state.tiers)
+      if (tier.waiting.includes(waiter) !== couldGrant(state, tier, waiter))
+        wrong.push(`tier ${tier.name}: ${waiter.leaseId} waits there, or does not, against the configuration`);
 }
 
 /** A key of a grant goes with its lease; any other has its place in the order in which they are forgotten. */

@@ -1,4 +1,5 @@
 import { tierMode } from '../machines/transitions.ts';
+import type { ResolvedConfig } from '../model/config.ts';
 import type { ReclaimReason } from '../model/events.ts';
 import type { Dimensions } from './dimensions.ts';
 import { type EndedLease, EndedLeases } from './ended-leases.ts';
@@ -8,6 +9,7 @@ import { limitsOf, ownersOf } from './sizing.ts';
 import { type PlainRest, type PlainTier, serializeRest } from './snapshot.ts';
 import { emptyState, type PoolState, type TierState, type WaitingRecord } from './state.ts';
 import { Tally } from './tally.ts';
+import { rulesOf } from './tier-rules.ts';
 
 /** A state as plain JSON, for snapshots: small, and quick to read. (`canonicalState` is the form that is compared.) */
 export interface PackedState {
@@ -72,7 +74,7 @@ export function unpackState({ rest, live, ended }: PackedState): PoolState {
     ...blank,
     ...kept,
     whole: numbered.dense(kept.allocatable),
-    tiers: kept.tiers.map((tier) => restoreTier(tier, numbered)),
+    tiers: kept.tiers.map((tier) => restoreTier(tier, numbered, kept.config)),
     allocated: Tally.from(numbered, kept.allocated),
     quarantined: Tally.from(numbered, kept.quarantined),
     keys: new Map(kept.keys),
@@ -95,11 +97,12 @@ function* endedOf({ leases, endedAt, reason, revision }: EndedColumns, numbered:
   }
 }
 
-function restoreTier(tier: PlainTier, numbered: Dimensions): TierState {
+function restoreTier(tier: PlainTier, numbered: Dimensions, config: ResolvedConfig): TierState {
   return {
     ...tier,
     mode: tierMode(tier.mode.admission, tier.mode.load),
     limits: limitsOf(numbered, tier.sizing),
+    rules: rulesOf(config, tier.name),
     allocated: Tally.from(numbered, tier.allocated),
     quarantined: Tally.from(numbered, tier.quarantined),
   };

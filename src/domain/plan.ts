@@ -2,7 +2,7 @@ import { type Amounts, amountIn } from '../model/amounts.ts';
 import type { FieldError } from '../model/errors.ts';
 import type { RequestSpec } from '../model/request.ts';
 import { ceilingIn } from './placement.ts';
-import { type PoolState, type TierState, tierNamed } from './state.ts';
+import { type PoolState, type TierState, tierNamed, type WaitingRecord } from './state.ts';
 
 /**
  * What a request's shape comes to under one configuration and capacity: everything that does not depend on what is held
@@ -11,7 +11,6 @@ import { type PoolState, type TierState, tierNamed } from './state.ts';
 export interface Plan {
   readonly errors: readonly FieldError[] | null;
   readonly priority: string;
-  readonly weight: number;
   readonly type: string;
   readonly ttlMs: number;
   /** Tiers that could ever grant it, in the order they are tried. */
@@ -27,9 +26,7 @@ export const DEFAULT_PRIORITY = 'normal';
 export function compilePlan(state: PoolState, request: RequestSpec): Plan {
   const errors: FieldError[] = [];
   const priority = request.priority ?? defaultPriority(state);
-  const { priorities } = state.config;
-  const weight = Object.hasOwn(priorities, priority) ? priorities[priority] : undefined;
-  if (weight === undefined)
+  if (!Object.hasOwn(state.config.priorities, priority))
     errors.push({ path: 'priority', value: priority, allowed: Object.keys(state.config.priorities).join(', ') });
   if (request.tier !== null && tierNamed(state, request.tier) === undefined) {
     errors.push({ path: 'tier', value: request.tier, allowed: state.tiers.map((tier) => tier.name).join(', ') });
@@ -39,12 +36,11 @@ export function compilePlan(state: PoolState, request: RequestSpec): Plan {
   if (ttlMs < minTtlMs || ttlMs > maxTtlMs)
     errors.push({ path: 'ttlMs', value: ttlMs, allowed: `${minTtlMs} to ${maxTtlMs}` });
   const least = request.minimum === null ? request.amounts : leastOf(request);
-  const candidates = errors.length > 0 ? [] : candidateTiers(state, request.tier, priority);
+  const candidates = errors.length > 0 ? [] : state.tiers.filter((tier) => isCandidate(tier, request.tier, priority));
   const possible = candidates.filter((tier) => everFits(state, tier, least));
   return {
     errors: errors.length > 0 ? errors : null,
     priority,
-    weight: weight ?? 0,
     type: request.type ?? mainType(state, request.amounts),
     ttlMs,
     tiers: possible.map((tier) => tier.name),
@@ -63,13 +59,13 @@ export function leastOf(request: RequestSpec): Amounts {
   return request.minimum === null ? request.amounts : { ...request.amounts, ...request.minimum };
 }
 
-function candidateTiers(state: PoolState, asked: string | null, priority: string): readonly TierState[] {
-  if (asked !== null) return [tierNamed(state, asked)!];
-  const serving = state.config.tiers
-    .filter((tier) => tier.priorities.includes(priority))
-    .map((tier) => tierNamed(state, tier.name)!);
-  return serving.length > 0 ? serving : [state.tiers.at(-1)!];
-}
+/** By the configuration alone: the tier that is asked for, or those that serve the class. */
+const isCandidate = ({ name, rules }: TierState, asked: string | null, priority: string): boolean =>
+  asked === null ? rules.serves.has(priority) : asked === name;
+
+/** Whether the tier could ever grant what waits. */
+export const couldGrant = (state: PoolState, tier: TierState, { request, priority }: WaitingRecord): boolean =>
+  isCandidate(tier, request.tier, priority) && everFits(state, tier, leastOf(request));
 
 function everFits(state: PoolState, tier: TierState, amounts: Amounts): boolean {
   if (state.config.maxPoolSize === 0) return false;

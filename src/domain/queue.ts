@@ -4,13 +4,66 @@ import { leastOf } from './plan.ts';
 import { quotaLack } from './quota.ts';
 import type { PoolState, TierState, WaitingRecord } from './state.ts';
 
+/** What the place in a queue depends on. */
+export type Ranked = Pick<WaitingRecord, 'leaseId' | 'priority' | 'queuedAt'>;
+
 /**
- * The order of waiters. Priority with linear ageing, as one number that never changes: the moment of queueing less
- * weight x ageingMs. A request with weight p is passed by a later one of weight q only within (q - p) x ageingMs of its
- * own queueing, which bounds starvation: after (highest weight - p) x ageingMs nobody comes before it any more, and who
- * comes behind it cannot delay it (`waitersAhead`, ADR 7).
+ * The order of a tier's waiters. Priority with linear ageing, as one number that only a change of the configuration changes: the
+ * moment of queueing less weight x the tier's ageingMs. A request with weight p is passed by a later one of weight q only within
+ * (q - p) x ageingMs of its own queueing, which bounds starvation: after (highest weight - p) x ageingMs nobody comes before it
+ * any more, and who comes behind it cannot delay it (`waitersAhead`, ADR 7).
  */
-export const rankOf = (at: number, weight: number, ageingMs: number): number => at - weight * ageingMs;
+export const rankIn = ({ rules }: TierState, { priority, queuedAt }: Ranked): number =>
+  queuedAt - (rules.leadMs.get(priority) ?? 0);
+
+/** Equal ranks in the order of their lease ids, which ascend with time. */
+export function isBefore(tier: TierState, a: Ranked, b: Ranked): boolean {
+  const [rank, other] = [rankIn(tier, a), rankIn(tier, b)];
+  return rank < other || (rank === other && a.leaseId < b.leaseId);
+}
+
+/** Where in the tier's queue the request stands, or would; by binary search. */
+export function placeOf(tier: TierState, request: Ranked): number {
+  const { waiting } = tier;
+  let low = 0;
+  let high = waiting.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (isBefore(tier, waiting[middle]!, request)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+const waitsIn = (tier: TierState, request: WaitingRecord): boolean =>
+  tier.waiting[placeOf(tier, request)]?.leaseId === request.leaseId;
+
+/** The tiers that could ever grant it, in their order; none if the pool has become too small for it. */
+export const tiersOf = (state: PoolState, request: WaitingRecord): TierState[] =>
+  state.tiers.filter((tier) => waitsIn(tier, request));
+
+/** Nobody waits for a tier that drains, unless another of his tiers does not. */
+export const drains = ({ mode: { admission } }: TierState): boolean =>
+  admission === 'draining' || admission === 'drained';
+
+/** The tiers in the order in which a waiter is at home in one of his: open ones, then those that do not drain. */
+function homes({ tiers }: PoolState): readonly TierState[] {
+  const open = tiers.filter(({ mode }) => mode.admission === 'open');
+  const cordoned = tiers.filter(({ mode }) => mode.admission === 'cordoned');
+  return [...open, ...cordoned, ...tiers.filter(drains)];
+}
+
+/** The one of its tiers in which a waiter is shown and counted. */
+export const homeOf = (state: PoolState, request: WaitingRecord): TierState =>
+  homes(state).find((tier) => waitsIn(tier, request)) ?? state.tiers.at(-1)!;
+
+/** How many are at home in the tier. */
+export function countAtHome(state: PoolState, tier: TierState): number {
+  const order = homes(state);
+  const before = order.slice(0, order.indexOf(tier)).filter(({ waiting }) => waiting.length > 0);
+  if (before.length === 0) return tier.waiting.length;
+  return tier.waiting.filter((waiter) => !before.some((other) => waitsIn(other, waiter))).length;
+}
 
 /** A tier grants only while it is open and holds no more than it may. */
 export const admits = (tier: TierState): boolean =>
@@ -25,7 +78,7 @@ const LOOKED_AT = 128;
 
 /** The one waiter of a tier that may be granted next: the first that fits, in a strict tier the first of all. */
 export function firstThatFits(state: PoolState, tier: TierState): WaitingRecord | undefined {
-  const depth = isStrict(state, tier) ? 1 : LOOKED_AT;
+  const depth = tier.rules.queue.policy === 'strict' ? 1 : LOOKED_AT;
   let looked = 0;
   for (const waiter of tier.waiting) {
     if (!isAdmissible(state, waiter)) continue;
@@ -37,20 +90,15 @@ export function firstThatFits(state: PoolState, tier: TierState): WaitingRecord 
 }
 
 /**
- * The admissible waiters of the tier that stand before a request of `rank`; null if one of them bars it: it fits, so that
+ * The admissible waiters of the tier that stand before a request; null if one of them bars it: it fits, so that
  * its turn comes first, or the tier is strict. The others lack something, and the request may pass them as far as it
  * spares them (`spared`). So no request is ever granted past a waiter that is admissible and fits.
  */
-export function waitersAhead(
-  state: PoolState,
-  tier: TierState,
-  self: string,
-  rank: number,
-): readonly WaitingRecord[] | null {
+export function waitersAhead(state: PoolState, tier: TierState, self: Ranked): readonly WaitingRecord[] | null {
   const ahead: WaitingRecord[] = [];
-  const depth = isStrict(state, tier) ? 0 : LOOKED_AT;
+  const depth = tier.rules.queue.policy === 'strict' ? 0 : LOOKED_AT;
   for (const waiter of tier.waiting) {
-    if (waiter.leaseId === self || waiter.rank > rank) break;
+    if (!isBefore(tier, waiter, self)) break;
     if (!isAdmissible(state, waiter)) continue;
     if (ahead.length === depth || fits(state, tier, leastOf(waiter.request))) return null;
     ahead.push(waiter);
@@ -102,6 +150,3 @@ export function waitsElsewhere(state: PoolState, tier: TierState, self: string):
     if (other !== tier && admits(other) && other.waiting.some(({ leaseId }) => leaseId !== self)) return true;
   return false;
 }
-
-const isStrict = (state: PoolState, tier: TierState): boolean =>
-  state.config.tiers.find(({ name }) => name === tier.name)?.queue.policy === 'strict';

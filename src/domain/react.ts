@@ -4,7 +4,7 @@ import { shift } from './decide/tiers.ts';
 import { grant, grantable } from './grant.ts';
 import { borrowedPart, isOverallocated } from './placement.ts';
 import { compilePlan, leastOf } from './plan.ts';
-import { admits, firstThatFits } from './queue.ts';
+import { admits, firstThatFits, rankIn, tiersOf } from './queue.ts';
 import { quotaCeiling } from './quota.ts';
 import { loadTrigger, overTrigger } from './sensors.ts';
 import { type PoolState, type TierState, type WaitingRecord, waitersInOrder } from './state.ts';
@@ -76,7 +76,7 @@ function nextWaiter(state: PoolState): Found | undefined {
   let first: Found | undefined;
   for (const tier of state.tiers) {
     const found = tier.waiting.length > 0 && admits(tier) ? firstIn(state, tier) : undefined;
-    if (found !== undefined && (first === undefined || isBefore(found, first))) first = found;
+    if (found !== undefined && (first === undefined || isSooner(found, first))) first = found;
   }
   return first;
 }
@@ -95,16 +95,17 @@ function firstIn(state: PoolState, tier: TierState): Found | undefined {
   return { tier, waiter, amounts, borrows: borrowedPart(tier, leastOf(waiter.request)) !== null };
 }
 
-const isBefore = (a: Found, b: Found): boolean =>
-  a.borrows === b.borrows ? a.waiter.rank < b.waiter.rank : !a.borrows;
+/** Who could be granted in several tiers is, in the first of them. */
+const isSooner = (a: Found, b: Found): boolean =>
+  a.borrows === b.borrows ? a.waiter !== b.waiter && rankIn(a.tier, a.waiter) < rankIn(b.tier, b.waiter) : !a.borrows;
 
 /** After a change of capacity or configuration, what can never be granted any more does not wait for it. */
 function cancelImpossible(turn: Turn): void {
   const last = turn.events.at(-1);
   if (last?.type !== 'ConfigChanged' && last?.type !== 'CapacityObserved') return;
-  for (const { leaseId, request, tier, elsewhere } of waitersInOrder(turn.state)) {
-    const plan = compilePlan(turn.state, request);
-    const possible = plan.errors === null && [tier, ...elsewhere].some((name) => plan.tiers.includes(name));
+  for (const waiter of waitersInOrder(turn.state)) {
+    const { leaseId, request } = waiter;
+    const possible = compilePlan(turn.state, request).errors === null && tiersOf(turn.state, waiter).length > 0;
     if (possible && quotaCeiling(turn.state, request.owner, leastOf(request)) === null) continue;
     turn.emit('RequestCancelled', { leaseId, requestId: request.id, reason: 'neverFits' }, leaseId);
   }

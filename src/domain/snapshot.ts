@@ -5,7 +5,7 @@ import type { PlainLease } from './lease-record.ts';
 import type { BreakerRecord, KeyRecord, PoolState, Quarantine, TierState } from './state.ts';
 
 /** Of the serialized form; a snapshot of another version is not read. */
-export const STATE_SCHEMA_VERSION = 2;
+export const STATE_SCHEMA_VERSION = 3;
 
 interface PlainEnded {
   readonly lease: PlainLease;
@@ -14,7 +14,7 @@ interface PlainEnded {
   readonly revision: number;
 }
 
-export interface PlainTier extends Omit<TierState, 'limits' | 'allocated' | 'quarantined'> {
+export interface PlainTier extends Omit<TierState, 'limits' | 'rules' | 'allocated' | 'quarantined'> {
   readonly allocated: Amounts;
   readonly quarantined: Amounts;
 }
@@ -90,7 +90,7 @@ export function serializeRest(state: PoolState): PlainRest {
   };
 }
 
-function plainTier({ limits, ...tier }: TierState): PlainTier {
+function plainTier({ limits, rules, ...tier }: TierState): PlainTier {
   return { ...tier, allocated: tier.allocated.toJSON(), quarantined: tier.quarantined.toJSON() };
 }
 

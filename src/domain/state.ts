@@ -9,21 +9,17 @@ import type { LeaseRecord } from './lease-record.ts';
 import { TermsCache } from './lease-terms.ts';
 import { LiveLeases } from './live-leases.ts';
 import { Tally } from './tally.ts';
+import type { TierRules } from './tier-rules.ts';
 
 export type { EndedLease } from './ended-leases.ts';
 export { LeaseRecord } from './lease-record.ts';
 
-/** A request that waits for room. */
+/** A request that waits for room. Where it waits, and in what rank, follows from the configuration and the capacity (queue.ts). */
 export interface WaitingRecord {
   readonly leaseId: string;
   readonly request: RequestSpec;
   readonly priority: string;
   readonly type: string;
-  readonly tier: string;
-  /** Other tiers that may grant it, too. */
-  readonly elsewhere: readonly string[];
-  /** The lower stands before the higher. */
-  readonly rank: number;
   readonly ttlMs: number;
   readonly queuedAt: number;
   readonly expiresAt: number;
@@ -45,6 +41,8 @@ export interface TierState {
   sizing: TierSizing;
   /** The same by the numbers of the dimensions; replaced with it. */
   limits: TierLimits;
+  /** What the configuration says of who waits here; replaced with it. */
+  rules: TierRules;
   mode: TierMode;
   /** draining: its deadline; else null. */
   deadlineAt: number | null;
@@ -52,7 +50,7 @@ export interface TierState {
   loadChangedAt: number;
   readonly allocated: Tally;
   readonly quarantined: Tally;
-  /** All that the tier may grant, those that wait in another included; in rank order, then by lease id. Replaced, never changed in place, so that an undo is one assignment. */
+  /** All that the tier could ever grant, whatever its mode; in rank order, then by lease id. Replaced, never changed in place, so that an undo is one assignment. */
   waiting: readonly WaitingRecord[];
   leases: number;
 }
@@ -204,10 +202,6 @@ export const waitersInOrder = (state: PoolState): WaitingRecord[] =>
 export function isNameTaken(state: PoolState, name: string, ownId: string): boolean {
   return name === ownId ? state.names.size > 0 && state.names.has(name) : leaseNamed(state, name) !== undefined;
 }
-
-/** Who waits in the tier itself. */
-export const waitingIn = ({ name, waiting }: TierState): readonly WaitingRecord[] =>
-  waiting.filter(({ tier }) => tier === name);
 
 /** The lease or waiting request that goes by this name now: its lease id. */
 export function leaseNamed(state: PoolState, name: string): string | undefined {

@@ -4,17 +4,8 @@ import { renewalIntervalMs } from './decide/lease.ts';
 import { startEstimates } from './estimate.ts';
 import { borrowedOf, lentOf, perDimension, roomIn, shortfallOf } from './placement.ts';
 import { leastOf } from './plan.ts';
-import { admits } from './queue.ts';
-import {
-  type BreakerRecord,
-  type EndedLease,
-  type LeaseRecord,
-  type PoolState,
-  type TierState,
-  tierNamed,
-  type WaitingRecord,
-  waitingIn,
-} from './state.ts';
+import { admits, countAtHome, homeOf } from './queue.ts';
+import type { BreakerRecord, EndedLease, LeaseRecord, PoolState, TierState, WaitingRecord } from './state.ts';
 
 const isEnded = (record: LeaseRecord | EndedLease): record is EndedLease => 'lease' in record;
 
@@ -61,7 +52,7 @@ export function leaseView(record: LeaseRecord | EndedLease): LeaseView {
 
 /** A waiting request; as the next one if it waits no more (it may end in the commit that began it). */
 export function requestView(state: PoolState, record: WaitingRecord): RequestView {
-  const tier = tierNamed(state, record.tier)!;
+  const tier = homeOf(state, record);
   const position = Math.max(0, tier.waiting.indexOf(record));
   return waitingView(state, tier, record, position, startEstimates(state, tier, position + 1)[position] ?? null);
 }
@@ -72,7 +63,7 @@ export function requestViews(state: PoolState): RequestView[] {
     const estimates = startEstimates(state, tier, tier.waiting.length);
     return tier.waiting
       .map((record, position) => waitingView(state, tier, record, position, estimates[position]!))
-      .filter((view) => view.tier === tier.name);
+      .filter((_, position) => homeOf(state, tier.waiting[position]!) === tier);
   });
 }
 
@@ -87,7 +78,7 @@ function waitingView(
   return {
     requestId: request.id,
     leaseId,
-    tier: record.tier,
+    tier: tier.name,
     owner: request.owner,
     priority,
     requirements: request.requirements,
@@ -113,7 +104,7 @@ export function tierView(state: PoolState, tier: TierState): TierView {
     borrowed: borrowedOf(state, tier),
     lent: lentOf(state, tier),
     free: perDimension(state, (dimension) => (open ? roomIn(state, tier, dimension) : 0)),
-    waiting: waitingIn(tier).length,
+    waiting: countAtHome(state, tier),
   };
 }
 

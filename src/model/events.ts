@@ -54,11 +54,8 @@ export interface EventData {
     request: RequestSpec;
     priority: string;
     type: string;
+    /** Where it was queued: the first open tier of those that serve its class, all of which may grant it. */
     tier: string;
-    /** Other tiers that may grant it, too: those that serve its class, in their order. */
-    elsewhere: readonly string[];
-    /** Priority with ageing as one number: the lower stands before the higher. queuedAt - weight x ageingMs. */
-    rank: number;
     /** What the lease will get when it is granted. */
     ttlMs: number;
     expiresAt: number;

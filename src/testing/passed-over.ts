@@ -12,9 +12,10 @@ export function passedOver(before: PoolState, grant: EventData['LeaseGranted'], 
   const tier = before.tiers.find(({ name }) => name === grant.tier);
   if (tier === undefined || tier.mode.admission !== 'open' || tier.mode.load === 'overcommitted')
     return [`${grant.leaseId} is granted in a tier that admits nothing`];
-  const rank = before.waiting.get(grant.leaseId)?.rank ?? rankNow(before, grant, at);
+  const { priority } = grant;
+  const own = rankOf(before, tier, { priority, queuedAt: before.waiting.get(grant.leaseId)?.queuedAt ?? at });
   const passed = tier.waiting
-    .filter((waiter) => waiter.leaseId !== grant.leaseId && waiter.rank < rank)
+    .filter((waiter) => waiter.leaseId !== grant.leaseId && rankOf(before, tier, waiter) < own)
     .filter((waiter) => hasRoom(before, tier, waiter) && hasQuota(before, waiter))
     .map((waiter) => `${grant.request.id} is granted past ${waiter.request.id}, which fits`);
   return [...passed, ...outranked(before, tier, grant)];
@@ -43,11 +44,13 @@ function outranked(before: PoolState, borrower: TierState, grant: EventData['Lea
  */
 export function leftWaiting(state: PoolState): string[] {
   const wrong: string[] = [];
+  for (const waiter of state.waiting.values()) {
+    const tiers = state.tiers.filter(({ waiting }) => waiting.includes(waiter));
+    if (state.draining || tiers.every(({ mode }) => mode.admission === 'draining' || mode.admission === 'drained'))
+      wrong.push(`${waiter.request.id} waits though all drains that could grant it`);
+  }
   for (const tier of state.tiers) {
     const { admission, load } = tier.mode;
-    const own = tier.waiting.filter((waiter) => waiter.tier === tier.name);
-    if (own.length > 0 && (state.draining || admission === 'draining' || admission === 'drained'))
-      wrong.push(`${own.length} wait in tier ${tier.name}, which drains`);
     if (admission !== 'open' || load === 'overcommitted') continue;
     const first = tier.waiting.find((waiter) => hasQuota(state, waiter));
     if (first === undefined || !hasRoom(state, tier, first) || !isInside(tier, leastOf(first))) continue;
@@ -63,9 +66,14 @@ const isInside = (tier: TierState, amounts: Amounts): boolean =>
       tier.allocated.of(dimension) + tier.quarantined.of(dimension) + amount <= (tier.sizing.nominal[dimension] ?? 0),
   );
 
-function rankNow({ config }: PoolState, { tier, priority }: EventData['LeaseGranted'], at: number): number {
-  const { ageingMs } = config.tiers.find(({ name }) => name === tier)!.queue;
-  return at - (config.priorities[priority] ?? 0) * ageingMs;
+/** In that tier: the moment of queueing less weight x its ageing. */
+function rankOf(
+  { config }: PoolState,
+  tier: TierState,
+  { priority, queuedAt }: Pick<WaitingRecord, 'priority' | 'queuedAt'>,
+): number {
+  const { ageingMs } = config.tiers.find(({ name }) => name === tier.name)!.queue;
+  return queuedAt - (config.priorities[priority] ?? 0) * ageingMs;
 }
 
 const leastOf = ({ request: { amounts, minimum } }: WaitingRecord): Amounts => ({ ...amounts, ...minimum });

@@ -59,6 +59,7 @@ function queue(pool: Spec, over: Partial<EventData['RequestQueued']> = {}): Reco
   const { queuedAt, revision, ...data } = waiting(pool);
   return next(pool, 'RequestQueued', {
     ...data,
+    tier: 'main',
     leaseId: 'q',
     request: request('q', { amounts: { cpu: 9_000 } }),
     ...over,

@@ -227,7 +227,8 @@ describe('a class that several tiers serve', () => {
     const pool = new Spec(shared());
     pool.granted('in-a', { cpu: 6_000 }, HIGH);
     pool.granted('in-b', { cpu: 4_000 }, HIGH);
-    expect(pool.queued('w', { cpu: 3_000 }, HIGH)).toMatchObject({ tier: 'a', elsewhere: ['b'] });
+    pool.queued('w', { cpu: 3_000 }, HIGH);
+    expect(pool.state.tiers.map(({ waiting }) => waiting.length)).toEqual([1, 1]);
     return pool;
   }
 
@@ -254,15 +255,95 @@ describe('a class that several tiers serve', () => {
     expect(canonicalState(unpackState(new StatePacker(pool.state).packed()))).toBe(canonicalState(pool.state));
   });
 
-  it('waits on when another of its tiers drains, and goes when its own does', () => {
+  it('waits on while one of its tiers does not drain, and is shown there', () => {
     const pool = both();
-    pool.when('DrainTier', { tier: 'b', deadlineMs: 1_000 });
-    expect(pool.state.waiting.size).toBe(1);
     pool.queued('x', { cpu: 3_000 }, HIGH);
+    expect(pool.events('DrainTier', { tier: 'a', deadlineMs: 1_000 })).toEqual(['TierModeChanged']);
+    expect(pool.state.tiers.map((tier) => tierView(pool.state, tier).waiting)).toEqual([0, 2]);
+    expect(requestViews(pool.state)).toMatchObject([
+      { requestId: 'w', tier: 'b', position: 0 },
+      { requestId: 'x', tier: 'b', position: 1 },
+    ]);
     pool.release(pool.lease('in-b'));
+    expect(pool.lease('w').tier).toBe('b');
+    expect(pool.events('DrainTier', { tier: 'b', deadlineMs: 1_000 })).toEqual(['TierModeChanged', 'RequestCancelled']);
+  });
+
+  it('is granted by a tier that was closed when it was queued, once that opens', () => {
+    const pool = new Spec(shared());
+    pool.granted('in-a', { cpu: 6_000 }, HIGH);
+    pool.when('CordonTier', { tier: 'b' });
+    pool.queued('w', { cpu: 3_000 }, HIGH);
     pool.when('UncordonTier', { tier: 'b' });
     expect(pool.lease('w').tier).toBe('b');
-    expect(pool.events('DrainTier', { tier: 'a', deadlineMs: 1_000 })).toEqual(['TierModeChanged', 'RequestCancelled']);
+  });
+
+  it('is granted by a tier that was too small when it was queued, once that has grown', () => {
+    const pool = new Spec(shared({ nominal: { cpu: '9000m' } }, { nominal: { cpu: '1000m' } }));
+    pool.granted('in-a', { cpu: 6_000 }, HIGH);
+    pool.queued('w', { cpu: 4_000 }, HIGH);
+    expect(pool.state.tiers.map(({ waiting }) => waiting.length)).toEqual([1, 0]);
+    configure(pool, shared({ nominal: { cpu: '6000m' } }, { nominal: { cpu: '4000m' } }));
+    expect(pool.lease('w').tier).toBe('b');
+  });
+
+  it('is granted by a tier that comes to serve its class', () => {
+    const pool = new Spec(shared({}, { priorities: ['low'] }));
+    pool.granted('in-a', { cpu: 6_000 }, HIGH);
+    pool.queued('w', { cpu: 3_000 }, HIGH);
+    configure(pool, shared());
+    expect(pool.lease('w').tier).toBe('b');
+  });
+
+  /** a ages fast, b slowly: of `first`, normal, and `second`, high and 10 s later, a serves the one first and b the other. */
+  function ageing(): Spec {
+    const classes = ['high', 'normal'];
+    const pool = new Spec(
+      shared({ priorities: classes, queue: { ageingMs: 1 } }, { priorities: classes, queue: { ageingMs: 60_000 } }),
+    );
+    pool.granted('in-a', { cpu: 6_000 }, { tier: 'a' });
+    pool.granted('in-b', { cpu: 4_000 }, { tier: 'b' });
+    pool.queued('first', { cpu: 4_000 }, { priority: 'normal' });
+    pool.now += 10_000;
+    pool.queued('second', { cpu: 4_000 }, HIGH);
+    return pool;
+  }
+
+  it.each([
+    ['in-a', 'a', 'first'],
+    ['in-b', 'b', 'second'],
+  ])(
+    'stands in each by the ageing of that tier: the end of %s lets in who is before in %s, %s',
+    (lease, tier, next) => {
+      const pool = ageing();
+      pool.release(pool.lease(lease));
+      expect(pool.lease(next).tier).toBe(tier);
+      expect(pool.held()).toHaveLength(2);
+    },
+  );
+
+  it('has its place by the ageing of the tier in which it is shown', () => {
+    const pool = ageing();
+    const places = () => requestViews(pool.state).map(({ requestId, tier, position }) => [requestId, tier, position]);
+    expect(places()).toEqual([
+      ['first', 'a', 0],
+      ['second', 'a', 1],
+    ]);
+    pool.when('CordonTier', { tier: 'a' });
+    expect(places()).toEqual([
+      ['second', 'b', 0],
+      ['first', 'b', 1],
+    ]);
+    expect(pool.refused('now', { cpu: 1_000 }, HIGH)).toMatchObject({ tier: 'b', position: 1 });
+  });
+
+  it('is ranked anew when the ageing changes', () => {
+    const pool = ageing();
+    const classes = ['high', 'normal'];
+    const slow = { priorities: classes, queue: { ageingMs: 60_000 } };
+    configure(pool, shared(slow, slow));
+    pool.release(pool.lease('in-a'));
+    expect(pool.lease('second').tier).toBe('a');
   });
 
   it('with a minimum takes no regard of itself as of one who waits elsewhere', () => {

@@ -97,8 +97,6 @@ export class WrittenLog {
     };
     return this.add('RequestQueued', {
       ...data,
-      elsewhere: [],
-      rank: this.#at,
       ttlMs: 60_000,
       expiresAt: this.#at + 60_000,
       writerId: 'w1',

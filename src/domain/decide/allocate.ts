@@ -1,6 +1,5 @@
 import { type Amounts, isZero } from '../../model/amounts.ts';
 import type { CommandOf } from '../../model/commands.ts';
-import type { QueueConfig } from '../../model/config.ts';
 import type { RequestSpec } from '../../model/request.ts';
 import type { Answer, DecisionContext } from '../answer.ts';
 import { epochOf } from '../epoch.ts';
@@ -9,7 +8,7 @@ import { grant, grantable, type Settled } from '../grant.ts';
 import { fits, shortfallOf } from '../placement.ts';
 import type { Plan } from '../plan.ts';
 import { leastOf } from '../plan.ts';
-import { admits, rankOf } from '../queue.ts';
+import { admits, placeOf } from '../queue.ts';
 import { quotaCeiling, quotaLack } from '../quota.ts';
 import { refuse } from '../refuse.ts';
 import { isNameTaken, type LeaseRecord, type PoolState, type TierState, tierNamed } from '../state.ts';
@@ -65,23 +64,23 @@ function place(
   context: DecisionContext,
 ): Answer {
   const { state } = turn;
-  const granted = grantNow(turn, request, plan, commandId);
+  const settled = settle(turn, request, plan, commandId);
+  const granted = grantNow(turn, settled, plan);
   if (granted !== undefined) {
     context.breaker.take(turn.journal);
     return { kind: 'granted', lease: granted, replayed: false };
   }
   const home = firstOpen(state, plan)!;
-  const settled = settle(turn, home, request, plan, commandId);
-  return request.waitMs > 0 ? queue(turn, home, settled, plan, context) : busy(turn, home, settled);
+  return request.waitMs > 0 ? queue(turn, home, settled, context) : busy(turn, home, settled);
 }
 
-const settle = (turn: Turn, tier: TierState, request: RequestSpec, plan: Plan, leaseId: string): Settled => ({
+const settle = (turn: Turn, request: RequestSpec, plan: Plan, leaseId: string): Settled => ({
   leaseId,
   request,
   priority: plan.priority,
   type: plan.type,
   ttlMs: plan.ttlMs,
-  rank: rankOf(turn.at, plan.weight, queueOf(turn.state, tier.name).ageingMs),
+  queuedAt: turn.at,
 });
 
 function firstOpen(state: PoolState, plan: Plan): TierState | undefined {
@@ -93,8 +92,9 @@ function firstOpen(state: PoolState, plan: Plan): TierState | undefined {
  * The lease, of the first of the plan's tiers that has room and owes it to nobody who waits; undefined = none grants it now. That
  * none would have room, were nobody waiting, is kept with the plan for its epoch.
  */
-function grantNow(turn: Turn, request: RequestSpec, plan: Plan, leaseId: string): LeaseRecord | undefined {
+function grantNow(turn: Turn, settled: Settled, plan: Plan): LeaseRecord | undefined {
   const { state } = turn;
+  const { request } = settled;
   const epoch = epochOf(state, turn.journal);
   if (plan.lackedIn === epoch) return undefined;
   const least = leastOf(request);
@@ -104,7 +104,6 @@ function grantNow(turn: Turn, request: RequestSpec, plan: Plan, leaseId: string)
     const tier = tierNamed(state, name)!;
     if (!admits(tier) || !fits(state, tier, least)) continue;
     hasRoom = true;
-    const settled = settle(turn, tier, request, plan, leaseId);
     const amounts = mayHold ? grantable(state, tier, settled) : null;
     if (amounts !== null) return grant(turn, tier, settled, amounts, null);
   }
@@ -112,14 +111,9 @@ function grantNow(turn: Turn, request: RequestSpec, plan: Plan, leaseId: string)
   return undefined;
 }
 
-export function queueOf({ config }: PoolState, tier: string): QueueConfig {
-  for (const each of config.tiers) if (each.name === tier) return each.queue;
-  throw new RangeError(`there is no tier ${tier}`);
-}
-
-function queue(turn: Turn, tier: TierState, settled: Settled, plan: Plan, context: DecisionContext): Answer {
-  const { maxLength, maxWaitMs } = queueOf(turn.state, tier.name);
-  const { request, leaseId, priority, type, rank, ttlMs } = settled;
+function queue(turn: Turn, tier: TierState, settled: Settled, context: DecisionContext): Answer {
+  const { maxLength, maxWaitMs } = tier.rules.queue;
+  const { request, leaseId, priority, type, ttlMs } = settled;
   if (tier.waiting.length >= maxLength) {
     return refuse(
       turn,
@@ -137,8 +131,6 @@ function queue(turn: Turn, tier: TierState, settled: Settled, plan: Plan, contex
     priority,
     type,
     tier: tier.name,
-    elsewhere: plan.tiers.filter((name) => name !== tier.name),
-    rank,
     ttlMs,
     expiresAt,
     writerId: context.writerId,
@@ -167,7 +159,7 @@ function busyDetails(turn: Turn, tier: TierState, settled: Settled) {
   return {
     tier: tier.name,
     shortfall: shortfallOf(turn.state, tier, leastOf(settled.request)),
-    position: tier.waiting.filter((waiter) => waiter.rank <= settled.rank).length,
+    position: placeOf(tier, settled),
     retryAfterMs: retryAfterMs(turn),
   };
 }

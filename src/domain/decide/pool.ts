@@ -4,9 +4,10 @@ import type { ResolvedConfig } from '../../model/config.ts';
 import type { FieldError } from '../../model/errors.ts';
 import { type Answer, DONE } from '../answer.ts';
 import { BREAKER_CLOSED, breakerChange } from '../breaker-change.ts';
+import { isInUse } from '../evolve/pool.ts';
 import { refuse } from '../refuse.ts';
 import { nominalErrors, sizePool } from '../sizing.ts';
-import { type PoolState, waitersInOrder, waitingIn } from '../state.ts';
+import { type PoolState, waitersInOrder } from '../state.ts';
 import type { Turn } from '../turn.ts';
 
 export function openPool(turn: Turn, { data }: CommandOf<'OpenPool'>): Answer {
@@ -48,9 +49,7 @@ export function configure(turn: Turn, { data }: CommandOf<'Configure'>): Answer 
 function tiersInUse(state: PoolState, config: ResolvedConfig): FieldError[] {
   const kept = new Set(config.tiers.map((tier) => tier.name));
   return state.tiers
-    .filter(
-      (tier) => !kept.has(tier.name) && (tier.leases > 0 || waitingIn(tier).length > 0 || !tier.quarantined.isZero),
-    )
+    .filter((tier) => !kept.has(tier.name) && isInUse(tier))
     .map(({ name }) => ({ path: 'tiers', value: name, allowed: `tier ${name} must stay until it is empty` }));
 }
 

@@ -2,8 +2,9 @@ import { nextTierMode } from '../../machines/transitions.ts';
 import type { CommandOf } from '../../model/commands.ts';
 import type { TierTrigger } from '../../model/modes.ts';
 import { type Answer, DONE } from '../answer.ts';
+import { drains, tiersOf } from '../queue.ts';
 import { refuse } from '../refuse.ts';
-import { leasesInOrder, type TierState, tierNamed, waitingIn } from '../state.ts';
+import { leasesInOrder, type TierState, tierNamed } from '../state.ts';
 import type { Turn } from '../turn.ts';
 import { reclaim } from './lease.ts';
 
@@ -38,7 +39,7 @@ export const drainTier = (turn: Turn, { data }: CommandOf<'DrainTier'>): Answer 
   withTier(turn, data.tier, (tier) => {
     if (nextTierMode(tier.mode, 'drain') === undefined) return;
     shift(turn, tier, 'drain', turn.at + data.deadlineMs);
-    for (const { leaseId, request } of waitingIn(tier)) {
+    for (const { leaseId, request } of tier.waiting.filter((waiter) => tiersOf(turn.state, waiter).every(drains))) {
       turn.emit('RequestCancelled', { leaseId, requestId: request.id, reason: 'draining' }, leaseId);
     }
   });

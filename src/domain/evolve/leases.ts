@@ -4,7 +4,7 @@ import { ImpossibleHistory } from '../impossible.ts';
 import { addEntry, dropEntry, type Journal, put, putEntry } from '../journal.ts';
 import type { LeaseTerms } from '../lease-terms.ts';
 import { isOverAt } from '../placement.ts';
-import { admits } from '../queue.ts';
+import { admits, tiersOf } from '../queue.ts';
 import { LeaseRecord, type PoolState, tierNamed } from '../state.ts';
 import type { EventOf } from './event.ts';
 import { noLonger, sooner } from './expiry.ts';
@@ -41,10 +41,10 @@ function takeName(state: PoolState, event: EventOf<'LeaseGranted'>, name: string
 }
 
 function leaveForGrant(state: PoolState, event: EventOf<'LeaseGranted'>, journal: Journal | undefined): void {
-  const { request, tier, elsewhere } = state.waiting.get(event.data.leaseId)!;
-  const mayGrant = tier === event.data.tier || elsewhere.includes(event.data.tier);
-  if (request.id !== event.data.request.id || !mayGrant)
-    throw new ImpossibleHistory(event, `grants what waits as ${request.id} in tier ${tier}`);
+  const waiter = state.waiting.get(event.data.leaseId)!;
+  const waits = tiersOf(state, waiter).map(({ name }) => name);
+  if (waiter.request.id !== event.data.request.id || !waits.includes(event.data.tier))
+    throw new ImpossibleHistory(event, `grants what waits as ${waiter.request.id} in ${waits.join(', ')}`);
   removeWaiting(state, event.data.leaseId, journal);
 }
 

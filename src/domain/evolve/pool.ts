@@ -6,9 +6,11 @@ import { BREAKER_CLOSED } from '../breaker-change.ts';
 import { ImpossibleHistory } from '../impossible.ts';
 import { type Journal, put, putEntry } from '../journal.ts';
 import { limitsOf, ownersOf } from '../sizing.ts';
-import { OPEN_NORMAL, type PoolState, type TierState, tierNamed, waitingIn } from '../state.ts';
+import { OPEN_NORMAL, type PoolState, type TierState, tierNamed } from '../state.ts';
 import { Tally } from '../tally.ts';
+import { rulesOf } from '../tier-rules.ts';
 import type { EventOf } from './event.ts';
+import { queueAnew } from './requests.ts';
 
 export function foldOpened(state: PoolState, event: EventOf<'PoolOpened'>, journal: Journal | undefined): void {
   if (state.poolId !== '') throw new ImpossibleHistory(event, 'the pool is open already');
@@ -50,31 +52,38 @@ function resize(
   put(journal, state, 'whole', state.numbered.dense(sized.allocatable));
   const kept = new Set(config.tiers.map((tier) => tier.name));
   for (const tier of state.tiers) {
-    if (!kept.has(tier.name) && (tier.leases > 0 || waitingIn(tier).length > 0 || !tier.quarantined.isZero))
+    if (!kept.has(tier.name) && isInUse(tier))
       throw new ImpossibleHistory(event, `tier ${tier.name} goes, but is not empty`);
   }
   put(
     journal,
     state,
     'tiers',
-    config.tiers.map(({ name }) => tierNamed(state, name) ?? newTier(state, name)),
+    config.tiers.map(({ name }) => tierNamed(state, name) ?? newTier(state, config, name)),
   );
   for (const tier of state.tiers) {
     const sizing = sized.tiers[tier.name];
     if (sizing === undefined) throw new ImpossibleHistory(event, `tier ${tier.name} has no size`);
     put(journal, tier, 'sizing', sizing);
     put(journal, tier, 'limits', limitsOf(state.numbered, sizing));
+    put(journal, tier, 'rules', rulesOf(config, tier.name));
     tier.allocated.widen();
     tier.quarantined.widen();
   }
   state.allocated.widen();
   state.quarantined.widen();
+  queueAnew(state, journal);
 }
 
-const newTier = (state: PoolState, name: string): TierState => ({
+/** A tier stays while it holds anything, or anyone waits for it by name. */
+export const isInUse = ({ name, leases, waiting, quarantined }: TierState): boolean =>
+  leases > 0 || !quarantined.isZero || waiting.some(({ request }) => request.tier === name);
+
+const newTier = (state: PoolState, config: ResolvedConfig, name: string): TierState => ({
   name,
   sizing: { nominal: {}, borrowingLimit: null, lendingLimit: null },
   limits: { nominal: [], most: [], guaranteed: [] },
+  rules: rulesOf(config, name),
   mode: OPEN_NORMAL,
   deadlineAt: null,
   loadChangedAt: 0,
