@@ -11,11 +11,10 @@ import { note, progress, summary, tell } from '../measure.ts';
 import type { WriterReport } from '../support/writer.ts';
 
 const WRITERS = [1, 2, 4];
-/** In all, so that the pool's load is the same however many serve it. */
+/** At each writer: every program talks to the manager beside it. */
 const CALLERS = 64;
 const ROUNDS = 5;
 const ROUND_MS = 2_000;
-/** Callers come at full speed for so long before it counts. */
 const WRITER = new URL('../support/writer.ts', import.meta.url);
 
 const given = process.env['EVENTSTORE_URL'];
@@ -43,7 +42,7 @@ async function start(poolId: string, callers: number): Promise<ChildProcess> {
 async function round(writers: number): Promise<Round> {
   const poolId = `bench-${randomUUID()}`;
   const children: ChildProcess[] = [];
-  for (let i = 0; i < writers; i++) children.push(await start(poolId, CALLERS / writers));
+  for (let i = 0; i < writers; i++) children.push(await start(poolId, CALLERS));
   const began = performance.now();
   for (const child of children) child.send('go');
   await sleep(ROUND_MS);
@@ -97,7 +96,7 @@ try {
     );
   }
   note(
-    `${CALLERS} callers in all, each allocates and releases; ${ROUNDS} rounds of ${ROUND_MS / 1_000} s, ${WRITERS.join(', ')} writers in turn; no caller was refused`,
+    `${CALLERS} callers at each writer, who allocate and release; ${ROUNDS} rounds of ${ROUND_MS / 1_000} s, ${WRITERS.join(', ')} writers in turn; no caller was refused`,
   );
 } finally {
   await server?.stop();

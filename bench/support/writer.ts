@@ -3,6 +3,7 @@
  * arguments: the store's URL, the pool, how many callers. Says `ready`, works from `go` to `stop`, and then says what it measured.
  */
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createResourceDetector, DEFAULT_POOL_CONFIG, ResourcePoolManager } from '../../src/index.ts';
 
 /** Of one writer, between `go` and `stop`. */
@@ -15,6 +16,8 @@ export interface WriterReport {
   /** Appends that another writer's defeated. */
   readonly conflicts: number;
 }
+
+const RETRY_MS = 50;
 
 const [url, poolId, callers] = process.argv.slice(2) as [string, string, string];
 const config = { ...DEFAULT_POOL_CONFIG, maxPoolSize: 1_000_000, enableCircuitBreaker: false };
@@ -39,8 +42,10 @@ async function caller(): Promise<void> {
       allocateMs.push(performance.now() - began);
       await manager.release(lease);
     } catch (error) {
-      const { code } = error as { code: string };
-      failures[code] = (failures[code] ?? 0) + 1;
+      const { code, message } = error as { code: string; message: string };
+      const why = `${code}: ${message}`;
+      failures[why] = (failures[why] ?? 0) + 1;
+      await sleep(RETRY_MS); // else the callers leave no time for an answer
     }
   }
 }

@@ -33,6 +33,7 @@ import type { Readings } from './readings.ts';
 import type { ShapeCache } from './shape-cache.ts';
 import { SnapshotWriter } from './snapshots.ts';
 import { type Stamp, SYSTEM } from './stamp.ts';
+import { Turns } from './turns.ts';
 import { VERSION } from './version.ts';
 import { Waiters } from './waiters.ts';
 import { WriterWatch } from './writer-watch.ts';
@@ -111,6 +112,7 @@ export class Core implements EngineListener, AllocateDesk {
       listener: this,
       unknown: tuning.unknown,
       barrier: () => this.#barrier(),
+      turns: options.alone ? undefined : new Turns(stamp.nextId()),
     });
     readings.handOver(() => this.engine.committed);
     this.audit = new AuditLog({

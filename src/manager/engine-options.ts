@@ -9,6 +9,7 @@ import type { Refusal } from '../model/refusals.ts';
 import type { Jitter } from './backoff.ts';
 import type { Batch } from './batch.ts';
 import type { Call } from './call.ts';
+import type { Turns } from './turns.ts';
 import type { UnknownLimits } from './unknown-outcome.ts';
 
 export interface EngineOptions {
@@ -26,6 +27,8 @@ export interface EngineOptions {
   readonly unknown: UnknownLimits;
   /** A new event that takes the place of a batch whose outcome stays unknown (WriterStarted). */
   readonly barrier: () => NewEvent;
+  /** Where others append, too. */
+  readonly turns: Turns | undefined;
 }
 
 /** What the engine tells: in the order of the log, and each before any caller acts on it. */

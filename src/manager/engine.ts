@@ -12,9 +12,16 @@ import { Intake } from './intake.ts';
 import { readRange } from './log-streams.ts';
 import { settleUnknown } from './unknown-outcome.ts';
 
-const MAX_CONFLICTS = 100;
+/** In a row. A writer that is known to the others is defeated a few times, one that is not some hundred times (`Turns`). */
+const MAX_CONFLICTS = 1_000;
+/** The rest of a batch of which a part has come is here by then. */
+const SETTLE_MS = 1;
+/** After a defeat; drawn, so that two that lost together do not meet again. */
+const MAX_PAUSE_MS = 3;
 const RETRY_AFTER_MS = 1_000;
 const NO_ANSWER = 'the event store does not answer';
+/** Of others' events that come while an append is under way so many are kept; the rest is read again. */
+const MAX_AHEAD = 4_096;
 /** A definite failure is tried again so often, if the store says that it may pass. */
 const MAX_FAILURES = 3;
 
@@ -37,8 +44,12 @@ export class Engine {
   #conflictsInRow = 0;
   #failuresInRow = 0;
   #behindTo = -1;
+  /** What came while an append was under way, without gaps: own events, or those that have defeated it. */
+  #ahead: RecordedPoolEvent[] = [];
   /** The log has been away for longer than callers are kept waiting. */
   #patienceOver = false;
+  /** While another writer's turn is waited for: what it appends is taken in, and with the rest of its batch the turn is over. */
+  #rest: { readonly settle: () => void; readonly cancel: () => void } | undefined;
   #closing: AbortController = new AbortController();
   #idle: (() => void)[] = [];
   #poison: unknown;
@@ -113,9 +124,27 @@ export class Engine {
   learn(events: readonly RecordedPoolEvent[]): void {
     const last = events.at(-1);
     if (last === undefined || last.revision <= this.committedRevision || this.#poison !== undefined) return;
-    if (this.#intake.held || this.#draining) this.#behindTo = Math.max(this.#behindTo, last.revision);
-    else if (events[0]!.revision > this.state.revision + 1) this.#catchUp();
+    if (this.#draining || (this.#intake.held && this.#rest === undefined)) {
+      this.#keep(events, last.revision);
+      return;
+    }
+    if (events[0]!.revision > this.state.revision + 1) this.#catchUp();
     else this.#foldForeign(events.filter((event) => event.revision > this.state.revision));
+    this.#rest?.settle();
+  }
+
+  #keep(events: readonly RecordedPoolEvent[], last: number): void {
+    this.#behindTo = Math.max(this.#behindTo, last);
+    const follows = this.#ahead.length === 0 || events[0]!.revision === this.#ahead.at(-1)!.revision + 1;
+    if (follows && this.#ahead.length < MAX_AHEAD) this.#ahead.push(...events);
+  }
+
+  /** Takes in what was kept, as far as it follows. */
+  #foldAhead(): void {
+    const { revision } = this.state;
+    const events = this.#ahead.filter((event) => event.revision > revision);
+    this.#ahead = [];
+    if (events[0]?.revision === revision + 1) this.#foldForeign(events);
   }
 
   /** Resolves when nothing waits and nothing is in flight. */
@@ -140,6 +169,7 @@ export class Engine {
       this.#giveUp();
       return;
     }
+    if (this.waiting > 0 && this.#rests()) return;
     this.#draining = true;
     try {
       this.#transact(this.#intake.next());
@@ -149,7 +179,28 @@ export class Engine {
     if (!this.#intake.held) this.#afterDrain();
   }
 
+  /** It is another writer's turn. */
+  #rests(): boolean {
+    const { clock, turns } = this.#options;
+    const waitMs = turns?.waitMs(clock.monotonic()) ?? 0;
+    if (waitMs <= 0) return false;
+    this.#intake.hold();
+    const end = (): void => {
+      this.#rest = undefined;
+      this.#intake.release();
+      this.#drain();
+    };
+    let cancel = clock.schedule(waitMs, end);
+    const settle = (): void => {
+      cancel();
+      cancel = clock.schedule(SETTLE_MS, end);
+    };
+    this.#rest = { settle, cancel: () => cancel() };
+    return true;
+  }
+
   #afterDrain(): void {
+    if (this.#ahead.length > 0) this.#foldAhead();
     if (this.#behindTo > this.state.revision) this.#catchUp();
     else if (this.#idle.length > 0 && this.waiting === 0) this.#tellIdle();
   }
@@ -205,11 +256,12 @@ export class Engine {
     if (result.outcome !== 'conflict') this.#options.listener.appendEnded(result.outcome === 'appended', durationMs);
     switch (result.outcome) {
       case 'appended':
+        this.#options.turns?.appended(durationMs, this.#options.clock.monotonic());
         this.#appended(batch);
         break;
       case 'conflict':
         this.counters.conflicts += 1;
-        this.#away(() => this.#lost(batch));
+        this.#away(() => this.#lost(batch, result.revision));
         break;
       case 'failed':
         this.#failed(batch, result);
@@ -243,15 +295,18 @@ export class Engine {
     }
   }
 
-  /** Another writer was first: takes the batch back, folds what it missed and decides the same commands again. */
-  async #lost(batch: Batch): Promise<void> {
+  /**
+   * Another writer was first: takes the batch back, folds what it missed and decides the same commands again. What the
+   * subscription has brought by now needs no reading, if it goes as far as the log did.
+   */
+  async #lost(batch: Batch, logEnd = Number.POSITIVE_INFINITY): Promise<void> {
     this.#options.journal.undoTo(0);
     this.#conflictsInRow += 1;
     const hopeless = this.#conflictsInRow > MAX_CONFLICTS;
     this.#intake.putBack(hopeless ? this.#refuseAll(batch.calls, 'other writers were always first') : batch.calls);
-    if (this.#conflictsInRow > 2)
-      await sleep(this.#options.clock, backoffMs(this.#conflictsInRow, 1, 50, this.#options.jitter));
-    await this.#foldTail();
+    if (this.#conflictsInRow > 2) await sleep(this.#options.clock, backoffMs(1, 1, MAX_PAUSE_MS, this.#options.jitter));
+    this.#foldAhead();
+    if (this.state.revision < logEnd) await this.#foldTail();
   }
 
   #failed(batch: Batch, { cause, retryable }: { cause: unknown; retryable: boolean }): void {
@@ -266,11 +321,11 @@ export class Engine {
     const kept = again ? batch.calls : this.#refuseAll(batch.calls, 'the event store failed', cause);
     if (again || !this.#closing.signal.aborted) this.#intake.putBack(kept);
     this.#setAccepts(again);
-    this.#away(() => this.#rest());
+    this.#away(() => this.#pause());
   }
 
   /** The next batch after it is the probe of whether the store accepts again. */
-  async #rest(): Promise<void> {
+  async #pause(): Promise<void> {
     const { clock, jitter } = this.#options;
     await sleep(clock, backoffMs(this.#failuresInRow, 10, 1_000, jitter), this.#closing.signal);
     this.#setAccepts(true);
@@ -323,6 +378,8 @@ export class Engine {
   #away(work: () => Promise<void>, doubtful?: Batch): void {
     const { clock, unknown } = this.#options;
     this.#intake.hold();
+    this.#rest?.cancel();
+    this.#rest = undefined;
     const cancelPatience = clock.schedule(unknown.patienceMs, () => this.#patienceEnded(doubtful));
     work()
       .catch((error: unknown) => this.#crash(error))
@@ -365,6 +422,7 @@ export class Engine {
       throw error;
     }
     this.#mark();
+    this.#options.turns?.learnt(events, this.#options.clock.monotonic());
     this.#options.listener.committed(events, leases, false);
   }
 

@@ -11,7 +11,8 @@ export interface Item<T> {
 }
 
 /**
- * What a call brings, in order, taken in pages of all that has come. An error of the call, or of decoding, follows what came before it.
+ * What a call brings, in order, taken in pages of all that has come by the end of a turn of the event loop: the events of one append come in
+ * one page, as a rule. An error of the call, or of decoding, follows what came before it.
  */
 export class Incoming<T> {
   readonly #decode: (answer: ReadAnswer) => Item<T> | undefined;
@@ -21,6 +22,7 @@ export class Incoming<T> {
   #bytes = 0;
   #state: 'open' | 'ended' | { readonly error: unknown } = 'open';
   #wake: () => void = () => {};
+  #gathering = false;
   /** The server has been told to wait, since the last time this was set back. */
   overflowed = false;
 
@@ -83,7 +85,12 @@ export class Incoming<T> {
       this.overflowed = true;
       this.#call?.pause();
     }
-    this.#wake();
+    if (this.#gathering) return;
+    this.#gathering = true;
+    setImmediate(() => {
+      this.#gathering = false;
+      this.#wake();
+    });
   }
 
   #takeAll(): readonly T[] {

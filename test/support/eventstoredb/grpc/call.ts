@@ -2,7 +2,7 @@ import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'nod
 import { FrameReader, frameHeader } from './frames.ts';
 import { StatusCode, StatusError, toStatus } from './status.ts';
 
-/** Answers are gathered until the end of the tick, or up to this many bytes, and written at once. */
+/** Answers are gathered until no promise has anything to do any more, or up to this many bytes, and written at once. */
 const GATHER_BYTES = 64 * 1024;
 /** What a trailer may hold. */
 const SENDABLE = /^[\t\x20-\x7e]*$/;
@@ -49,7 +49,7 @@ export class Call {
   /** Sends one message. False says that the client is slow: wait for drained() before sending more. */
   write(message: Uint8Array): boolean {
     if (this.#hasEnded) return true;
-    if (this.#gatheredBytes === 0) queueMicrotask(() => this.#flush());
+    if (this.#gatheredBytes === 0) process.nextTick(() => this.#flush());
     this.#gathered.push(frameHeader(message.length), message as Buffer);
     this.#gatheredBytes += message.length + 5;
     if (this.#gatheredBytes >= GATHER_BYTES) this.#flush();
