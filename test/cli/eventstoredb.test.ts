@@ -1,3 +1,5 @@
+import { readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openEventStore } from '../../src/eventstore/open.ts';
 import { createResourceDetector, DEFAULT_POOL_CONFIG, ResourcePoolManager } from '../../src/index.ts';
@@ -54,6 +56,40 @@ describe('poolctl serve on an EventStoreDB', { timeout: 60_000 }, () => {
     expect((await poolctl('--server', second.url, 'allocate', '--memory', '900Gi')).code).toBe(4);
     expect((await second.stop()).code).toBe(0);
     expect((await onLog('kill', 'refusals')).stdout).toContain('RequestRefused');
+  });
+
+  it('two managers serve one pool: each knows the leases of the other, and when one is killed the other goes on at once', async () => {
+    const [one, two] = [await serveOn('twins'), await serveOn('twins')];
+    const lease = json((await allocate(one, 'at-one')).stdout);
+    expect((await allocate(two, 'at-two')).code).toBe(0);
+    for (const manager of [one, two]) await expect.poll(() => liveRequests(manager)).toEqual(['at-one', 'at-two']);
+    await one.stop('SIGKILL');
+    expect(json((await allocate(two, 'after')).stdout)['token']).toBe((lease['token'] as number) + 2);
+    const released = await poolctl('--server', two.url, 'release', `${lease['id']}`, '--token', `${lease['token']}`);
+    expect(released.code).toBe(0);
+    expect(await liveRequests(two)).toEqual(['after', 'at-two']);
+    expect((await two.stop()).code).toBe(0);
+    expect((await onLog('twins', 'check')).code).toBe(0);
+  });
+
+  it('a pool moves into a file and from there to another server, and is the same on all three', async () => {
+    const manager = await serveOn('moved');
+    await allocate(manager, 'task-1');
+    await poolctl('--server', manager.url, 'allocate', '--memory', '900Gi');
+    await manager.stop();
+    const elsewhere = await startEventStoreDb({ fsync: false });
+    const stores = [store.url, `sqlite:${join(folder.dir, 'moved.db')}`, elsewhere.url];
+    const on = (url: string, ...args: string[]) => poolctl('--store', url, '--pool', 'moved', ...args);
+    const file = join(folder.dir, 'moved.ndjson');
+    for (const [i, url] of stores.entries()) {
+      if (i > 0) expect((await on(url, 'import', file)).stdout).toContain('1 refusals, 0 of them there already');
+      expect((await on(url, 'check')).code).toBe(0);
+      const before = i === 0 ? undefined : readFileSync(file, 'utf8');
+      rmSync(file, { force: true });
+      expect((await on(url, 'export', file)).code).toBe(0);
+      if (before !== undefined) expect(readFileSync(file, 'utf8')).toBe(before);
+    }
+    await elsewhere.stop();
   });
 
   it('refuses honestly while the event store is away, and goes on when it is back', async () => {
