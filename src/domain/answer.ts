@@ -1,3 +1,4 @@
+import type { FollowUp } from '../model/commands.ts';
 import type { RecordedPoolEvent } from '../model/events.ts';
 import type { Refusal } from '../model/refusals.ts';
 import type { RequestSpec } from '../model/request.ts';
@@ -22,6 +23,8 @@ export interface Decided {
   /** For each event the lease that it grants or ends. */
   readonly leases: (LeaseRecord | undefined)[];
   readonly answer: Answer;
+  /** What is left to do of the command, which one append might not hold: to be decided once this is committed. */
+  readonly more: readonly FollowUp[];
 }
 
 /** What a decision may know besides the state: who decides, its breaker, and plans (cached or not: the same). */

@@ -14,25 +14,32 @@ import {
   triggerBreaker,
 } from './decide/pool.ts';
 import { repeated } from './decide/repeat.ts';
-import { cancel, cancelOrphans, expireRequests } from './decide/requests.ts';
+import { cancel, cancelHopeless, cancelOrphans, expireRequests } from './decide/requests.ts';
 import { cordonTier, drainTier, endTierDrain, uncordonTier } from './decide/tiers.ts';
 import type { Journal } from './journal.ts';
 import { react } from './react.ts';
 import type { PoolState } from './state.ts';
-import { Turn } from './turn.ts';
+import { EVENTS_AT_ONCE, Turn } from './turn.ts';
 
 export type { Answer, Decided, DecisionContext } from './answer.ts';
 
 /**
  * What becomes of a command: events, which are folded into the state at once (and noted in the journal, so that they can
- * be undone), and an answer. A refusal is an answer without events.
+ * be undone), an answer, and what is left to be decided when that is committed, if one command would cause very many events
+ * (about `eventsAtOnce`). A refusal is an answer without events.
  */
-export function decide(state: PoolState, command: Command, context: DecisionContext, journal?: Journal): Decided {
-  const turn = new Turn(state, command, journal);
+export function decide(
+  state: PoolState,
+  command: Command,
+  context: DecisionContext,
+  journal?: Journal,
+  eventsAtOnce: number = EVENTS_AT_ONCE,
+): Decided {
+  const turn = new Turn(state, command, journal, eventsAtOnce);
   const answer = repeated(turn, command) ?? answerTo(turn, command, context);
   turn.key = undefined; // what follows of itself is not what was asked for
   if (answer.kind !== 'refused') react(turn);
-  return { events: turn.events, leases: turn.leases, answer };
+  return { events: turn.events, leases: turn.leases, answer, more: turn.more };
 }
 
 function answerTo(turn: Turn, command: Command, context: DecisionContext): Answer {
@@ -85,6 +92,8 @@ function answerTo(turn: Turn, command: Command, context: DecisionContext): Answe
       return endPoolDrain(turn);
     case 'TriggerBreaker':
       return triggerBreaker(turn, command, context.writerId);
+    case 'CancelHopeless':
+      return cancelHopeless(turn);
     case 'Sweep':
     case 'JudgeLoad':
       return DONE; // the reactions judge every tier's load

@@ -1,13 +1,14 @@
 import type { Amounts } from '../model/amounts.ts';
+import type { FollowUp } from '../model/commands.ts';
 import type { EventType } from '../model/events.ts';
+import { cancelHopeless } from './decide/requests.ts';
 import { shift } from './decide/tiers.ts';
 import { grant, grantable } from './grant.ts';
 import { borrowedPart, isOverallocated } from './placement.ts';
-import { compilePlan, leastOf } from './plan.ts';
-import { admits, firstThatFits, rankIn, tiersOf } from './queue.ts';
-import { quotaCeiling } from './quota.ts';
+import { leastOf } from './plan.ts';
+import { admits, drains, firstThatFits, rankIn } from './queue.ts';
 import { loadTrigger, overTrigger } from './sensors.ts';
-import { type PoolState, type TierState, type WaitingRecord, waitersInOrder } from './state.ts';
+import type { PoolState, TierState, WaitingRecord } from './state.ts';
 import type { Turn } from './turn.ts';
 
 /**
@@ -30,8 +31,8 @@ const WAKING: ReadonlySet<EventType> = new Set<EventType>([
 /** What follows from a command once its own events are folded: waiters that fit are granted, tiers change their modes. */
 export function react(turn: Turn): void {
   const { state } = turn;
+  if (state.waiting.size > 0 && mayBeHopeless(turn)) cancelHopeless(turn);
   if (state.waiting.size > 0 && !state.draining && wakes(turn)) {
-    cancelImpossible(turn);
     judgeOver(turn);
     wake(turn);
   }
@@ -47,6 +48,11 @@ export function react(turn: Turn): void {
 const wakes = ({ command, events }: Turn): boolean =>
   command.type === 'Sweep' || events.some((event) => WAKING.has(event.type));
 
+/** After a change of capacity or configuration; and while anything drains the sweep looks, too. */
+const mayBeHopeless = ({ command, events, state }: Turn): boolean =>
+  events.some(({ type }) => type === 'ConfigChanged' || type === 'CapacityObserved') ||
+  (command.type === 'Sweep' && (state.draining || state.tiers.some(drains)));
+
 /** Before waiters are looked at, as a tier that has just recovered serves its own. */
 function judgeOver(turn: Turn): void {
   const over = isOverallocated(turn.state);
@@ -56,16 +62,16 @@ function judgeOver(turn: Turn): void {
   }
 }
 
-/**
- * How many waiters one command grants at most, so that what it causes fits one append of any store; a `Sweep` right behind it
- * (see `Core.committed`) goes on.
- */
-export const WOKEN_AT_ONCE = 64;
+const SWEEP: FollowUp = { type: 'Sweep', data: {} };
 
 function wake(turn: Turn): void {
-  for (let granted = 0; granted < WOKEN_AT_ONCE; granted++) {
+  for (;;) {
     const next = nextWaiter(turn.state);
     if (next === undefined) return;
+    if (turn.room <= 0) {
+      turn.follow(SWEEP);
+      return;
+    }
     const { tier, waiter, amounts } = next;
     grant(turn, tier, waiter, amounts, turn.at - waiter.queuedAt);
   }
@@ -98,15 +104,3 @@ function firstIn(state: PoolState, tier: TierState): Found | undefined {
 /** Who could be granted in several tiers is, in the first of them. */
 const isSooner = (a: Found, b: Found): boolean =>
   a.borrows === b.borrows ? a.waiter !== b.waiter && rankIn(a.tier, a.waiter) < rankIn(b.tier, b.waiter) : !a.borrows;
-
-/** After a change of capacity or configuration, what can never be granted any more does not wait for it. */
-function cancelImpossible(turn: Turn): void {
-  const last = turn.events.at(-1);
-  if (last?.type !== 'ConfigChanged' && last?.type !== 'CapacityObserved') return;
-  for (const waiter of waitersInOrder(turn.state)) {
-    const { leaseId, request } = waiter;
-    const possible = compilePlan(turn.state, request).errors === null && tiersOf(turn.state, waiter).length > 0;
-    if (possible && quotaCeiling(turn.state, request.owner, leastOf(request)) === null) continue;
-    turn.emit('RequestCancelled', { leaseId, requestId: request.id, reason: 'neverFits' }, leaseId);
-  }
-}

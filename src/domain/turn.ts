@@ -1,4 +1,4 @@
-import type { Command } from '../model/commands.ts';
+import type { Command, FollowUp } from '../model/commands.ts';
 import {
   type EventData,
   type EventMetadata,
@@ -13,6 +13,10 @@ import type { Journal } from './journal.ts';
 import type { LeaseRecord, PoolState } from './state.ts';
 
 const NO_EVENTS: RecordedPoolEvent[] = [];
+/** About so many events a command causes at most, so that they fit one append of any store: the rest is left to follow-ups. */
+export const EVENTS_AT_ONCE = 256;
+
+const NOTHING_MORE: FollowUp[] = [];
 const NO_LEASES: (LeaseRecord | undefined)[] = [];
 
 /**
@@ -29,15 +33,29 @@ export class Turn {
   /** For each event the lease that it grants or ends. */
   leases: (LeaseRecord | undefined)[] = NO_LEASES;
   readonly journal: Journal | undefined;
+  /** What is to be decided next, as there was no room for it. */
+  more: FollowUp[] = NOTHING_MORE;
+  readonly #eventsAtOnce: number;
   /** The command's key: the first event binds it. */
   key: BoundKey | undefined;
 
-  constructor(state: PoolState, command: Command, journal: Journal | undefined) {
+  constructor(state: PoolState, command: Command, journal: Journal | undefined, eventsAtOnce: number) {
     this.state = state;
     this.command = command;
     this.at = Math.max(command.at, state.at);
     this.journal = journal;
     this.key = undefined;
+    this.#eventsAtOnce = eventsAtOnce;
+  }
+
+  /** How many more events the command should cause. What goes on in parts causes one at least, so that it comes to an end. */
+  get room(): number {
+    return this.#eventsAtOnce - this.events.length;
+  }
+
+  follow(next: FollowUp): void {
+    if (this.more.length === 0) this.more = [next];
+    else this.more.push(next);
   }
 
   /** `correlationId`: the command that began it all, where that is another one. */

@@ -2,6 +2,8 @@ import type { Answer, Decided, DecisionContext } from '../domain/answer.ts';
 import { decide } from '../domain/decide.ts';
 import type { Journal } from '../domain/journal.ts';
 import type { LeaseRecord, PoolState } from '../domain/state.ts';
+import { EVENTS_AT_ONCE } from '../domain/turn.ts';
+import type { FollowUp } from '../model/commands.ts';
 import { PoolError } from '../model/errors.ts';
 import type { RecordedPoolEvent } from '../model/events.ts';
 import type { Logger } from '../model/interfaces.ts';
@@ -16,6 +18,8 @@ export interface Batch {
   /** For each event the lease that it grants or ends. */
   readonly leases: readonly (LeaseRecord | undefined)[];
   readonly expectedRevision: number;
+  /** What is left of its commands, each thing once. */
+  readonly more: ReadonlySet<FollowUp>;
 }
 
 /**
@@ -27,13 +31,15 @@ export class BatchBuilder implements Batch {
   answers: Answer[] = NOTHING;
   events: RecordedPoolEvent[] = NOTHING;
   leases: (LeaseRecord | undefined)[] = NOTHING;
+  more: Set<FollowUp> = NOTHING_MORE;
   readonly expectedRevision: number;
 
   constructor(expectedRevision: number) {
     this.expectedRevision = expectedRevision;
   }
 
-  add(call: Call, { events, leases, answer }: Decided): void {
+  add(call: Call, { events, leases, answer, more }: Decided): void {
+    if (more.length > 0) this.more = new Set([...this.more, ...more]);
     if (this.calls.length === 0) {
       this.calls = [call];
       this.answers = [answer];
@@ -53,6 +59,7 @@ export class BatchBuilder implements Batch {
 }
 
 const NOTHING: never[] = [];
+const NOTHING_MORE = new Set<FollowUp>();
 
 export interface Decider {
   readonly state: PoolState;
@@ -75,14 +82,17 @@ export function decideBatch(calls: readonly Call[], batch: BatchBuilder, decider
     const call = calls[i]!;
     if (call.dropped) continue;
     const mark = journal.mark();
-    const decided = decideOne(call, mark, decider);
+    const decided = decideOne(call, mark, decider, EVENTS_AT_ONCE);
     if (decided === undefined) continue;
     const { events } = decided;
     const grown = withinLimits(limits, batch.events.length, bytes, events);
     if (grown < 0) {
       journal.undoTo(mark);
       if (batch.events.length > 0) return i;
-      refuseImpossible(call, decided, decider);
+      const part = decidePart(call, mark, decider, decided);
+      if (part === undefined) continue;
+      bytes = withinLimits(limits, 0, 0, part.events);
+      batch.add(call, part);
       continue;
     }
     bytes = grown;
@@ -91,15 +101,28 @@ export function decideBatch(calls: readonly Call[], batch: BatchBuilder, decider
   return calls.length;
 }
 
+/** Alone it is too large for an append: decided again in ever smaller parts, until one fits or it cannot be parted. */
+function decidePart(call: Call, mark: number, decider: Decider, whole: Decided): Decided | undefined {
+  const { journal, limits } = decider;
+  for (let most = Math.min(EVENTS_AT_ONCE, whole.events.length) >> 1; most > 0; most >>= 1) {
+    const part = decideOne(call, mark, decider, most);
+    if (part === undefined || withinLimits(limits, 0, 0, part.events) >= 0) return part;
+    journal.undoTo(mark);
+  }
+  refuseImpossible(call, whole, decider);
+  return undefined;
+}
+
 /** A decision that throws is a bug: what it did is undone, its caller is told, and the state stands as before. */
 function decideOne(
   call: Call,
   mark: number,
   { state, context, journal, logger, deciding }: Decider,
+  eventsAtOnce: number,
 ): Decided | undefined {
   try {
     deciding(call);
-    return decide(state, call.command, context, journal);
+    return decide(state, call.command, context, journal, eventsAtOnce);
   } catch (error) {
     journal.undoTo(mark);
     logger.error({ err: error, command: call.command }, 'a command could not be decided');

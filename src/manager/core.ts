@@ -1,7 +1,6 @@
 import type { DecisionContext } from '../domain/answer.ts';
 import { BreakerGate } from '../domain/breaker.ts';
 import { Journal } from '../domain/journal.ts';
-import { WOKEN_AT_ONCE } from '../domain/react.ts';
 import type { LeaseRecord, PoolState } from '../domain/state.ts';
 import { sha256 } from '../eventstore/sha256.ts';
 import type { LiveActors } from '../machines/live/actors.ts';
@@ -113,6 +112,7 @@ export class Core implements EngineListener, AllocateDesk {
       unknown: tuning.unknown,
       barrier: () => this.#barrier(),
       turns: options.alone ? undefined : new Turns(stamp.nextId()),
+      following: ({ type, data }) => new OwnCall(stamp.command(type, data)),
     });
     readings.handOver(() => this.engine.committed);
     this.audit = new AuditLog({
@@ -237,7 +237,6 @@ export class Core implements EngineListener, AllocateDesk {
     if (changes) this.#changes.publish(events);
     this.options.committedEvents.publish(events);
     this.snapshots.committed(events.length);
-    if (own && wokenIn(events) >= WOKEN_AT_ONCE) this.submit('Sweep', {});
   }
 
   appendBegan(batch: Batch): void {
@@ -332,13 +331,3 @@ const isChange = ({ type }: RecordedPoolEvent): boolean =>
 
 /** By which a configuration is told from another: SHA-256 of its canonical JSON. */
 export const configHash = (config: ResolvedConfig): string => sha256(canonicalJson(config));
-
-/** How many of them granted what had waited. */
-function wokenIn(events: readonly RecordedPoolEvent[]): number {
-  let woken = 0;
-  for (let i = 0; i < events.length; i++) {
-    const event = events[i]!;
-    if (event.type === 'LeaseGranted' && event.data.waitedMs !== null) woken += 1;
-  }
-  return woken;
-}

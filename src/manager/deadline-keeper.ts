@@ -74,7 +74,9 @@ export class DeadlineKeeper {
     this.#deadlines = new Deadlines<Key>({ clock: options.clock, index: this.#keys });
     this.#subscriptions = [
       this.#deadlines.due$.subscribe((keys) => this.#due(keys)),
-      this.#deadlines.gap$.subscribe((gapMs) => options.submit('ObserveClockGap', { gapMs: Math.round(gapMs) })),
+      this.#deadlines.gap$.subscribe((gapMs) =>
+        options.submit('ObserveClockGap', { gapMs: Math.round(gapMs), afterToken: 0 }),
+      ),
     ];
   }
 

@@ -2,6 +2,7 @@ import type { DecisionContext } from '../domain/answer.ts';
 import type { Journal } from '../domain/journal.ts';
 import type { LeaseRecord, PoolState } from '../domain/state.ts';
 import type { Clock } from '../model/clock.ts';
+import type { FollowUp } from '../model/commands.ts';
 import type { EventStore } from '../model/event-store.ts';
 import type { NewEvent, RecordedPoolEvent } from '../model/events.ts';
 import type { Logger } from '../model/interfaces.ts';
@@ -29,6 +30,8 @@ export interface EngineOptions {
   readonly barrier: () => NewEvent;
   /** Where others append, too. */
   readonly turns: Turns | undefined;
+  /** What goes on with a command that was decided in part. */
+  readonly following: (next: FollowUp) => Call;
 }
 
 /** What the engine tells: in the order of the log, and each before any caller acts on it. */

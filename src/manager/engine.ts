@@ -284,6 +284,12 @@ export class Engine {
     this.#setAccepts(true);
     this.#answer(batch);
     this.#options.listener.committed(batch.events, batch.leases, true);
+    this.#goOn(batch);
+  }
+
+  /** What a command left to be done goes before all that waits. */
+  #goOn({ more }: Batch): void {
+    for (const next of more) this.passFirst(this.#options.following(next));
   }
 
   #answer({ calls, answers }: Batch): void {

@@ -31,8 +31,10 @@ export interface CommandData {
   EndNoticed: { leaseIds: readonly string[] };
   ExpireRequests: { leaseIds: readonly string[] };
   EndQuarantine: { leaseIds: readonly string[] };
-  /** A stall of this writer: every live lease gets at least one renewal interval more. */
-  ObserveClockGap: { gapMs: number };
+  /** A stall of this writer: every live lease with a later token (0 = all) gets at least one renewal interval more. */
+  ObserveClockGap: { gapMs: number; afterToken: number };
+  /** Those who wait for what cannot come: the pool drains, or all that could grant them; or nothing ever could. */
+  CancelHopeless: Record<string, never>;
   /** The backstop: judges loads, and what any deadline has missed. */
   Sweep: Record<string, never>;
 
@@ -71,6 +73,9 @@ interface Stamped<Type extends string, Data> {
   readonly key?: CommandKey;
   readonly data: Data;
 }
+
+/** A command that is to be decided next, not yet stamped. */
+export type FollowUp = { [T in CommandType]: { readonly type: T; readonly data: CommandData[T] } }[CommandType];
 
 export type Command = { [T in CommandType]: Stamped<T, CommandData[T]> }[CommandType];
 export type CommandOf<T extends CommandType> = Extract<Command, { type: T }>;

@@ -142,7 +142,7 @@ const MAKERS: readonly (readonly [number, Maker])[] = [
       { leaseIds: [...state.quarantine.values()].filter((q) => q.until <= state.at).map((q) => q.leaseId) },
     ],
   ],
-  [4, (_, [, a]) => ['ObserveClockGap', { gapMs: 1 + a }]],
+  [4, (_, [, a]) => ['ObserveClockGap', { gapMs: 1 + a, afterToken: 0 }]],
   [10, () => ['Sweep', {}]],
   [4, (state, [, a]) => ['CordonTier', { tier: tierOf(state, a) }]],
   [20, (state, [, a]) => ['UncordonTier', { tier: tierOf(state, a) }]],

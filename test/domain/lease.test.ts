@@ -138,7 +138,10 @@ describe('a clock gap', () => {
     const short = pool.granted('a', { cpu: 1 }, { ttlMs: 3_000 });
     const long = pool.granted('b', { cpu: 1 }, { ttlMs: 90_000 });
     pool.now += 20_000;
-    expect(pool.events('ObserveClockGap', { gapMs: 19_000 })).toEqual(['ClockGapObserved', 'LeasesRenewed']);
+    expect(pool.events('ObserveClockGap', { gapMs: 19_000, afterToken: 0 })).toEqual([
+      'ClockGapObserved',
+      'LeasesRenewed',
+    ]);
     expect(pool.state.leases.get(short.leaseId)?.expiresAt).toBe(pool.now + 1_000);
     expect(pool.state.leases.get(long.leaseId)?.expiresAt).toBe(pool.now + 70_000);
   });

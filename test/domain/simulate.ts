@@ -3,7 +3,7 @@ import { type DecisionContext, decide } from '../../src/domain/decide.ts';
 import { compilePlan } from '../../src/domain/plan.ts';
 import { canonicalState } from '../../src/domain/snapshot.ts';
 import { emptyState, type PoolState } from '../../src/domain/state.ts';
-import type { Command } from '../../src/model/commands.ts';
+import type { Command, FollowUp } from '../../src/model/commands.ts';
 import type { EventData } from '../../src/model/events.ts';
 import { commandIdSource } from '../../src/model/ids.ts';
 import { type Choice, chooseFrom, commandFor, LogChecker, leftWaiting, randomSource } from '../../src/testing/index.ts';
@@ -51,6 +51,10 @@ export class Simulation {
     ];
   }
 
+  stamped(next: FollowUp): Command {
+    return { ...next, commandId: this.#nextId(), at: this.#at, actor: 'test' } as Command;
+  }
+
   /** Time goes by between commands, at times backwards, as a wall clock may. */
   command(choice: Choice): Command | undefined {
     this.#at += choice[1] % 300 === 0 ? -500 : choice[2] % 120;
@@ -78,15 +82,19 @@ export function runRandom(commands: number, seed: number): Ran {
   const simulation = new Simulation();
   const checker = new LogChecker();
   const [types, answers] = [new Map<string, number>(), new Map<string, number>()];
+  /** What commands left to be done, of which each causes a handful of events here. */
+  const pending: Command[] = [];
   let [executed, events] = [0, 0];
   const execute = (command: Command) => {
-    const decided = decide(simulation.state, command, simulation.context);
+    const parts = 1 + (executed % 5);
+    const decided = decide(simulation.state, command, simulation.context, undefined, parts);
     for (const event of decided.events) {
       checker.take(event);
       if (event.type === 'LeaseGranted') checkQuota(checker.state, event.data);
       count(types, event.type);
     }
-    const left = leftWaiting(simulation.state);
+    for (const next of decided.more) pending.push(simulation.stamped(next));
+    const left = pending.length > 0 ? [] : leftWaiting(simulation.state);
     if (left.length > 0) throw new Error(`after ${command.type}: ${left.join('; ')}`);
     const { answer } = decided;
     count(answers, answer.kind === 'refused' ? answer.refusal.code : answer.kind);
@@ -96,8 +104,8 @@ export function runRandom(commands: number, seed: number): Ran {
   };
   try {
     simulation.start().forEach(execute);
-    while (executed < commands) {
-      const command = simulation.command(chooseFrom(random));
+    while (executed < commands || pending.length > 0) {
+      const command = pending.shift() ?? simulation.command(chooseFrom(random));
       if (command !== undefined) execute(command);
     }
     compare(simulation.state, checker.state);

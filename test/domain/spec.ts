@@ -94,8 +94,8 @@ export class Spec {
     return this.decide(this.command(type, data, key));
   }
 
-  decide(command: Command, journal?: Journal): Decided {
-    const decided = decide(this.state, command, this.context, journal);
+  decide(command: Command, journal?: Journal, eventsAtOnce?: number): Decided {
+    const decided = decide(this.state, command, this.context, journal, eventsAtOnce);
     this.log.push(...decided.events);
     const wrong = checkInvariants(this.state);
     if (wrong.length > 0) throw new Error(`after ${command.type}: ${wrong.join('; ')}`);

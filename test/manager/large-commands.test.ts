@@ -47,6 +47,38 @@ describe('a command that concerns very many leases or waiters', () => {
     await manager.dispose();
   });
 
+  it('a stall renews 12 000 leases, a part at a time, and none of them expires', async () => {
+    const store = small();
+    const config = { ...RELEASED_LATER, maxPoolSize: 12_000 };
+    const { manager, clock } = world({ store, capacity: { memory: 12_000 }, config });
+    for (let i = 0; i < 120; i++)
+      await Promise.all(
+        Array.from({ length: 100 }, () => manager.allocate({ requirements: { memory: 1 }, ttlMs: 6_000 })),
+      );
+    clock.stall(30_000);
+    await clock.advanceAsync(1_000);
+    const log = await history(store);
+    const renewed = log.flatMap((event) => (event.type === 'LeasesRenewed' ? event.data.renewals : []));
+    expect(new Set(renewed.map(({ leaseId }) => leaseId)).size).toBe(12_000);
+    expect(log.filter(({ type }) => type === 'ClockGapObserved')).toHaveLength(1);
+    expect(log.filter(({ type }) => type === 'LeaseReclaimed')).toHaveLength(0);
+    await manager.dispose();
+  });
+
+  it('a release wakes waiters whose labels are large, in parts as small as the append is', async () => {
+    const store = small();
+    const { manager, clock } = world({ store, capacity: { memory: 200 }, config: RELEASED_LATER });
+    const all = await manager.allocate({ requirements: { memory: 200 } });
+    const labels = Object.fromEntries(Array.from({ length: 32 }, (_, i) => [`label-${i}`, 'x'.repeat(250)]));
+    const waiting = Array.from({ length: 200 }, () =>
+      manager.allocate({ requirements: { memory: 1 }, waitMs: 60_000, labels }),
+    );
+    await clock.advanceAsync(10);
+    await manager.release(all);
+    expect(await Promise.all(waiting)).toHaveLength(200);
+    await manager.dispose();
+  });
+
   it('two patches at once are both in force', async () => {
     const { manager } = world();
     await manager.ready();

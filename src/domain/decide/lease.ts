@@ -143,13 +143,22 @@ export function endQuarantine(turn: Turn, { data }: CommandOf<'EndQuarantine'>):
 /** A renewal asks for a third of the TTL: every lease gets at least that much more. */
 export const renewalIntervalMs = (ttlMs: number): number => Math.floor(ttlMs / 3);
 
+/** So many renewals take about the room of one event. */
+const RENEWALS_AN_EVENT = 16;
+
+/** In parts, in the order of the grants: the first says how many leases would have run out too soon. */
 export function observeClockGap(turn: Turn, { data }: CommandOf<'ObserveClockGap'>, writerId: string): Answer {
-  const renewals: { leaseId: string; ttlMs: number; expiresAt: number }[] = [];
-  for (const { leaseId, ttlMs, expiresAt, noticeEndsAt } of leasesInOrder(turn.state)) {
-    const least = turn.at + renewalIntervalMs(ttlMs);
-    if (expiresAt < least && noticeEndsAt === null) renewals.push({ leaseId, ttlMs, expiresAt: least });
-  }
-  turn.emit('ClockGapObserved', { writerId, gapMs: data.gapMs, extendedLeases: renewals.length });
+  const { gapMs, afterToken } = data;
+  const least = (ttlMs: number) => turn.at + renewalIntervalMs(ttlMs);
+  const short = leasesInOrder(turn.state).filter(
+    ({ token, ttlMs, expiresAt, noticeEndsAt }) =>
+      token > afterToken && noticeEndsAt === null && expiresAt < least(ttlMs),
+  );
+  if (afterToken === 0) turn.emit('ClockGapObserved', { writerId, gapMs, extendedLeases: short.length });
+  const part = short.slice(0, Math.max(1, turn.room * RENEWALS_AN_EVENT));
+  const renewals = part.map(({ leaseId, ttlMs }) => ({ leaseId, ttlMs, expiresAt: least(ttlMs) }));
   if (renewals.length > 0) turn.emit('LeasesRenewed', { renewals, cause: 'clockGap' });
+  if (part.length < short.length)
+    turn.follow({ type: 'ObserveClockGap', data: { gapMs, afterToken: part.at(-1)!.token } });
   return DONE;
 }

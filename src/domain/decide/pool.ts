@@ -7,8 +7,9 @@ import { BREAKER_CLOSED, breakerChange } from '../breaker-change.ts';
 import { isInUse } from '../evolve/pool.ts';
 import { refuse } from '../refuse.ts';
 import { nominalErrors, sizePool } from '../sizing.ts';
-import { type PoolState, waitersInOrder } from '../state.ts';
+import type { PoolState } from '../state.ts';
 import type { Turn } from '../turn.ts';
+import { cancelHopeless } from './requests.ts';
 
 export function openPool(turn: Turn, { data }: CommandOf<'OpenPool'>): Answer {
   if (turn.state.poolId === '') turn.emit('PoolOpened', data);
@@ -83,10 +84,7 @@ export function observeHealth(turn: Turn, { data }: CommandOf<'ObserveHealth'>):
 export function drainPool(turn: Turn, { data }: CommandOf<'DrainPool'>): Answer {
   if (turn.state.draining) return DONE;
   turn.emit('PoolDrainStarted', { deadlineAt: data.deadlineMs === null ? null : turn.at + data.deadlineMs });
-  for (const { leaseId, request } of waitersInOrder(turn.state)) {
-    turn.emit('RequestCancelled', { leaseId, requestId: request.id, reason: 'draining' }, leaseId);
-  }
-  return DONE;
+  return cancelHopeless(turn);
 }
 
 export function endPoolDrain(turn: Turn): Answer {

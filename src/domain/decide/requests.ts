@@ -1,8 +1,11 @@
-import type { CommandOf } from '../../model/commands.ts';
+import type { CommandOf, FollowUp } from '../../model/commands.ts';
 import { standsAlone } from '../../model/request.ts';
 import { type Answer, DONE } from '../answer.ts';
+import { compilePlan, leastOf } from '../plan.ts';
+import { drains, tiersOf } from '../queue.ts';
+import { quotaCeiling } from '../quota.ts';
 import { refuse } from '../refuse.ts';
-import { leaseNamed } from '../state.ts';
+import { leaseNamed, type PoolState, type WaitingRecord, waitersInOrder } from '../state.ts';
 import type { Turn } from '../turn.ts';
 import { requestView } from '../views.ts';
 
@@ -24,6 +27,31 @@ export function cancelOrphans(turn: Turn, { data }: CommandOf<'CancelOrphans'>):
       turn.emit('RequestCancelled', { leaseId, requestId: request.id, reason: data.reason }, leaseId);
   }
   return DONE;
+}
+
+const CANCEL_HOPELESS: FollowUp = { type: 'CancelHopeless', data: {} };
+
+/** Whoever waits for what cannot come is told so, in the order of their coming. */
+export function cancelHopeless(turn: Turn): Answer {
+  for (const waiter of waitersInOrder(turn.state)) {
+    const reason = hopeless(turn.state, waiter);
+    if (reason === undefined) continue;
+    if (turn.room <= 0) {
+      turn.follow(CANCEL_HOPELESS);
+      break;
+    }
+    const { leaseId, request } = waiter;
+    turn.emit('RequestCancelled', { leaseId, requestId: request.id, reason }, leaseId);
+  }
+  return DONE;
+}
+
+function hopeless(state: PoolState, waiter: WaitingRecord): 'draining' | 'neverFits' | undefined {
+  const { request } = waiter;
+  const tiers = tiersOf(state, waiter);
+  const possible = tiers.length > 0 && compilePlan(state, request).errors === null;
+  if (!possible || quotaCeiling(state, request.owner, leastOf(request)) !== null) return 'neverFits';
+  return state.draining || tiers.every(drains) ? 'draining' : undefined;
 }
 
 export function expireRequests(turn: Turn, { data }: CommandOf<'ExpireRequests'>): Answer {

@@ -2,11 +2,11 @@ import { nextTierMode } from '../../machines/transitions.ts';
 import type { CommandOf } from '../../model/commands.ts';
 import type { TierTrigger } from '../../model/modes.ts';
 import { type Answer, DONE } from '../answer.ts';
-import { drains, tiersOf } from '../queue.ts';
 import { refuse } from '../refuse.ts';
 import { leasesInOrder, type TierState, tierNamed } from '../state.ts';
 import type { Turn } from '../turn.ts';
 import { reclaim } from './lease.ts';
+import { cancelHopeless } from './requests.ts';
 
 /** Takes the edge that the machine has for a trigger; without an edge nothing happens. */
 export function shift(
@@ -39,19 +39,16 @@ export const drainTier = (turn: Turn, { data }: CommandOf<'DrainTier'>): Answer 
   withTier(turn, data.tier, (tier) => {
     if (nextTierMode(tier.mode, 'drain') === undefined) return;
     shift(turn, tier, 'drain', turn.at + data.deadlineMs);
-    for (const { leaseId, request } of tier.waiting.filter((waiter) => tiersOf(turn.state, waiter).every(drains))) {
-      turn.emit('RequestCancelled', { leaseId, requestId: request.id, reason: 'draining' }, leaseId);
-    }
+    cancelHopeless(turn);
   });
-
-/** What one command reclaims at most, so that it fits one append of any store: the deadline's timer comes again for the rest. */
-const RECLAIMED_AT_ONCE = 1_024;
 
 /** The deadline of the drain that is on: what has not ended by itself is reclaimed. */
 export const endTierDrain = (turn: Turn, { data }: CommandOf<'EndTierDrain'>): Answer =>
   withTier(turn, data.tier, (tier) => {
     if (tier.mode.admission !== 'draining' || tier.deadlineAt !== data.deadlineAt) return;
-    const left = leasesInOrder(turn.state).filter((lease) => lease.tier === tier.name);
-    for (const lease of left.slice(0, RECLAIMED_AT_ONCE)) reclaim(turn, lease, 'drained', null);
-    if (left.length <= RECLAIMED_AT_ONCE) shift(turn, tier, 'drain.deadline', null);
+    for (const lease of leasesInOrder(turn.state).filter((lease) => lease.tier === tier.name)) {
+      if (turn.room <= 0) return turn.follow({ type: 'EndTierDrain', data });
+      reclaim(turn, lease, 'drained', null);
+    }
+    shift(turn, tier, 'drain.deadline', null);
   });
