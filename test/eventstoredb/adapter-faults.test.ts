@@ -83,9 +83,9 @@ describe('an append', () => {
   });
 
   test.each(['cut', 'killed'] as const)(
-    'whose connection is %s is unknown, and the identical batch settles it',
+    'whose connection is %s is unknown at once, and the identical batch settles it',
     async (how) => {
-      const store = await rig.open();
+      const store = await rig.open('&defaultDeadline=60000');
       const stream = freshStream();
       await mustAppend(store, stream, events(1), NO_STREAM);
       const batch = events(3);
