@@ -4,17 +4,19 @@ import { type EventStore, NO_STREAM } from '../../src/model/event-store.ts';
 import { events, freshStream, readBack } from '../eventstore/fixture.ts';
 import { StatusError } from '../support/eventstoredb/grpc/status.ts';
 import { startEventStoreDb } from '../support/eventstoredb/start.ts';
-import { DETAILS, refusal, startFakeServer, success, withStructuredId } from './fake-server.ts';
+import { DETAILS, eventWithId, refusal, startFakeServer, success, withStructuredId } from './fake-server.ts';
 
 type OnBatch = Parameters<typeof startFakeServer>[0];
+
+type OnRead = Parameters<typeof startFakeServer>[1];
 
 const ends: (() => unknown)[] = [];
 afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end();
 });
 
-async function storeThatHears(onBatch: OnBatch, query = ''): Promise<EventStore> {
-  const server = await startFakeServer(onBatch);
+async function storeThatHears(onBatch: OnBatch, query = '', onRead?: OnRead): Promise<EventStore> {
+  const server = await startFakeServer(onBatch, onRead);
   const store = await openEventStore(`${server.url}${query}`);
   ends.push(server.stop, () => store.close());
   return store;
@@ -112,6 +114,31 @@ describe('an append is answered', () => {
     const store = await storeThatHears(wrong);
     expect(await store.append(freshStream(), events(2), NO_STREAM)).toEqual({ outcome: 'conflict', revision: 0 });
     expect(await store.append(freshStream(), events(1), NO_STREAM)).toMatchObject({ outcome: 'unknown' });
+  });
+});
+
+describe('a wrong revision, at which the log ends no earlier than the batch would', () => {
+  const endOf = async (ids: (sent: string) => readonly string[]) => {
+    let sent = '';
+    const onBatch: OnBatch = (batch, call) => {
+      sent = batch.getProposedMessagesList()[0]!.getId()!.getString();
+      call.write(refusal(batch, 'WrongExpectedVersion', DETAILS.WrongExpectedVersion));
+    };
+    const onRead: OnRead = (call) => {
+      for (const id of ids(sent)) call.write(eventWithId(id));
+      call.end();
+    };
+    const store = await storeThatHears(onBatch, '', onRead);
+    return store.append(freshStream(), events(1), NO_STREAM);
+  };
+
+  it('is an append if its own events stand there, whatever became of its answer', async () => {
+    expect(await endOf((sent) => [sent])).toEqual({ outcome: 'appended', revision: 0 });
+  });
+
+  it("is a conflict if another's stand there, or none any more", async () => {
+    expect(await endOf(() => ['00000000-0000-8000-8000-000000000001'])).toEqual({ outcome: 'conflict', revision: 0 });
+    expect(await endOf(() => [])).toEqual({ outcome: 'conflict', revision: 0 });
   });
 });
 

@@ -103,6 +103,19 @@ describe('an append', () => {
     },
   );
 
+  test('that landed unanswered is found written by the identical batch, also by a server that was started anew', async () => {
+    const store = await rig.open('&defaultDeadline=300');
+    const stream = freshStream();
+    await mustAppend(store, stream, events(1), NO_STREAM);
+    rig.proxy.dropAnswers();
+    const batch = events(2);
+    expect(await store.append(stream, batch, 0)).toMatchObject({ outcome: 'unknown' });
+    await rig.server.restart();
+    rig.proxy.heal();
+    expect(await settle(store, stream, batch, 0)).toEqual({ outcome: 'appended', revision: 2 });
+    expect(await readBack(store, stream)).toHaveLength(3);
+  });
+
   test('while the server is down is unknown (a raw gRPC error, code 14); reads say LOG_UNAVAILABLE', async () => {
     const store = await rig.open('&defaultDeadline=500');
     const stream = freshStream();

@@ -2,16 +2,21 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import type { Call } from '../support/eventstoredb/grpc/call.ts';
 import { createGrpcServer, type Handler } from '../support/eventstoredb/grpc/server.ts';
+import type { LogRecord } from '../support/eventstoredb/log/record.ts';
+import { encodeReadAnswer } from '../support/eventstoredb/proto/encode-read.ts';
 import { Any, GoogleEmpty, shared, status, streams } from '../support/eventstoredb/proto/generated.ts';
 
 type Batch = InstanceType<typeof streams.BatchAppendReq>;
 
-/** A server in this process that answers each batch as a test wants it; it reads nothing and keeps nothing. */
-export async function startFakeServer(onBatch: (batch: Batch, call: Call) => void) {
+/** A server in this process that answers each batch, and each read, as a test wants it; it keeps nothing. */
+export async function startFakeServer(onBatch: (batch: Batch, call: Call) => void, onRead?: (call: Call) => void) {
   const batchAppend: Handler = (call) => {
     call.onMessage((bytes) => onBatch(streams.BatchAppendReq.deserializeBinary(bytes), call));
   };
-  const server = createGrpcServer(new Map([['/event_store.client.streams.Streams/BatchAppend', batchAppend]]));
+  const handlers = new Map([['/event_store.client.streams.Streams/BatchAppend', batchAppend]]);
+  if (onRead !== undefined)
+    handlers.set('/event_store.client.streams.Streams/Read', (call) => call.onMessage(() => onRead(call)));
+  const server = createGrpcServer(handlers);
   const sessions = new Set<{ destroy(): void }>();
   server.on('session', (session) => sessions.add(session));
   server.listen(0, '127.0.0.1');
@@ -24,6 +29,24 @@ export async function startFakeServer(onBatch: (batch: Batch, call: Call) => voi
       server.close();
     },
   };
+}
+
+/** An event as a read gives it: the first of its stream. */
+export function eventWithId(id: string): Uint8Array {
+  const event: LogRecord = {
+    kind: 'event',
+    position: 1_024,
+    endPosition: 2_048,
+    stream: 'pool-a',
+    revision: 0,
+    id,
+    type: 'Happened',
+    isJson: true,
+    createdMs: 0,
+    data: Buffer.from('{}'),
+    metadata: Buffer.from('{}'),
+  };
+  return encodeReadAnswer({ kind: 'event', resolved: { event } }, 'string');
 }
 
 const answerTo = (batch: Batch) => new streams.BatchAppendResp().setCorrelationId(batch.getCorrelationId());
