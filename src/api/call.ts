@@ -5,7 +5,7 @@ import { type FieldError, PoolError } from '../model/errors.ts';
 /** Who a request counts as when it names nobody. There are no keys yet: the name is a claim, kept in the events. */
 const DEFAULT_ACTOR = 'http';
 
-/** The key of a POST: a plain key, or one in quotes (draft-ietf-httpapi-idempotency-key-header). */
+/** The key of a command: a plain key, or one in quotes (draft-ietf-httpapi-idempotency-key-header). */
 export function keyOf(request: FastifyRequest): string | undefined {
   const key = request.headers['idempotency-key'] as string | undefined;
   return key?.startsWith('"') ? key.slice(1, -1) : key;

@@ -100,7 +100,6 @@ const prefer = Type.String({
 });
 const actor = Type.String({ pattern: ID_PATTERN, description: 'who asks: 1 to 128 of A-Z a-z 0-9 . _ : -' });
 
-export const ActorHeaders = Type.Object({ 'x-actor': optional(actor) });
 export const CallHeaders = Type.Object({ 'x-actor': optional(actor), 'idempotency-key': optional(key) });
 export const LeaseCallHeaders = Type.Object({ ...CallHeaders.properties, 'if-match': optional(etags) });
 export const AllocateHeaders = Type.Object({ ...CallHeaders.properties, prefer: optional(prefer) });

@@ -13,7 +13,7 @@ export type Answer =
   | { readonly kind: 'queued'; readonly request: WaitingRecord; readonly replayed: boolean }
   | { readonly kind: 'lease'; readonly lease: LeaseRecord | EndedLease; readonly replayed: boolean }
   /** The request as it stood. */
-  | { readonly kind: 'cancelled'; readonly request: RequestView }
+  | { readonly kind: 'cancelled'; readonly request: RequestView; readonly replayed: boolean }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
   | { readonly kind: 'done'; readonly replayed: boolean };
 

@@ -3,6 +3,7 @@ import { DEFAULT_POOL_CONFIG, type ResolvedConfig } from '../model/config.ts';
 import type { TierSizing } from '../model/events.ts';
 import type { BreakerMode, TierMode } from '../model/modes.ts';
 import type { RequestSpec } from '../model/request.ts';
+import type { RequestView } from '../model/views.ts';
 import { Dimensions } from './dimensions.ts';
 import { EndedLeases } from './ended-leases.ts';
 import type { LeaseRecord } from './lease-record.ts';
@@ -73,6 +74,8 @@ export interface Quarantine {
 export interface KeyRecord {
   /** null = what was done is about no lease. */
   readonly leaseId: string | null;
+  /** What was answered, where that is about what is forgotten: a request as it was cancelled. */
+  readonly asItStood?: RequestView;
   /** Digest of what was asked for. */
   readonly body: string;
   /** The number of its binding among the keys that are kept for a time; -1 = it goes with its lease. */

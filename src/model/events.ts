@@ -4,6 +4,7 @@ import type { BoundKey } from './idempotency.ts';
 import type { BreakerMode, BreakerTrigger, TierMode, TierTrigger } from './modes.ts';
 import type { Refusal } from './refusals.ts';
 import type { RequestSpec } from './request.ts';
+import type { RequestView } from './views.ts';
 
 /**
  * Every event there is, in the past tense, with its data. Amounts are integers in base units, instants integer Unix ms.
@@ -66,6 +67,8 @@ export interface EventData {
     leaseId: string;
     requestId: string;
     reason: 'asked' | 'callerGone' | 'writerGone' | 'draining' | 'neverFits';
+    /** As its caller was answered, who cancelled it under a key and may ask again; not there of any other. */
+    asItStood?: RequestView;
   };
   RequestExpired: { leaseId: string; requestId: string };
 

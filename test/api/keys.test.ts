@@ -10,7 +10,7 @@ interface Row {
   readonly other?: object;
 }
 
-/** Every POST there is; a DELETE and a PATCH need none. */
+/** Every POST there is; a PATCH needs none. */
 const ROWS: readonly Row[] = [
   {
     route: 'POST /v1/leases',
@@ -57,6 +57,22 @@ describe.each(STORES)('an Idempotency-Key (%s)', (store) => {
       if (other !== undefined) expectProblem(await call(other), 'IDEMPOTENCY_KEY_REUSED');
       expect(await everything(pool), route).toMatchObject({ ...(after as object), refusals: expect.any(Number) });
     }
+  });
+
+  test('on the cancellation of a request: a repeat is answered as the first was', async () => {
+    const { url } = await servePool({ store });
+    await ask(url, 'POST', '/v1/leases', { body: { requirements: { memory: 90 } } });
+    const waits = { id: 'waits', requirements: { memory: 50 }, waitMs: 60_000 };
+    await ask(url, 'POST', '/v1/leases', { body: waits, headers: { prefer: 'respond-async' } });
+    const cancel = (key: string, id = 'waits') =>
+      ask(url, 'DELETE', `/v1/requests/${id}`, { headers: { 'idempotency-key': key } });
+    const first = await cancel('k');
+    expect(first).toMatchObject({ status: 200, body: { requestId: 'waits', position: 0 } });
+    const again = await cancel('k');
+    expect([again.status, again.body]).toEqual([200, first.body]);
+    expect([first, again].map(({ headers }) => headers.get('idempotent-replayed'))).toEqual([null, 'true']);
+    expectProblem(await cancel('k', 'another'), 'IDEMPOTENCY_KEY_REUSED');
+    expectProblem(await cancel('other'), 'NOT_FOUND');
   });
 
   test('answers a repeat also where If-Match names what was before the first', async () => {

@@ -8,6 +8,32 @@ import type { RecordedPoolEvent } from '../../src/model/events.ts';
 import { checkLog } from '../../src/testing/check-log.ts';
 import { refusalOf, Spec } from './spec.ts';
 
+describe('the key of a cancellation', () => {
+  it('answers the request as it stood, also after a restart, and leaves a later one of that name alone', () => {
+    const pool = new Spec();
+    pool.granted('full', { cpu: 10_000 });
+    pool.queued('before', { cpu: 1 });
+    pool.queued('a', { cpu: 1 });
+    const first = pool.keyed('k', 'Cancel', { requestId: 'a' }).answer;
+    expect(first).toMatchObject({ kind: 'cancelled', replayed: false, request: { requestId: 'a', position: 1 } });
+    pool.queued('a', { cpu: 2 });
+    const restarted = pool.restartedAt(unpackState(new StatePacker(pool.state).packed()));
+    for (const each of [pool, restarted]) {
+      const again = each.keyed('k', 'Cancel', { requestId: 'a' });
+      expect(again).toMatchObject({ events: [], answer: { ...first, replayed: true } });
+      expect(each.state.waiting.size).toBe(2);
+    }
+  });
+
+  it('of which there is none is not remembered: a second cancellation finds nothing', () => {
+    const pool = new Spec();
+    pool.granted('full', { cpu: 10_000 });
+    pool.queued('a', { cpu: 1 });
+    expect(pool.when('Cancel', { requestId: 'a' }).events[0]?.data).not.toHaveProperty('asItStood');
+    expect(refusalOf(pool.when('Cancel', { requestId: 'a' }).answer).code).toBe('NOT_FOUND');
+  });
+});
+
 describe('the key of an allocate', () => {
   const keyed = { idempotencyKey: 'k', owner: 'ann' };
 

@@ -1,7 +1,7 @@
 import type { PoolService } from '../../manager/service.ts';
 import type { App } from '../app.ts';
-import { actorOf } from '../call.ts';
-import { ActorHeaders, IdParams, NoQuery } from '../schemas.ts';
+import { callOf } from '../call.ts';
+import { CallHeaders, IdParams, NoQuery } from '../schemas.ts';
 import { answer } from '../views.ts';
 
 const tags = ['requests'];
@@ -25,10 +25,10 @@ export function requestRoutes(app: App, service: PoolService): void {
     tags,
     summary: 'Cancel a request that waits',
     params: IdParams,
-    headers: ActorHeaders,
+    headers: CallHeaders,
     response: { 200: answer('Request', 'The request as it was') },
   };
-  app.delete('/v1/requests/:id', { schema: cancel, config: { problems: [409] } }, (request) =>
-    service.cancelRequest(request.params.id, { actor: actorOf(request) }),
+  app.delete('/v1/requests/:id', { schema: cancel, config: { problems: [409, 422] } }, (request, reply) =>
+    service.cancelRequest(request.params.id, callOf(request, reply)),
   );
 }

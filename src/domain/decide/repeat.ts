@@ -38,7 +38,8 @@ function ownerOf(state: PoolState, { type, data, actor }: Command): string {
 }
 
 /** What the command was about, as it stands now. Who holds or wants a lease that has ended is told so; who ended it has his answer. */
-function asBefore(turn: Turn, verb: Command['type'], { leaseId }: KeyRecord): Answer {
+function asBefore(turn: Turn, verb: Command['type'], { leaseId, asItStood }: KeyRecord): Answer {
+  if (asItStood !== undefined) return { kind: 'cancelled', request: asItStood, replayed: true };
   if (leaseId === null) return { kind: 'done', replayed: true };
   const { leases, waiting, ended } = turn.state;
   const lease = leases.get(leaseId);

@@ -15,8 +15,9 @@ export function cancel(turn: Turn, { data }: CommandOf<'Cancel'>): Answer {
   if (request === undefined) return refuse(turn, 'NOT_FOUND', `no request ${data.requestId} waits`);
   const { requestId } = data;
   const asItStood = requestView(turn.state, request);
-  turn.emit('RequestCancelled', { leaseId: request.leaseId, requestId, reason: 'asked' }, request.leaseId);
-  return { kind: 'cancelled', request: asItStood };
+  const cancelled = { leaseId: request.leaseId, requestId, reason: 'asked' } as const;
+  turn.emit('RequestCancelled', turn.key === undefined ? cancelled : { ...cancelled, asItStood }, request.leaseId);
+  return { kind: 'cancelled', request: asItStood, replayed: false };
 }
 
 /** Told by lease id: another request may bear the same name by now. */

@@ -25,7 +25,9 @@ export function bindKey(state: PoolState, event: RecordedPoolEvent, key: BoundKe
   const scope = scopeOf(key);
   const leaseId = leaseOf(event);
   if (key.verb !== GRANTS) {
-    bindForATime(state, scope, { leaseId, body: key.body, n: state.keysNext, at: event.at }, journal);
+    const record = { leaseId, body: key.body, n: state.keysNext, at: event.at };
+    const asItStood = event.type === 'RequestCancelled' ? event.data.asItStood : undefined;
+    bindForATime(state, scope, asItStood === undefined ? record : { ...record, asItStood }, journal);
     return;
   }
   const known = state.keys.get(scope);
