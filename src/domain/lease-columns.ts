@@ -17,6 +17,7 @@ export interface LeaseColumns {
   readonly expiresAt: number[];
   readonly noticeEndsAt: (number | null)[];
   readonly noticeReason: (ReclaimReason | null)[];
+  readonly noticeDetail: (string | null)[];
   readonly revision: number[];
 }
 
@@ -36,6 +37,7 @@ export class LeaseColumnsWriter {
     expiresAt: [],
     noticeEndsAt: [],
     noticeReason: [],
+    noticeDetail: [],
     revision: [],
   };
 
@@ -51,6 +53,7 @@ export class LeaseColumnsWriter {
     columns.expiresAt.push(lease.expiresAt);
     columns.noticeEndsAt.push(lease.noticeEndsAt);
     columns.noticeReason.push(lease.noticeReason);
+    columns.noticeDetail.push(lease.noticeDetail);
     columns.revision.push(lease.revision);
   }
 
@@ -83,6 +86,7 @@ export function* readLeaseColumns(columns: LeaseColumns, dimensions: Dimensions)
     );
     lease.noticeEndsAt = columns.noticeEndsAt[i]!;
     lease.noticeReason = columns.noticeReason[i]!;
+    lease.noticeDetail = columns.noticeDetail[i]!;
     yield lease;
   }
 }

@@ -18,6 +18,7 @@ export interface PlainLease {
   readonly expiresAt: number;
   readonly noticeEndsAt: number | null;
   readonly noticeReason: ReclaimReason | null;
+  readonly noticeDetail: string | null;
   readonly revision: number;
 }
 
@@ -40,6 +41,8 @@ export class LeaseRecord {
   /** The instant a noticed lease ends at, Unix ms; null while nobody has asked for it back. */
   declare noticeEndsAt: number | null;
   declare noticeReason: ReclaimReason | null;
+  /** What whoever asked for it back gave as a reason; once it has ended its last event tells. */
+  declare noticeDetail: string | null;
   /** Of the last event that changed it. */
   declare revision: number;
 
@@ -64,6 +67,7 @@ export class LeaseRecord {
     this.expiresAt = expiresAt;
     this.noticeEndsAt = null;
     this.noticeReason = null;
+    this.noticeDetail = null;
     this.revision = revision;
   }
 
@@ -105,13 +109,14 @@ export class LeaseRecord {
     const copied = new LeaseRecord(leaseId, terms, name, idempotencyKey, token, grantedAt, ttlMs, expiresAt, revision);
     copied.noticeEndsAt = this.noticeEndsAt;
     copied.noticeReason = this.noticeReason;
+    copied.noticeDetail = this.noticeDetail;
     return copied;
   }
 
   toJSON(): PlainLease {
     const { leaseId, request, priority, type, tier, amounts, borrowed, token } = this;
-    const { grantedAt, ttlMs, expiresAt, noticeEndsAt, noticeReason, revision } = this;
+    const { grantedAt, ttlMs, expiresAt, noticeEndsAt, noticeReason, noticeDetail, revision } = this;
     const settled = { leaseId, request, priority, type, tier, amounts, borrowed, token };
-    return { ...settled, grantedAt, ttlMs, expiresAt, noticeEndsAt, noticeReason, revision };
+    return { ...settled, grantedAt, ttlMs, expiresAt, noticeEndsAt, noticeReason, noticeDetail, revision };
   }
 }

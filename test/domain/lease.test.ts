@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { StatePacker, unpackState } from '../../src/domain/pack.ts';
 import { refusalOf, Spec } from './spec.ts';
 
 const due = (lease: { leaseId: string; expiresAt: number }) => ({
@@ -95,6 +96,15 @@ describe('revoke', () => {
     expect(pool.state.leases.get(leaseId)).toMatchObject({ noticeEndsAt: endsAt, expiresAt: endsAt });
     pool.when('EndNoticed', { leaseIds: [leaseId] });
     expect(pool.state.ended.get(leaseId)?.reason).toBe('revoked');
+  });
+
+  it('ends with the reason that was given for it, also after a restart', () => {
+    const pool = new Spec();
+    const { leaseId } = pool.granted('a', { cpu: 1 });
+    pool.when('Revoke', { leaseId, reason: 'needed', graceMs: null });
+    const restarted = pool.restartedAt(unpackState(new StatePacker(pool.state).packed()));
+    for (const each of [restarted, pool])
+      expect(each.when('EndNoticed', { leaseIds: [leaseId] }).events[0]?.data).toMatchObject({ detail: 'needed' });
   });
 
   it('ends at once without grace, and never a lease without notice by EndNoticed', () => {

@@ -127,7 +127,8 @@ export function reclaimExpired(turn: Turn, { data }: CommandOf<'ReclaimExpired'>
 export function endNoticed(turn: Turn, { data }: CommandOf<'EndNoticed'>): Answer {
   for (const leaseId of data.leaseIds) {
     const lease = turn.state.leases.get(leaseId);
-    if (lease !== undefined && lease.noticeEndsAt !== null) reclaim(turn, lease, lease.noticeReason ?? 'revoked', null);
+    if (lease !== undefined && lease.noticeEndsAt !== null)
+      reclaim(turn, lease, lease.noticeReason ?? 'revoked', lease.noticeDetail);
   }
   return DONE;
 }

@@ -149,6 +149,7 @@ export function foldNoticed(state: PoolState, event: EventOf<'RevocationNoticed'
     throw new ImpossibleHistory(event, `${lease.leaseId} is noticed already, to end at ${lease.noticeEndsAt}`);
   put(journal, lease, 'noticeEndsAt', event.data.endsAt);
   put(journal, lease, 'noticeReason', event.data.reason);
+  put(journal, lease, 'noticeDetail', event.data.detail);
   put(journal, lease, 'revision', event.revision);
 }
 
