@@ -1,5 +1,6 @@
 import type { EventType, RecordedPoolEvent } from '../model/events.ts';
 import { poolStream } from '../model/ids.ts';
+import { foldBreaker } from './evolve/breakers.ts';
 import { bindKey } from './evolve/keys.ts';
 import {
   foldGranted,
@@ -11,7 +12,6 @@ import {
   foldRenewed,
 } from './evolve/leases.ts';
 import {
-  foldBreaker,
   foldCapacity,
   foldConfig,
   foldHealth,

@@ -2,7 +2,7 @@ import type { Amounts } from '../model/amounts.ts';
 import { canonicalJson } from '../model/canonical.ts';
 import type { ReclaimReason } from '../model/events.ts';
 import type { PlainLease } from './lease-record.ts';
-import type { BreakerRecord, KeyRecord, PoolState, Quarantine, TierState } from './state.ts';
+import type { KeyRecord, PoolState, Quarantine, RecordedBreaker, TierState } from './state.ts';
 
 /** Of the serialized form; a snapshot of another version is not read. */
 export const STATE_SCHEMA_VERSION = 3;
@@ -28,7 +28,7 @@ export type PlainRest = Omit<PoolState, keyof Folded> & {
   readonly tiers: readonly PlainTier[];
   readonly keys: Entries<KeyRecord>;
   readonly quarantine: Entries<Quarantine>;
-  readonly breakers: Entries<BreakerRecord>;
+  readonly breakers: Entries<RecordedBreaker>;
   readonly endedFirst: number;
   readonly endedNext: number;
 };

@@ -63,6 +63,12 @@ export interface BreakerRecord {
   readonly reopened: number;
 }
 
+/** As the log has it of one writer. */
+export interface RecordedBreaker extends BreakerRecord {
+  /** Of its last change. */
+  readonly revision: number;
+}
+
 export interface Quarantine {
   readonly leaseId: string;
   readonly tier: string;
@@ -125,7 +131,8 @@ export interface PoolState {
   /** What each owner with a quota holds; the others are not counted. */
   owners: Map<string, Tally>;
   readonly quarantine: Map<string, Quarantine>;
-  readonly breakers: Map<string, BreakerRecord>;
+  /** By writer; of those whose breaker changed last, up to a number (evolve/breakers.ts). */
+  readonly breakers: Map<string, RecordedBreaker>;
   /** Who last started, or changed its breaker. */
   lastWriterId: string;
   lastToken: number;

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { KNOWN_BREAKERS } from '../../src/domain/evolve/breakers.ts';
 import { Journal } from '../../src/domain/journal.ts';
+import { canonicalState } from '../../src/domain/snapshot.ts';
 import type { BreakerTrigger } from '../../src/model/modes.ts';
 import { config, ONE_TIER, request, Spec } from './spec.ts';
 
@@ -26,6 +28,41 @@ function open(patch: object = {}): Spec {
   trigger(pool, 'failures.high');
   return pool;
 }
+
+describe('the breakers of many writers', () => {
+  const BY_HAND = { trigger: 'force.open', generation: null, draw: 0.5 } as const;
+  const as = (pool: Spec, writerId: string) => Object.assign(pool.context, { writerId });
+
+  function many(): Spec {
+    const pool = new Spec(BREAKER);
+    for (let i = 0; i < 3 * KNOWN_BREAKERS; i++) {
+      as(pool, `writer-${i}`);
+      pool.when('TriggerBreaker', BY_HAND);
+    }
+    return pool;
+  }
+
+  it('are known up to a number: those that changed last, in a state that is undone or replayed, too', () => {
+    const pool = many();
+    const known = Array.from({ length: KNOWN_BREAKERS }, (_, i) => `writer-${2 * KNOWN_BREAKERS + i}`);
+    expect([...pool.state.breakers.keys()].sort()).toEqual(known.sort());
+    const before = canonicalState(pool.state);
+    const journal = new Journal();
+    as(pool, 'another');
+    pool.when('TriggerBreaker', BY_HAND, journal);
+    expect(pool.state.breakers.size).toBe(KNOWN_BREAKERS);
+    journal.undoTo(0);
+    expect(canonicalState(pool.state)).toBe(before);
+  });
+
+  it('are closed where they are forgotten: what such a writer says next is recorded', () => {
+    const pool = many();
+    as(pool, 'writer-0');
+    const data = { trigger: 'failures.high', generation: 7, draw: 0.5 } as const;
+    expect(pool.events('TriggerBreaker', data)).toEqual(['BreakerModeChanged']);
+    expect(pool.state.breakers.get('writer-0')).toMatchObject({ mode: 'open', generation: 8 });
+  });
+});
 
 describe('the breaker', () => {
   it('trips on the failure ratio, with the minimum volume, within the window', () => {

@@ -3,7 +3,8 @@ import type { CommandOf } from '../../model/commands.ts';
 import type { ResolvedConfig } from '../../model/config.ts';
 import type { FieldError } from '../../model/errors.ts';
 import { type Answer, DONE } from '../answer.ts';
-import { BREAKER_CLOSED, breakerChange } from '../breaker-change.ts';
+import { breakerChange } from '../breaker-change.ts';
+import { breakerOf } from '../evolve/breakers.ts';
 import { isInUse } from '../evolve/pool.ts';
 import { refuse } from '../refuse.ts';
 import { nominalErrors, sizePool } from '../sizing.ts';
@@ -97,7 +98,7 @@ export function endPoolDrain(turn: Turn): Answer {
  * the recorded breaker by the same rule. So it can be decided late, and again after a conflict.
  */
 export function triggerBreaker(turn: Turn, { data }: CommandOf<'TriggerBreaker'>, writerId: string): Answer {
-  const before = turn.state.breakers.get(writerId) ?? BREAKER_CLOSED;
+  const before = breakerOf(turn.state, writerId, data.generation ?? 0);
   const change = breakerChange(turn.state.config.breaker, before, data, turn.at);
   if (change !== undefined) turn.emit('BreakerModeChanged', { writerId, ...change });
   return DONE;

@@ -1,10 +1,9 @@
-import { nextBreakerMode, nextTierMode, tierMode } from '../../machines/transitions.ts';
+import { nextTierMode, tierMode } from '../../machines/transitions.ts';
 import type { ResolvedConfig } from '../../model/config.ts';
 import type { Sizing } from '../../model/events.ts';
 import { poolStream } from '../../model/ids.ts';
-import { BREAKER_CLOSED } from '../breaker-change.ts';
 import { ImpossibleHistory } from '../impossible.ts';
-import { type Journal, put, putEntry } from '../journal.ts';
+import { type Journal, put } from '../journal.ts';
 import { limitsOf, ownersOf } from '../sizing.ts';
 import { OPEN_NORMAL, type PoolState, type TierState, tierNamed } from '../state.ts';
 import { Tally } from '../tally.ts';
@@ -113,23 +112,6 @@ export function foldTierMode(state: PoolState, event: EventOf<'TierModeChanged'>
   put(journal, tier, 'mode', target);
   put(journal, tier, 'deadlineAt', deadlineAt);
   if (from.load !== to.load) put(journal, tier, 'loadChangedAt', event.at);
-}
-
-export function foldBreaker(
-  state: PoolState,
-  event: EventOf<'BreakerModeChanged'>,
-  journal: Journal | undefined,
-): void {
-  const { writerId, trigger, from, to, generation, until, reopened } = event.data;
-  const before = state.breakers.get(writerId) ?? BREAKER_CLOSED;
-  if (before.mode !== from || nextBreakerMode(from, trigger) !== to)
-    throw new ImpossibleHistory(event, `${trigger} does not lead from ${before.mode} to ${to}`);
-  if (generation !== before.generation + 1)
-    throw new ImpossibleHistory(event, `generation ${generation} does not follow ${before.generation}`);
-  if ((to === 'open' || to === 'halfOpen') !== (until !== null))
-    throw new ImpossibleHistory(event, 'a breaker that is open or half-open, and no other, waits until a time');
-  putEntry(journal, state.breakers, writerId, { mode: to, generation, until, reopened });
-  put(journal, state, 'lastWriterId', writerId);
 }
 
 export function foldWriter(state: PoolState, event: EventOf<'WriterStarted'>, journal: Journal | undefined): void {
