@@ -111,7 +111,7 @@ export class Core implements EngineListener, AllocateDesk {
       listener: this,
       unknown: tuning.unknown,
       barrier: () => this.#barrier(),
-      turns: options.alone ? undefined : new Turns(stamp.nextId()),
+      turns: store.traits.shared ? new Turns(stamp.nextId()) : undefined,
       following: ({ type, data }) => new OwnCall(stamp.command(type, data)),
     });
     readings.handOver(() => this.engine.committed);

@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process';
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createResourceDetector } from '../../src/detection/detector.ts';
 import { ResourcePoolManager } from '../../src/manager/pool-manager.ts';
@@ -96,4 +98,19 @@ test('dispose ends a standby that never got the file', async () => {
   await standby.dispose();
   expect(standby.status().state).toBe('closed');
   await first.dispose();
+});
+
+test('a program that has nothing to do but wait for its leases gets them, over a store that it opened itself', async () => {
+  const [index, stores] = ['index.ts', 'eventstore/open.ts'].map(
+    (file) => new URL(`../../src/${file}`, import.meta.url),
+  );
+  const script = `
+    const { createResourceDetector, ResourcePoolManager } = await import('${index}');
+    const { openEventStore } = await import('${stores}');
+    const eventStore = await openEventStore('sqlite:${join(folder, 'own.db')}');
+    const detector = createResourceDetector({ capacity: { memory: 100 } });
+    const manager = new ResourcePoolManager(detector, ${JSON.stringify(CONFIG)}, { eventStore });
+    for (let i = 0; i < 3; i++) console.log((await manager.allocate({ requirements: { memory: 1 } })).token);`;
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script]);
+  expect(stdout).toBe('1\n2\n3\n');
 });
