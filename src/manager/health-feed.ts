@@ -49,7 +49,7 @@ export class HealthFeed {
   }
 
   #observe({ healthy, checks }: HealthStatus): void {
-    const failing = checks.filter((check) => !check.healthy).map((check) => check.name);
+    const failing = checks.filter((check) => !check.healthy).map((check) => check.name.toWellFormed());
     const now = JSON.stringify([healthy, failing]);
     const changed = this.#last === undefined ? !healthy : now !== this.#last;
     this.#last = now;

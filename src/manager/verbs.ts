@@ -8,6 +8,7 @@ import type { CommandKey } from '../model/idempotency.ts';
 import type { BreakerMode, BreakerTrigger } from '../model/modes.ts';
 import { type Refusal, refusalError } from '../model/refusals.ts';
 import { mergeConfig } from '../model/resolve-config.ts';
+import { isText, TEXT_ALLOWED } from '../model/text.ts';
 import type { PoolView, RequestView, TierView } from '../model/views.ts';
 import { AllocateCall, type Presenter } from './allocate-call.ts';
 import { AskedCall } from './call.ts';
@@ -112,6 +113,8 @@ export class Verbs {
     graceMs: number | undefined,
     options: CallOptions,
   ): Promise<LeaseAnswer> {
+    if (reason !== undefined && !isText(reason))
+      throw invalid([{ path: 'reason', value: reason, allowed: TEXT_ALLOWED }]);
     if (graceMs !== undefined) checkMs('graceMs', graceMs, 0);
     return this.#askOfLease('Revoke', { leaseId, reason: reason ?? null, graceMs: graceMs ?? null }, options);
   }

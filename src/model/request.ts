@@ -2,6 +2,7 @@ import { type Amounts, areEqual, isZero, parseRequirements, type Requirements } 
 import type { FieldError } from './errors.ts';
 import { isId } from './ids.ts';
 import { parseInstant } from './instant.ts';
+import { isText, TEXT_ALLOWED } from './text.ts';
 
 /** The priority classes that exist by default; others may be configured. */
 export const Priority = { Critical: 'critical', High: 'high', Normal: 'normal', Low: 'low' } as const;
@@ -196,8 +197,7 @@ function labelsField(value: unknown, path: string, errors: FieldError[]): Readon
   for (const [name, text] of entries) {
     if (!isId(name) || name === '__proto__')
       errors.push({ path, value: name, allowed: 'label names of 1 to 128 of A-Z a-z 0-9 . _ : -' });
-    else if (typeof text !== 'string' || text.length > 256)
-      errors.push({ path: `${path}.${name}`, value: text, allowed: 'a text of at most 256 characters' });
+    else if (!isText(text)) errors.push({ path: `${path}.${name}`, value: text, allowed: TEXT_ALLOWED });
   }
   return Object.fromEntries(entries) as Record<string, string>;
 }

@@ -9,6 +9,11 @@ import { ask } from './support/serve.ts';
 /** Bodies near a right one, and bodies that are anything at all. */
 const wild = fc.jsonValue({ maxDepth: 5 });
 const amount = fc.oneof(fc.double(), fc.constantFrom('1Gi', '50%', '', '-1', '1e308', '0'), wild);
+/** Half surrogate pairs among them. */
+const anyUnit = fc.oneof(
+  fc.string({ unit: 'binary', minLength: 1, maxLength: 1 }),
+  fc.constantFrom('\ud83d', '\ude00'),
+);
 const near = fc.record(
   {
     requirements: fc.oneof(
@@ -19,8 +24,9 @@ const near = fc.record(
     owner: fc.oneof(fc.string({ unit: 'binary' }), wild),
     ttlMs: fc.oneof(fc.double(), wild),
     waitMs: fc.constantFrom(0, -0, 1e300, null, 'x'),
-    labels: fc.oneof(fc.dictionary(fc.string(), fc.string()), wild),
+    labels: fc.oneof(fc.dictionary(fc.constantFrom('a', 'b', '__proto__'), fc.string({ unit: anyUnit })), wild),
     deadline: fc.oneof(fc.string(), fc.double()),
+    idempotencyKey: fc.constantFrom('a', 'b', 'c'),
   },
   { requiredKeys: [] },
 );

@@ -41,6 +41,7 @@ const rowsFor = ({ id, token }: LeaseView, etag: string): readonly Row[] => [
   row('POST /v1/leases', ['labels'], { ...asked, labels: 'x' }),
   row('POST /v1/leases', ['labels'], { ...asked, labels: { 'a b': 'x' } }),
   row('POST /v1/leases', ['labels.team'], { ...asked, labels: { team: 5 } }),
+  row('POST /v1/leases', ['labels.team'], { ...asked, labels: { team: 'half a pair: \ud83d' } }),
   ...['ttlMs', 'waitMs'].flatMap((field) =>
     [-1, 1.5, '5', true, 1e300].map((value) => row('POST /v1/leases', [field], { ...asked, [field]: value })),
   ),
@@ -73,7 +74,9 @@ const rowsFor = ({ id, token }: LeaseView, etag: string): readonly Row[] => [
   ]),
   ...[0, -1, '5', 1.5, null].map((ttlMs) => row(`POST /v1/leases/${id}/renew`, ['ttlMs'], { token, ttlMs })),
   row(`POST /v1/leases/${id}/revoke`, ['reason'], {}),
-  ...['', 'x'.repeat(257), 5, null].map((reason) => row(`POST /v1/leases/${id}/revoke`, ['reason'], { reason })),
+  ...['', 'x'.repeat(257), 5, null, '\ude00'].map((reason) =>
+    row(`POST /v1/leases/${id}/revoke`, ['reason'], { reason }),
+  ),
   ...[-1, '5', 1.5].map((graceMs) => row(`POST /v1/leases/${id}/revoke`, ['graceMs'], { reason: 'r', graceMs })),
   row(`POST /v1/leases/${id}/revoke`, ['token'], { reason: 'r', token }),
   row('GET /v1/leases?limit=0', ['query.limit']),
