@@ -17,9 +17,9 @@ const ROUNDS = 24;
 const WARM_UP = 4;
 /** Allocates of a round. */
 const ALLOCATES: Readonly<Record<number, number>> = { 1: 192, 64: 1_024, 512: 4_096 };
-/** Of the log that is caught up with, the reads take so many. */
-const READ_EVENTS = 200_000;
 const CATCH_UP_EVENTS = Number(process.env['CATCH_UP_EVENTS'] ?? 1_000_000);
+/** Of the log that is caught up with, the reads take so many. */
+const READ_EVENTS = Math.min(200_000, CATCH_UP_EVENTS);
 
 const given = process.env['EVENTSTORE_URL'];
 const server = given === undefined ? await startEventStoreDb({ fsync: true }) : undefined;
