@@ -169,12 +169,12 @@ export class Core implements EngineListener, AllocateDesk {
     this.engine.pass(new OwnCall(this.options.stamp.command(type, data), stale));
   }
 
-  /** Everything that waits goes on from the state as it is; the modes' timers too. */
+  /** Everything that waits goes on from what is committed; the modes' timers too. */
   resume(): void {
-    const { state } = this;
+    const { at, config, tiers } = this.engine.committed; // an append may be in flight, and may come to nothing
     const { mode, until, generation } = this.gate.record;
-    const tiers = state.tiers.map(({ name, mode, deadlineAt }) => ({ name, mode, deadlineAt }));
-    this.live.start({ at: state.at, config: state.config, tiers, breaker: { mode, until, generation } });
+    const modes = tiers.map(({ name, mode, deadlineAt }) => ({ name, mode, deadlineAt }));
+    this.live.start({ at, config, tiers: modes, breaker: { mode, until, generation } });
     this.deadlines.resume();
     this.writers?.start();
     this.#sweepAfter();
