@@ -7,31 +7,16 @@ import type { Command, FollowUp } from '../../src/model/commands.ts';
 import type { EventData } from '../../src/model/events.ts';
 import { commandIdSource } from '../../src/model/ids.ts';
 import { type Choice, chooseFrom, commandFor, LogChecker, leftWaiting, randomSource } from '../../src/testing/index.ts';
+import { SMALL_TIERS } from '../support/small-tiers.ts';
 import { config, START } from './spec.ts';
 
-/** Three tiers that lend and borrow within limits, one class in two of them, both policies, few ended leases: everything happens often. */
+/** Few leases, and few that are remembered: everything happens often. */
 export const SMALL = config({
   maxPoolSize: 12,
   enableCircuitBreaker: false,
   idempotency: { maxEntries: 30, retentionMs: 60_000 },
   load: { dwellMs: 50 },
-  tiers: [
-    {
-      name: 'a',
-      priorities: ['critical', 'high'],
-      nominal: '40%',
-      lendingLimit: '20%',
-      queue: { maxLength: 6, ageingMs: 10 },
-    },
-    {
-      name: 'b',
-      priorities: ['normal'],
-      nominal: '35%',
-      borrowingLimit: '30%',
-      queue: { policy: 'strict', maxLength: 6 },
-    },
-    { name: 'c', priorities: ['low', 'high'], nominal: '25%', queue: { maxLength: 6 } },
-  ],
+  tiers: SMALL_TIERS,
 });
 
 /** One pool being run by choices: its state, and what a decision needs besides. */

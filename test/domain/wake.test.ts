@@ -32,6 +32,24 @@ function behind(patch: object = {}): Spec {
   return pool;
 }
 
+/** w waits for its owner's quota. */
+function outOfQuota(): Spec {
+  const pool = new Spec({ ...one(), quotas: { ann: { cpu: '4000m' } } });
+  pool.granted('part', { cpu: 3_000 }, { owner: 'ann' });
+  pool.queued('w', { cpu: 4_000 }, { owner: 'ann' });
+  return pool;
+}
+
+/** w would have to borrow what lender waits for inside its nominal. */
+function behindLender(): Spec {
+  const pool = new Spec(two());
+  pool.granted('x', { cpu: 5_000 }, IN_B);
+  pool.granted('y', { cpu: 1_000 }, IN_A);
+  pool.queued('lender', { cpu: 5_000 }, IN_A);
+  pool.queued('w', { cpu: 4_000 }, IN_B);
+  return pool;
+}
+
 const configure = (pool: Spec, patch: object) =>
   pool.when('Configure', { config: config(patch), hash: 'next', source: 'start', expectedRevision: null });
 const observe = (pool: Spec, cpu: number) =>
@@ -78,26 +96,8 @@ const PATHS: readonly [string, () => Spec, (pool: Spec) => void][] = [
     },
     (pool) => configure(pool, { ...one(), reserve: '0%' }),
   ],
-  [
-    'a larger quota',
-    () => {
-      const pool = new Spec({ ...one(), quotas: { ann: { cpu: '4000m' } } });
-      pool.granted('part', { cpu: 3_000 }, { owner: 'ann' });
-      pool.queued('w', { cpu: 4_000 }, { owner: 'ann' });
-      return pool;
-    },
-    (pool) => configure(pool, { ...one(), quotas: { ann: { cpu: '7000m' } } }),
-  ],
-  [
-    'a quota that its owner frees',
-    () => {
-      const pool = new Spec({ ...one(), quotas: { ann: { cpu: '4000m' } } });
-      pool.granted('part', { cpu: 3_000 }, { owner: 'ann' });
-      pool.queued('w', { cpu: 4_000 }, { owner: 'ann' });
-      return pool;
-    },
-    (pool) => pool.release(pool.lease('part')),
-  ],
+  ['a larger quota', outOfQuota, (pool) => configure(pool, { ...one(), quotas: { ann: { cpu: '7000m' } } })],
+  ['a quota that its owner frees', outOfQuota, (pool) => pool.release(pool.lease('part'))],
   [
     'more leases that the pool may hold',
     () => {
@@ -175,28 +175,10 @@ const PATHS: readonly [string, () => Spec, (pool: Spec) => void][] = [
     },
     (pool) => pool.when('CancelOrphans', { leaseIds: [waiterId(pool, 'head')], reason: 'callerGone' }),
   ],
-  [
-    'a lender who no longer waits',
-    () => {
-      const pool = new Spec(two());
-      pool.granted('x', { cpu: 5_000 }, IN_B);
-      pool.granted('y', { cpu: 1_000 }, IN_A);
-      pool.queued('lender', { cpu: 5_000 }, IN_A);
-      pool.queued('w', { cpu: 4_000 }, IN_B);
-      return pool;
-    },
-    (pool) => pool.when('Cancel', { requestId: 'lender' }),
-  ],
+  ['a lender who no longer waits', behindLender, (pool) => pool.when('Cancel', { requestId: 'lender' })],
   [
     'the drain of a tier that sends its waiters away',
-    () => {
-      const pool = new Spec(two());
-      pool.granted('x', { cpu: 5_000 }, IN_B);
-      pool.granted('y', { cpu: 1_000 }, IN_A);
-      pool.queued('lender', { cpu: 5_000 }, IN_A);
-      pool.queued('w', { cpu: 4_000 }, IN_B);
-      return pool;
-    },
+    behindLender,
     (pool) => pool.when('DrainTier', { tier: 'a', deadlineMs: 1_000 }),
   ],
   [

@@ -1,5 +1,6 @@
 import { DEFAULT_POOL_CONFIG } from '../../src/model/config.ts';
 import { APPEND_FAULTS, type Fault, type FaultRates, READ_FAULTS } from '../../src/testing/index.ts';
+import { SMALL_TIERS } from '../support/small-tiers.ts';
 import type { Random } from './random.ts';
 
 /** What one world is like. Drawn from its seed: each world suffers some faults much and others not at all. */
@@ -21,24 +22,6 @@ export interface Profile {
     Record<string, unknown>
   >;
 }
-
-const TIERS = [
-  {
-    name: 'a',
-    priorities: ['critical', 'high'],
-    nominal: '40%',
-    lendingLimit: '20%',
-    queue: { maxLength: 6, ageingMs: 10 },
-  },
-  {
-    name: 'b',
-    priorities: ['normal'],
-    nominal: '35%',
-    borrowingLimit: '30%',
-    queue: { policy: 'strict', maxLength: 6 },
-  },
-  { name: 'c', priorities: ['low'], nominal: '25%', queue: { maxLength: 6 } },
-];
 
 const ALL = { name: 'all', nominal: '100%', queue: { maxLength: 8 } };
 
@@ -69,7 +52,7 @@ const drawConfig = (random: Random): Profile['config'] => ({
   cacheMaxSize: random.chance(0.5) ? 100 : 0,
   enableCircuitBreaker: random.chance(0.5),
   breaker: { windowCount: 20, minimumCalls: 4, openMs: 1_000, maxOpenMs: 10_000, slowCallMs: 500, halfOpenProbes: 2 },
-  tiers: random.chance(0.8) ? TIERS : [ALL],
+  tiers: random.chance(0.8) ? SMALL_TIERS : [ALL],
   quotas: random.chance(0.3) ? { ann: { cpu: '40%' } } : {},
   leases: { minTtlMs: 100, graceMs: 1_000, quarantineMs: random.chance(0.3) ? 700 : 0 },
   load: { dwellMs: 50, sampleMs: 500 },
