@@ -26,7 +26,7 @@ export interface Simulated {
 export interface SimulateOptions {
   readonly seed: number;
   readonly commands: number;
-  /** Further worlds, until each kind of fault has happened so often. */
+  /** Further worlds, until each kind of fault, and a takeover, has happened so often. */
   readonly faultsEach?: number;
   /** Told after each world. */
   readonly progress?: (done: Simulated) => void;
@@ -40,7 +40,7 @@ const add = (counts: Record<string, number>, more: Iterable<readonly [string, nu
 export async function simulate({ seed, commands, faultsEach = 0, progress }: SimulateOptions): Promise<Simulated> {
   const total = { seed, worlds: 0, decided: 0, calls: 0, events: 0, takeovers: 0, staleRefused: 0, virtualMs: 0 };
   const [faults, endings, types] = [{}, {}, {}] as Record<string, number>[] as [never, never, never];
-  const few = () => Object.values<number>(faults).some((count) => count < faultsEach);
+  const few = () => [total.takeovers, ...Object.values<number>(faults)].some((count) => count < faultsEach);
   while (total.decided < commands || few()) {
     const world = new World(seed + total.worlds);
     try {

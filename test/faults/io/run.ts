@@ -35,7 +35,7 @@ interface Block extends Fault {
 /** Whether processes may be traced here. */
 export const canTrace = (): boolean => spawnSync('strace', ['-qq', '-o', '/dev/null', 'true']).status === 0;
 
-/** Every k-th write, sync, open, cut and unlink of the store fails once, and for ever; or about `count` of these cases, drawn in blocks. */
+/** Every k-th write, sync, open, cut and unlink of the store fails once, and for ever, with every error; or about `count` of these cases, drawn in blocks. */
 export async function ioRun(share: Share): Promise<Counts> {
   const { folder, remove } = fastFolder();
   const tally = new Tally();
@@ -72,14 +72,23 @@ function* faults(): Generator<Fault> {
   yield { call: 'pwrite64', error: 'short', mode: 'once' };
 }
 
-/** All; or blocks in random order until there are `count` cases, those first where no sync ever succeeds. */
+/**
+ * All; or about `count` cases: those where no sync ever succeeds, then each place (the k-th call of a kind, once and for ever) with
+ * one error drawn for it, then others in random order.
+ */
 function choose(all: readonly Block[], { count, seed }: Share): Block[] {
   if (count === 0) return [...all];
   const random = randomSource(seed);
-  const rank = (block: Block) => (isNeverSynced(block) ? 0 : 1 + random());
-  const shuffled = all.map((block) => ({ block, at: rank(block) })).sort((a, b) => a.at - b.at);
+  const places = new Set<string>();
+  const rank = (block: Block): number => {
+    const before = places.size;
+    places.add([block.workload, block.call, block.mode, block.from].join());
+    return isNeverSynced(block) ? 0 : places.size > before ? 1 : 2;
+  };
+  const shuffled = all.map((block) => ({ block, at: random() })).sort((a, b) => a.at - b.at);
+  const ranked = shuffled.map(({ block }) => ({ block, at: rank(block) })).sort((a, b) => a.at - b.at);
   let cases = 0;
-  return shuffled.flatMap(({ block }) => {
+  return ranked.flatMap(({ block }) => {
     if (cases >= count) return [];
     cases += block.to - block.from + 1;
     return [block];
