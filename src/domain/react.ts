@@ -28,13 +28,17 @@ const WAKING: ReadonlySet<EventType> = new Set<EventType>([
   'PoolDrainEnded',
 ]);
 
-/** What follows from a command once its own events are folded: waiters that fit are granted, tiers change their modes. */
+/**
+ * What follows from a command once its own events are folded: waiters that fit are granted, tiers change their modes. Where a
+ * writer is gone others of its requests may be next in the queue: nobody is granted until the commands that cancel them are decided.
+ */
 export function react(turn: Turn): void {
   const { state } = turn;
   if (state.waiting.size > 0 && mayBeHopeless(turn)) cancelHopeless(turn);
   if (state.waiting.size > 0 && !state.draining && wakes(turn)) {
     judgeOver(turn);
-    wake(turn);
+    if (isWriterGone(turn)) turn.follow(SWEEP);
+    else wake(turn);
   }
   const over = isOverallocated(state);
   for (const tier of state.tiers) {
@@ -52,6 +56,9 @@ const wakes = ({ command, events }: Turn): boolean =>
 const mayBeHopeless = ({ command, events, state }: Turn): boolean =>
   events.some(({ type }) => type === 'ConfigChanged' || type === 'CapacityObserved') ||
   (command.type === 'Sweep' && (state.draining || state.tiers.some(drains)));
+
+const isWriterGone = ({ command }: Turn): boolean =>
+  command.type === 'CancelOrphans' && command.data.reason === 'writerGone';
 
 /** Before waiters are looked at, as a tier that has just recovered serves its own. */
 function judgeOver(turn: Turn): void {

@@ -76,7 +76,7 @@ const isAway = (error: unknown): boolean => isPoolError(error) && error.code ===
 
 /**
  * What a manager records before it serves: that it is here (a barrier: nothing that an earlier writer left in flight can land
- * after it), what it is configured to be, and what the machine has.
+ * after it), what it is configured to be, and what the machine has; and what an earlier writer that was killed had left to do.
  */
 export async function recordStart(
   core: Core,
@@ -96,6 +96,8 @@ export async function recordStart(
         ask(core, 'Configure', { config, hash: configHash(config), source: 'start', expectedRevision: null }),
         ask(core, 'ObserveCapacity', { hostId, ...settled(core.state, config, found) }),
         ask(core, 'EndPoolDrain', {}),
+        ask(core, 'CancelHopeless', {}),
+        ask(core, 'Sweep', {}),
       ]);
       return;
     } catch (error) {

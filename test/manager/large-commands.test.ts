@@ -10,7 +10,63 @@ function small() {
   return Object.assign(memory, { traits: { ...memory.traits, maxAppendBytes: APPEND_BYTES, maxAppendEvents: 1_500 } });
 }
 
+/** The log of a writer that was killed when it had committed the first part of a release that makes room for 600 waiters. */
+async function killedAfterTheFirstPart(keyed: boolean) {
+  const { manager, clock, store } = world(roomy);
+  const all = await manager.allocate({ requirements: { memory: 600 } });
+  for (let i = 0; i < 600; i++)
+    void manager
+      .allocate({ requirements: { memory: 1 }, waitMs: 60_000, ...(keyed && { idempotencyKey: `key-${i}` }) })
+      .catch(() => undefined);
+  await clock.advanceAsync(10);
+  await manager.release(all);
+  const log = await history(store);
+  const released = log.find(({ type }) => type === 'LeaseReleased')!.metadata.causationId;
+  const cut = log.slice(0, log.findLastIndex(({ metadata }) => metadata.causationId === released) + 1);
+  await manager.dispose();
+  const memory = new MemoryEventStore();
+  for (const event of cut) await memory.append('pool-default', [event], event.revision - 1);
+  return { store: memory, clock, granted: cut.filter(({ type }) => type === 'LeaseGranted').length };
+}
+
 const RELEASED_LATER = { reserve: '0%', maxPoolSize: 10_000 };
+
+const roomy = {
+  capacity: { memory: 600 },
+  config: {
+    ...RELEASED_LATER,
+    tiers: [
+      {
+        name: 'all',
+        nominal: '100%',
+        queue: { policy: 'bestEffort', maxLength: 5_000, maxWaitMs: 3_600_000, ageingMs: 1_000 } as const,
+      },
+    ],
+  },
+};
+
+const grantedIn = async (store: MemoryEventStore) =>
+  (await history(store)).filter(({ type }) => type === 'LeaseGranted').length;
+
+describe('what a writer that was killed had left to do', () => {
+  it('is done when it starts again: waiters that fit do not wait for the sweep', async () => {
+    const { store, clock, granted } = await killedAfterTheFirstPart(true);
+    expect(granted).toBeLessThan(600);
+    const { manager } = world({ ...roomy, store, clock });
+    await Promise.all([manager.ready(), clock.advanceAsync(100)]);
+    expect(await grantedIn(store)).toBe(601);
+    await manager.dispose();
+  });
+
+  it('is not done for waiters whose callers went with it: none of them is granted while the others are sent away', async () => {
+    const { store, clock, granted } = await killedAfterTheFirstPart(false);
+    const { manager } = world({ ...roomy, store, clock });
+    await Promise.all([manager.ready(), clock.advanceAsync(100)]);
+    expect(await grantedIn(store)).toBe(granted);
+    expect((await manager.getPool()).tiers[0]?.waiting).toBe(0);
+    await manager.dispose();
+  });
+});
 
 describe('a command that concerns very many leases or waiters', () => {
   it('a release that makes room for 3 000 waiters passes, and all of them are granted', async () => {
