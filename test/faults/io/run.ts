@@ -82,7 +82,7 @@ function choose(all: readonly Block[], { count, seed }: Share): Block[] {
   const places = new Set<string>();
   const rank = (block: Block): number => {
     const before = places.size;
-    places.add([block.workload, block.call, block.mode, block.from].join());
+    if (block.mode !== 'interrupted') places.add([block.workload, block.call, block.mode, block.from].join());
     return isNeverSynced(block) ? 0 : places.size > before ? 1 : 2;
   };
   const shuffled = all.map((block) => ({ block, at: random() })).sort((a, b) => a.at - b.at);
