@@ -79,7 +79,7 @@ export class BreakerKeeper {
   /** `generation`: of the breaker that the trigger was seen by; null for a hand. True if it changes the mode. */
   trigger(trigger: BreakerTrigger, generation: number | null, by?: Hand): boolean {
     const { gate, state, clock, jitter, changed, record } = this.#options;
-    const data = { trigger, generation, draw: jitter() };
+    const data = { trigger, generation, draw: jitter(), ownGeneration: gate.record.generation };
     const at = Math.max(clock.now(), state.at);
     const change = breakerChange(state.config.breaker, gate.record, data, at);
     if (change === undefined) return false;

@@ -48,8 +48,11 @@ export interface CommandData {
   DrainPool: { deadlineMs: number | null };
   EndPoolDrain: Record<string, never>;
 
-  /** `draw` in [0, 1): where the open time lies within its jitter. `generation`: of the breaker the trigger was seen by; null for a hand. */
-  TriggerBreaker: { trigger: BreakerTrigger; generation: number | null; draw: number };
+  /**
+   * `draw` in [0, 1): where the open time lies within its jitter. `generation`: of the breaker the trigger was seen by; null for a hand.
+   * `ownGeneration`: of the writer's breaker before it, which counts where the log knows of none.
+   */
+  TriggerBreaker: { trigger: BreakerTrigger; generation: number | null; draw: number; ownGeneration?: number };
   ObserveHealth: { healthy: boolean; failing: readonly string[] };
 }
 

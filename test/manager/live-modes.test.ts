@@ -1,10 +1,12 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { KNOWN_BREAKERS } from '../../src/domain/evolve/breakers.ts';
+import { MemoryEventStore } from '../../src/eventstore/memory.ts';
 import { createLiveActors, type LiveActors } from '../../src/machines/live/actors.ts';
 import type { ResourcePoolManager } from '../../src/manager/pool-manager.ts';
 import type { BreakerMode } from '../../src/model/modes.ts';
 import { type FakeClock, fakeClock } from '../../src/testing/fake-clock.ts';
-import { world } from './fixture.ts';
+import { history, world } from './fixture.ts';
 
 const STEP = fc.oneof(
   { weight: 4, arbitrary: fc.integer({ min: 1, max: 70 }).map((memory) => ({ kind: 'allocate' as const, memory })) },
@@ -92,3 +94,22 @@ test("the live actors' state is the folded mode after every committed event", as
   console.log(`modes reached: ${[...reached].sort().join(', ')}`);
   expect(reached.size).toBeGreaterThanOrEqual(12); // of 14
 }, 60_000);
+
+test('a breaker of which the log knows no more goes on in the generation that it has here, by hand, too', async () => {
+  const [store, clock] = [new MemoryEventStore(), fakeClock()];
+  const { manager } = world({ store, clock });
+  await manager.ready();
+  for (const mode of ['forcedOpen', 'disabled', 'closed'] as const) await manager.setBreaker(mode);
+  for (let i = 0; i < KNOWN_BREAKERS; i++) {
+    const other = world({ store, clock, options: { writerId: `other-${i}` } }).manager;
+    await other.ready();
+    await other.setBreaker('forcedOpen');
+    await other.dispose();
+  }
+  for (const mode of ['forcedOpen', 'closed'] as const) await manager.setBreaker(mode);
+  await manager.dispose();
+  const changes = (await history(store)).flatMap((event) =>
+    event.type === 'BreakerModeChanged' && event.data.writerId === 'writer-1' ? [event.data.generation] : [],
+  );
+  expect(changes).toEqual([1, 2, 3, 4, 5]);
+});

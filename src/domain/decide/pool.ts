@@ -98,7 +98,7 @@ export function endPoolDrain(turn: Turn): Answer {
  * the recorded breaker by the same rule. So it can be decided late, and again after a conflict.
  */
 export function triggerBreaker(turn: Turn, { data }: CommandOf<'TriggerBreaker'>, writerId: string): Answer {
-  const before = breakerOf(turn.state, writerId, data.generation ?? 0);
+  const before = breakerOf(turn.state, writerId, data.ownGeneration ?? data.generation ?? 0);
   const change = breakerChange(turn.state.config.breaker, before, data, turn.at);
   if (change !== undefined) turn.emit('BreakerModeChanged', { writerId, ...change });
   return DONE;
