@@ -40,7 +40,9 @@ export class Journal {
     const entries = this.#entries;
     for (let at = this.#length - 3; at >= mark; at -= 3)
       restore(entries[at] as Target, entries[at + 1], entries[at + 2]);
-    if (this.#length > mark) this.undos += 1;
+    if (this.#length <= mark) return;
+    this.undos += 1;
+    this.#entries.fill(undefined, mark, this.#length);
     this.#length = mark;
   }
 
