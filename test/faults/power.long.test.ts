@@ -10,9 +10,9 @@ it.skipIf(!traced)(
   'a power cut loses nothing that was acknowledged, whatever of the unsynced writes is left',
   async () => {
     const seed = newSeed();
-    const counts = await launch('power', { count: 10_000, seed, jobs: 2 });
+    const counts = await launch('power', { count: 20_000, seed, jobs: 2 });
     console.log(`power: seed ${seed}, ${showCounts(counts)}`);
-    expect(counts['images']).toBe(10_000);
+    expect(counts['images']).toBe(20_000);
   },
 );
 

@@ -3,7 +3,7 @@ import { simulate } from './simulate.ts';
 import { summary } from './summary.ts';
 
 const SEED = Number(process.env['RPM_SEED'] ?? 1);
-const COMMANDS = Number(process.env['RPM_COMMANDS'] ?? 600_000);
+const COMMANDS = Number(process.env['RPM_COMMANDS'] ?? 1_000_000);
 const EACH = 1_000;
 
 test('no invariant breaks and no caller is lied to, though each kind of fault happens a thousand times', async () => {
