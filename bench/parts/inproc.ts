@@ -5,7 +5,9 @@
  */
 import genericPool from 'generic-pool';
 import { Pool as TarnPool } from 'tarn';
-import { createResourceDetector, ResourcePoolManager } from '../../src/index.ts';
+import { compilePlan, type Plan } from '../../src/domain/plan.ts';
+import { createResourceDetector, parseConfig, ResourcePoolManager } from '../../src/index.ts';
+import { bareRequest } from '../../test/support/bare-request.ts';
 import { note, progress, summary, tell } from '../measure.ts';
 import { DecidedPool } from '../support/decided-pool.ts';
 
@@ -41,7 +43,19 @@ const asked = new ResourcePoolManager(createResourceDetector({ capacity: CAPACIT
 });
 await Promise.all([manager.ready(), asked.ready()]);
 const reading = Array.from({ length: 2 }, () => asked.committed$.subscribe());
-const decided = new DecidedPool();
+let plan: Plan | undefined;
+const decided = new DecidedPool({
+  config: parseConfig(CONFIG),
+  capacity: { memory: 2 ** 36, cpu: 64_000 },
+  now: Date.now,
+  planFor: (state, request) => (plan ??= compilePlan(state, request)), // as the cache has it: one shape, capacity as it is
+});
+const request = bareRequest({
+  type: 'memory',
+  priority: 'normal',
+  requirements: { memory: 1, cpu: 1 },
+  amounts: { memory: 2 ** 20, cpu: 10 },
+});
 let key = 0;
 const generic = genericPool.createPool({ create: async () => ({}), destroy: async () => {} }, { max: 2_000 });
 const tarn = new TarnPool({ create: () => ({}), destroy: () => {}, min: 0, max: 2_000 });
@@ -60,7 +74,10 @@ const contenders: Record<string, Pair> = {
     });
     await asked.release(lease);
   },
-  'decided and folded alone': async () => decided.pair(),
+  'decided and folded alone': async () => {
+    const lease = decided.run('Allocate', { request }).leases[0]!;
+    decided.run('Release', { leaseId: lease.leaseId, token: lease.token, cause: 'holder' });
+  },
   'bare await': async () => {},
   'generic-pool': async () => {
     const thing = await generic.acquire();

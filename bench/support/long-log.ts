@@ -2,15 +2,12 @@
  * A pool's log as a busy service leaves it, made by the real decisions: of 20 events 9 are grants, 9 releases and 2 renewals, of a
  * hundred shapes, on a pool that holds `live` leases all along. 400 commands a second of the log's own time.
  */
-import { BreakerGate } from '../../src/domain/breaker.ts';
-import { type DecisionContext, decide } from '../../src/domain/decide.ts';
-import { compilePlan } from '../../src/domain/plan.ts';
-import { emptyState } from '../../src/domain/state.ts';
-import type { Command, CommandData, CommandType } from '../../src/model/commands.ts';
+import type { CommandData, CommandType } from '../../src/model/commands.ts';
 import type { RecordedPoolEvent } from '../../src/model/events.ts';
-import { CommandIds } from '../../src/model/ids.ts';
 import type { RequestSpec } from '../../src/model/request.ts';
 import { parseConfig } from '../../src/model/resolve-config.ts';
+import { bareRequest } from '../../test/support/bare-request.ts';
+import { DecidedPool } from './decided-pool.ts';
 
 const SHAPES = 100;
 const MIB = 2 ** 20;
@@ -18,20 +15,16 @@ const MIB = 2 ** 20;
 /** The events in batches of up to 256, as they would be committed; at least `events` of them. */
 export function* longLog(events: number, live: number): Generator<RecordedPoolEvent[]> {
   const config = parseConfig({ ...LIMITS, maxPoolSize: live + 16, reserve: '0%', tiers: TIERS });
-  const state = emptyState();
-  const context: DecisionContext = { writerId: 'bench', breaker: new BreakerGate(config), planFor: compilePlan };
-  const ids = new CommandIds('0123456789abcde');
   let at = Date.UTC(2026, 0, 1);
-  let batch: RecordedPoolEvent[] = [];
-  const run = <T extends CommandType>(type: T, data: CommandData[T]): void => {
+  const now = () => {
     at += 2.5;
-    const command = { type, commandId: ids.next(), at: Math.floor(at), actor: 'bench', data };
-    batch.push(...decide(state, command as unknown as Command, context).events);
+    return Math.floor(at);
   };
-  run('OpenPool', { poolId: 'default', hostId: 'bench' });
-  run('Configure', { config, hash: 'bench', source: 'start', expectedRevision: null });
-  const capacity = { memory: live * 200 * MIB, cpu: live * 2_000 };
-  run('ObserveCapacity', { hostId: 'bench', source: 'declared', capacity });
+  const pool = new DecidedPool({ config, capacity: { memory: live * 200 * MIB, cpu: live * 2_000 }, now });
+  const { state } = pool;
+  let batch: RecordedPoolEvent[] = [...pool.opening];
+  const run = <T extends CommandType>(type: T, data: CommandData[T]): void =>
+    void batch.push(...pool.run(type, data).events);
   for (let n = 0; state.revision < events; n++) {
     if (state.leases.size < live || n % 2 === 0) run('Allocate', { request: shaped(n) });
     else {
@@ -59,20 +52,12 @@ const PRIORITIES = ['critical', 'high', 'normal', 'low'];
 function shaped(n: number): RequestSpec {
   const shape = (n * 7) % SHAPES;
   const own = n % 10 === 0;
-  return {
+  return bareRequest({
     id: own ? `job-${n}` : `task-${n.toString(36)}`,
     type: 'memory',
     priority: PRIORITIES[shape % 4]!,
     owner: own ? `team-${n % 7}` : 'anonymous',
-    tier: null,
     requirements: { memory: 1 + shape, cpu: 10 },
     amounts: { memory: (1 + shape) * MIB, cpu: 100 },
-    minimum: null,
-    labels: null,
-    ttlMs: null,
-    waitMs: 0,
-    deadline: null,
-    idempotencyKey: null,
-    detached: false,
-  };
+  });
 }

@@ -4,18 +4,8 @@ import type { RequestSpec } from '../model/request.ts';
 import type { LeaseTerms } from './lease-terms.ts';
 
 /** A lease as plain JSON, as snapshots hold it. */
-export interface PlainLease {
-  readonly leaseId: string;
-  readonly request: RequestSpec;
-  readonly priority: string;
-  readonly type: string;
-  readonly tier: string;
-  readonly amounts: Amounts;
-  readonly borrowed: Amounts | null;
-  readonly token: number;
+export interface PlainLease extends Readonly<Omit<EventData['LeaseGranted'], 'waitedMs'>> {
   readonly grantedAt: number;
-  readonly ttlMs: number;
-  readonly expiresAt: number;
   readonly noticeEndsAt: number | null;
   readonly noticeReason: ReclaimReason | null;
   readonly noticeDetail: string | null;

@@ -1,19 +1,16 @@
-import { type Amounts, areEqual, hashOf } from './amounts.ts';
+import { areEqual, hashOf } from './amounts.ts';
 import type { EventData } from './events.ts';
-import { areAlike, type RequestSpec } from './request.ts';
+import { areAlike } from './request.ts';
 
 type Granted = EventData['LeaseGranted'];
 
-/** What grants of one kind have in common: the request but for its name and key, and what was settled on. */
-export interface GrantTerms {
-  /** Its `id` is empty and its `idempotencyKey` null: those are each grant's own. */
-  readonly request: RequestSpec;
-  readonly priority: string;
-  readonly type: string;
-  readonly tier: string;
-  readonly amounts: Amounts;
-  readonly borrowed: Amounts | null;
-}
+type Common = 'request' | 'priority' | 'type' | 'tier' | 'amounts' | 'borrowed';
+
+/**
+ * What grants of one kind have in common: the request but for its name and key, and what was settled on. The request's `id` is
+ * empty and its `idempotencyKey` null: those are each grant's own.
+ */
+export interface GrantTerms extends Readonly<Pick<Granted, Common>> {}
 
 export const grantTerms = ({ request, priority, type, tier, amounts, borrowed }: Granted): GrantTerms => ({
   request: { ...request, id: '', idempotencyKey: null },

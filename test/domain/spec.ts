@@ -12,6 +12,7 @@ import { commandIdSource } from '../../src/model/ids.ts';
 import type { Refusal } from '../../src/model/refusals.ts';
 import { type RequestSpec, requestBody } from '../../src/model/request.ts';
 import { parseConfig } from '../../src/model/resolve-config.ts';
+import { bareRequest } from '../support/bare-request.ts';
 
 export const START = Date.UTC(2026, 0, 1);
 
@@ -33,23 +34,7 @@ export const CONFIG_DEFAULTS = {
 export const config = (patch: object = {}): ResolvedConfig =>
   parseConfig({ ...CONFIG_DEFAULTS, ...ONE_TIER, ...patch });
 
-export const request = (id: string, fields: Partial<RequestSpec>): RequestSpec => ({
-  id,
-  type: null,
-  priority: null,
-  owner: 'anonymous',
-  tier: null,
-  requirements: {},
-  amounts: {},
-  minimum: null,
-  labels: null,
-  ttlMs: null,
-  waitMs: 0,
-  deadline: null,
-  idempotencyKey: null,
-  detached: false,
-  ...fields,
-});
+export const request = (id: string, fields: Partial<RequestSpec>): RequestSpec => bareRequest({ id, ...fields });
 
 const keyIn = (data: object): string | null =>
   'request' in data ? (data.request as RequestSpec).idempotencyKey : null;

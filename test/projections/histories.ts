@@ -8,6 +8,7 @@ import type { RecordedPoolEvent } from '../../src/model/events.ts';
 import { commandIdSource } from '../../src/model/ids.ts';
 import type { RequestSpec } from '../../src/model/request.ts';
 import { parseConfig } from '../../src/model/resolve-config.ts';
+import { bareRequest } from '../support/bare-request.ts';
 
 export const START = Date.UTC(2026, 0, 1);
 
@@ -61,22 +62,17 @@ export function historyOf(history: readonly Step[]): RecordedPoolEvent[] {
 const OWNERS = ['ann', 'bob', '__proto__'];
 const PRIORITIES = ['critical', 'high', 'normal', 'low'];
 
-const requestOf = (id: string, pick: number, waitMs: number): RequestSpec => ({
-  id,
-  type: null,
-  priority: PRIORITIES[pick % 4]!,
-  owner: OWNERS[pick % 3]!,
-  tier: null,
-  requirements: { cpu: 10 },
-  amounts: { cpu: 100 * (1 + (pick % 9)), memory: 1_000 * (pick % 5) },
-  minimum: null,
-  labels: null,
-  ttlMs: 1_000 * (1 + (pick % 40)),
-  waitMs,
-  deadline: null,
-  idempotencyKey: pick % 5 === 0 ? `key-${id}` : null,
-  detached: false,
-});
+const requestOf = (id: string, pick: number, waitMs: number): RequestSpec =>
+  bareRequest({
+    id,
+    priority: PRIORITIES[pick % 4]!,
+    owner: OWNERS[pick % 3]!,
+    requirements: { cpu: 10 },
+    amounts: { cpu: 100 * (1 + (pick % 9)), memory: 1_000 * (pick % 5) },
+    ttlMs: 1_000 * (1 + (pick % 40)),
+    waitMs,
+    idempotencyKey: pick % 5 === 0 ? `key-${id}` : null,
+  });
 
 class ScriptedPool {
   readonly log: RecordedPoolEvent[] = [];

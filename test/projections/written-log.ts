@@ -2,28 +2,15 @@ import { sizePool } from '../../src/domain/sizing.ts';
 import { type EventData, type EventType, type RecordedPoolEvent, SCHEMA_VERSIONS } from '../../src/model/events.ts';
 import type { RequestSpec } from '../../src/model/request.ts';
 import { parseConfig } from '../../src/model/resolve-config.ts';
+import { bareRequest } from '../support/bare-request.ts';
 
 export const START = Date.UTC(2026, 0, 1);
 
 const CONFIG = parseConfig({ reserve: '0%', tiers: [{ name: 'main', nominal: '100%' }] });
 const CAPACITY = { cpu: 1_000_000, memory: 1_048_576_000 };
 
-const request = (id: string, owner: string): RequestSpec => ({
-  id,
-  type: null,
-  priority: null,
-  owner,
-  tier: null,
-  requirements: { cpu: 100, memory: 1 },
-  amounts: { cpu: 1_000, memory: 1_048_576 },
-  minimum: null,
-  labels: null,
-  ttlMs: null,
-  waitMs: 0,
-  deadline: null,
-  idempotencyKey: null,
-  detached: false,
-});
+const request = (id: string, owner: string): RequestSpec =>
+  bareRequest({ id, owner, requirements: { cpu: 100, memory: 1 }, amounts: { cpu: 1_000, memory: 1_048_576 } });
 
 /** A log written by hand: a pool with one tier of 1 000 cores, and what a test adds. */
 export class WrittenLog {
