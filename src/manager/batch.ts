@@ -72,7 +72,7 @@ export interface Decider {
 }
 
 /**
- * Decides calls one after the other, each on what the ones before it left, until the batch is full: it is cut at a command's border
+ * Decides calls one after the other, each on what the ones before it left, until the batch is full, for the store or for the event loop: it is cut at a command's border
  * and answers how many of the calls it took. A command that no append could ever hold is refused before anything is sent.
  */
 export function decideBatch(calls: readonly Call[], batch: BatchBuilder, decider: Decider): number {
@@ -80,6 +80,7 @@ export function decideBatch(calls: readonly Call[], batch: BatchBuilder, decider
   let bytes = 0;
   for (let i = 0; i < calls.length; i++) {
     const call = calls[i]!;
+    if (batch.events.length >= EVENTS_AT_ONCE) return i;
     if (call.dropped) continue;
     const mark = journal.mark();
     const decided = decideOne(call, mark, decider, EVENTS_AT_ONCE);

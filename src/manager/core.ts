@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { DecisionContext } from '../domain/answer.ts';
 import { BreakerGate } from '../domain/breaker.ts';
 import { Journal } from '../domain/journal.ts';
@@ -169,20 +170,21 @@ export class Core implements EngineListener, AllocateDesk {
     this.engine.pass(new OwnCall(this.options.stamp.command(type, data), stale));
   }
 
-  /** Everything that waits goes on from what is committed; the modes' timers too. */
-  resume(): void {
+  /** Everything that waits goes on from what is committed; the modes' timers too. Of very many leases it takes several goes of the event loop. */
+  async resume(): Promise<void> {
     const { at, config, tiers } = this.engine.committed; // an append may be in flight, and may come to nothing
     const { mode, until, generation } = this.gate.record;
     const modes = tiers.map(({ name, mode, deadlineAt }) => ({ name, mode, deadlineAt }));
     this.live.start({ at, config, tiers: modes, breaker: { mode, until, generation } });
-    this.deadlines.resume();
+    await this.deadlines.resume();
+    while (!this.state.leases.keepByExpiry()) await setImmediate();
     this.writers?.start();
     this.#sweepAfter();
   }
 
   /** Whoever waits here is told so; their requests go, but for those that a key or `respond-async` keeps for a later caller. */
-  abandonWaiters(why: PoolError): void {
-    this.waiters.close(why);
+  abandonWaiters(why: PoolError): Promise<void> {
+    return this.waiters.close(why);
   }
 
   /** Settles when no lease is left, or after `deadlineMs`. */

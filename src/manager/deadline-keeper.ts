@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Subscription } from 'rxjs';
 import type { LeaseRecord, PoolState } from '../domain/state.ts';
 import { ByToken } from '../model/by-token.ts';
@@ -9,6 +10,8 @@ import type { Jitter } from './backoff.ts';
 
 /** Leases that one command reclaims at most: what it causes must fit one append, wake-ups included. */
 const CHUNK = 64;
+/** Leases and waiters that are looked at in one go. */
+const LOOKED_AT = 4_096;
 /** A lease whose renewal is on its way to the log is looked at again after this. */
 const LOOK_AGAIN_MS = 1_000;
 
@@ -68,6 +71,8 @@ export class DeadlineKeeper {
   readonly #keys = new Keys();
   readonly #deadlines: Deadlines<Key>;
   readonly #subscriptions: readonly Subscription[];
+  /** Token of the last lease that a sweep has looked at; 0 = the next begins with the first. */
+  #sweptTo = 0;
 
   constructor(options: KeeperOptions) {
     this.#options = options;
@@ -80,20 +85,32 @@ export class DeadlineKeeper {
     ];
   }
 
-  /** After a start: all that is live, expiries spread over a renewal interval so that they do not come at once. */
-  resume(): void {
+  /** After a start: all that is live, in parts, expiries spread over a renewal interval so that they do not come at once. */
+  async resume(): Promise<void> {
     const { state } = this.#options;
-    for (const lease of state.leases.values()) this.#learnLease(lease);
-    for (const request of state.waiting.values())
-      this.#learn('w', request.leaseId, request.expiresAt, request.queuedAt);
-    for (const { leaseId, until } of state.quarantine.values()) this.#learn('q', leaseId, until, state.at);
+    await inParts([...state.leases.values()], (lease) => {
+      if (state.leases.withToken(lease.token) !== undefined && this.#deadlines.at(lease.token) === undefined)
+        this.#learnLease(lease);
+    });
+    await inParts([...state.waiting.values()], ({ leaseId, expiresAt, queuedAt }) => {
+      if (state.waiting.has(leaseId)) this.#learn('w', leaseId, expiresAt, queuedAt);
+    });
+    await inParts([...state.quarantine.values()], ({ leaseId, until }) => {
+      if (state.quarantine.has(leaseId)) this.#learn('q', leaseId, until, state.at);
+    });
   }
 
-  /** The backstop: deadlines that got lost on the way are set again. */
+  /** The backstop: deadlines that got lost on the way are set again. Of very many leases each sweep looks at some, in turn. */
   sweep(): void {
     const { leases } = this.#options.state;
     if (this.#keys.tokens.size >= leases.size) return;
-    for (const lease of leases.values()) if (this.#deadlines.at(lease.token) === undefined) this.#learnLease(lease);
+    let left = LOOKED_AT;
+    for (const lease of leases.after(this.#sweptTo)) {
+      if (left-- === 0) return;
+      if (this.#deadlines.at(lease.token) === undefined) this.#learnLease(lease);
+      this.#sweptTo = lease.token;
+    }
+    this.#sweptTo = 0;
   }
 
   /** `now`: the monotonic clock, read where it is needed only. */
@@ -200,6 +217,14 @@ export class DeadlineKeeper {
     if (lease === undefined) return;
     if (lease.revision > committedRevision()) this.#deadlines.schedule(token, clock.monotonic() + LOOK_AGAIN_MS);
     else expired.push({ leaseId: lease.leaseId, expiresAt: lease.expiresAt });
+  }
+}
+
+/** Lets the event loop go round in between. */
+async function inParts<T>(items: readonly T[], act: (item: T) => void): Promise<void> {
+  for (const [i, item] of items.entries()) {
+    act(item);
+    if ((i + 1) % LOOKED_AT === 0) await setImmediate();
   }
 }
 

@@ -164,7 +164,7 @@ export class Engine {
   }
 
   #drain(): void {
-    if (this.#draining || this.#intake.held) return;
+    if (this.#draining || this.#intake.held || this.#intake.resting) return;
     if (this.#poison !== undefined) {
       this.#giveUp();
       return;
@@ -219,8 +219,12 @@ export class Engine {
   }
 
   #commit(batch: Batch): void {
-    if (batch.events.length === 0) this.#answer(batch);
-    else this.#write(batch);
+    this.#intake.worked(batch.calls.length + batch.events.length);
+    if (batch.events.length > 0) this.#write(batch);
+    else {
+      this.#answer(batch);
+      this.#goOn(batch);
+    }
   }
 
   #write(batch: Batch): void {
@@ -287,9 +291,9 @@ export class Engine {
     this.#goOn(batch);
   }
 
-  /** What a command left to be done goes before all that waits. */
+  /** What a command left to be done takes its turn behind all that has come by now: however much it is, it holds nobody up. */
   #goOn({ more }: Batch): void {
-    for (const next of more) this.passFirst(this.#options.following(next));
+    for (const next of more) this.pass(this.#options.following(next));
   }
 
   #answer({ calls, answers }: Batch): void {

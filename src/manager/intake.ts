@@ -9,6 +9,8 @@ export interface IntakeOptions {
 }
 
 const MAX_CALLS = 256;
+/** After so many commands and events the event loop goes round once: sockets are read, timers run, and what has come meanwhile gets its turn. */
+const WORK_AT_ONCE = 256;
 
 /**
  * What waits to be decided: first what is carried (what a batch had no room for, what is to be decided again, and a breaker's
@@ -20,6 +22,8 @@ export class Intake {
   #carry: Call[] = [];
   #held = false;
   #woken = false;
+  #work = 0;
+  #resting = false;
 
   constructor(options: IntakeOptions) {
     this.#options = options;
@@ -34,6 +38,23 @@ export class Intake {
     return this.#held;
   }
 
+  /** Nothing is drained before the event loop has gone round. */
+  get resting(): boolean {
+    return this.#resting;
+  }
+
+  /** So many commands were decided and events caused. */
+  worked(count: number): void {
+    this.#work += count;
+    if (this.#work < WORK_AT_ONCE || this.#resting) return;
+    this.#resting = true;
+    setImmediate(() => {
+      this.#work = 0;
+      this.#resting = false;
+      if (!this.#held && this.size > 0) this.#options.drain();
+    });
+  }
+
   /** False if too many wait. */
   push(call: Call): boolean {
     return this.#mailbox.push(call);
@@ -44,7 +65,7 @@ export class Intake {
     return this.#mailbox.pass(call);
   }
 
-  /** Behind what is carried, before what waits in the mailbox. */
+  /** Behind what is carried, before what waits in the mailbox: a breaker's change. */
   passFirst(call: Call): void {
     this.#carry.push(call);
     this.#wake();

@@ -157,7 +157,8 @@ export class Lifecycle {
     this.#core = core;
     await recordStart(core, this.#config, found, signal);
     if (signal.aborted) throw stopped();
-    core.resume();
+    await core.resume();
+    if (signal.aborted) throw stopped();
     this.#phase = 'serving';
     this.#watch(core);
     return { core, reader: this.#reader(core) };
@@ -202,7 +203,7 @@ export class Lifecycle {
   }
 
   async #closeCore(core: Core): Promise<void> {
-    core.abandonWaiters(stopped());
+    await core.abandonWaiters(stopped());
     await core.engine.close();
     core.stopTimers();
     await core.audit.close();

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { LeaseRecord, type PoolState } from '../domain/state.ts';
 import { PoolError } from '../model/errors.ts';
 import type { RecordedPoolEvent } from '../model/events.ts';
@@ -6,10 +7,13 @@ import { type AllocateCall, cancelledRefusal, waitExpiredRefusal } from './alloc
 
 type Waiter = AllocateCall<unknown>;
 
+/** So many callers are told at most before the event loop goes round. */
+const TOLD_AT_ONCE = 256;
+
 /** Callers that wait in person for a queued request. Each is told when the event that ends its wait is committed. */
 export class Waiters {
   readonly #state: PoolState;
-  readonly #waiting = new Map<string, readonly Waiter[]>();
+  readonly #waiting = new Map<string, Waiter[]>();
   #closed: PoolError | undefined;
 
   constructor(state: PoolState) {
@@ -22,7 +26,9 @@ export class Waiters {
 
   /** Several may wait for one request: those that repeated it with its key. */
   wait(leaseId: string, call: Waiter): void {
-    this.#waiting.set(leaseId, [...(this.#waiting.get(leaseId) ?? []), call]);
+    const others = this.#waiting.get(leaseId);
+    if (others === undefined) this.#waiting.set(leaseId, [call]);
+    else others.push(call);
     if (this.#closed !== undefined) call.leave(reasonFor(call, this.#closed));
   }
 
@@ -41,18 +47,26 @@ export class Waiters {
   }
 
   /**
-   * The manager stops: whoever waits is told so, and whoever would from here on. They stay listed, so that a grant that was on
+   * The manager stops: whoever waits is told so (many in parts), and whoever would from here on. They stay listed, so that a grant that was on
    * its way to one of them is given back. A request with a key, or a detached one, waits on without its caller, who is told so.
    */
-  close(why: PoolError): void {
+  async close(why: PoolError): Promise<void> {
     this.#closed = why;
-    for (const calls of [...this.#waiting.values()]) for (const call of calls) call.leave(reasonFor(call, why));
+    let told = 0;
+    for (const [leaseId, calls] of [...this.#waiting]) {
+      if (!this.#waiting.has(leaseId)) continue; // told meanwhile
+      for (const call of calls) call.leave(reasonFor(call, why));
+      told += calls.length;
+      if (told < TOLD_AT_ONCE) continue;
+      told = 0;
+      await setImmediate();
+    }
   }
 
   /** As it stands now; one that has ended meanwhile, and is forgotten, as it was granted. */
   #leaseOf({ data, at, revision }: Extract<RecordedPoolEvent, { type: 'LeaseGranted' }>): LeaseRecord {
     const { leases, ended, terms, numbered } = this.#state;
-    const known = leases.get(data.leaseId) ?? ended.get(data.leaseId)?.lease;
+    const known = leases.withToken(data.token) ?? ended.get(data.leaseId)?.lease;
     return known ?? LeaseRecord.granted(data, terms.of(data, numbered), at, revision);
   }
 
