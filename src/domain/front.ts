@@ -27,6 +27,7 @@ export interface Front {
 
 /** What a front was made of: as long as it stands, so does the front. */
 interface Kept extends Front {
+  readonly demands: readonly Demand[];
   readonly changes: number;
   readonly owners: PoolState['owners'];
   /** Of what is held, where a quota of one of them was looked at; -1 = none was. */
@@ -38,39 +39,78 @@ const kept = new WeakMap<WaitingList, Kept>();
 
 /** Most changes of a pool leave the first waiters of its tiers as they are: then they are not looked at one by one. */
 export function frontOf(state: PoolState, tier: TierState): Front {
-  const known = kept.get(tier.waiting);
-  if (known !== undefined && isCurrent(known, state, tier)) return known;
-  const front = lookAt(state, tier);
-  kept.set(tier.waiting, front);
+  const { waiting } = tier;
+  const known = kept.get(waiting);
+  if (known !== undefined && isCurrent(known, state) && known.changes === waiting.changes) return known;
+  const followed = known !== undefined && isCurrent(known, state) ? followedBy(known, state, tier) : undefined;
+  const front = followed ?? lookAt(state, tier);
+  kept.set(waiting, front);
+  waiting.recent = [];
   return front;
 }
 
-const isCurrent = ({ changes, owners, held, whole }: Kept, state: PoolState, tier: TierState): boolean =>
-  changes === tier.waiting.changes &&
-  owners === state.owners &&
-  (held < 0 || (held === state.numbered.changes && whole === state.whole));
+const isCurrent = ({ owners, held, whole }: Kept, state: PoolState): boolean =>
+  owners === state.owners && (held < 0 || (held === state.numbered.changes && whole === state.whole));
 
 function lookAt(state: PoolState, tier: TierState): Kept {
   const waiters: WaitingRecord[] = [];
-  const alike = new Map<Demand, Alike>();
+  const demands: Demand[] = [];
   let asked = false;
   tier.waiting.some((waiter) => {
     const least = leastOf(waiter.request);
     asked ||= state.owners.has(waiter.request.owner);
     if (asked && quotaLack(state, waiter.request.owner, least) !== null) return false;
-    const demand = state.numbered.demand(least);
-    const known = alike.get(demand);
-    if (known === undefined) alike.set(demand, { least, demand, first: waiter, before: waiters.length, count: 1 });
-    else known.count += 1;
+    demands.push(state.numbered.demand(least));
     return waiters.push(waiter) > LOOKED_AT;
   });
-  const { owners, whole, numbered } = state;
-  const held = asked ? numbered.changes : -1;
-  return { waiters, alike: [...alike.values()], changes: tier.waiting.changes, owners, held, whole };
+  return keep(state, tier, waiters, demands, asked ? state.numbered.changes : -1);
+}
+
+/** The front after the few changes since: undefined = it is to be looked at anew, as a quota plays a part, or others move up from behind. */
+function followedBy(known: Kept, state: PoolState, tier: TierState): Kept | undefined {
+  const { recent, changes } = tier.waiting;
+  if (known.held >= 0 || known.changes + recent.length !== changes) return undefined;
+  const [waiters, demands] = [[...known.waiters], [...known.demands]];
+  for (const { step, record } of recent) {
+    if (state.owners.has(record.request.owner)) return undefined;
+    const wasFull = waiters.length > LOOKED_AT;
+    const place = beforeIn({ waiters }, tier, record);
+    if (place > LOOKED_AT) continue;
+    if (step === 'went') {
+      if (wasFull) return undefined;
+      waiters.splice(place, 1);
+      demands.splice(place, 1);
+    } else {
+      waiters.splice(place, 0, record);
+      demands.splice(place, 0, state.numbered.demand(leastOf(record.request)));
+      if (wasFull) waiters.length = demands.length = LOOKED_AT + 1;
+    }
+  }
+  return keep(state, tier, waiters, demands, -1);
+}
+
+function keep(
+  { owners, whole }: PoolState,
+  { waiting: { changes } }: TierState,
+  waiters: readonly WaitingRecord[],
+  demands: readonly Demand[],
+  held: number,
+): Kept {
+  const alike = new Map<Demand, Alike>();
+  for (let before = 0; before < waiters.length; before++) {
+    const demand = demands[before]!;
+    const known = alike.get(demand);
+    if (known !== undefined) known.count += 1;
+    else {
+      const first = waiters[before]!;
+      alike.set(demand, { least: leastOf(first.request), demand, first, before, count: 1 });
+    }
+  }
+  return { waiters, demands, alike: [...alike.values()], changes, owners, held, whole };
 }
 
 /** How many of the front stand before the request. */
-export function beforeIn({ waiters }: Front, { rules }: TierState, request: Ranked): number {
+export function beforeIn({ waiters }: Pick<Front, 'waiters'>, { rules }: TierState, request: Ranked): number {
   let low = 0;
   let high = waiters.length;
   while (low < high) {

@@ -1,8 +1,9 @@
 import { type Amounts, amountIn } from '../model/amounts.ts';
 import type { RequestSpec } from '../model/request.ts';
 import { leastOf } from './least.ts';
+import type { Lenders } from './lenders.ts';
 import { borrowedPart, nominalLeftIn, roomIn } from './placement.ts';
-import { spared, waitersAhead, waitingLenders, waitsElsewhere } from './queue.ts';
+import { spared, waitersAhead, waitsElsewhere } from './queue.ts';
 import { quotaRoomIn } from './quota.ts';
 import type { LeaseRecord, PoolState, TierState } from './state.ts';
 import type { Turn } from './turn.ts';
@@ -21,13 +22,13 @@ export interface Settled {
 type Limit = (dimension: string) => number;
 
 /**
- * What the tier grants now of a request of which the least fits and is within its owner's quota: all of it, or as much as room, the
+ * `lenders`: who waits in other tiers beside it. What the tier grants now of a request of which the least fits and is within its owner's quota: all of it, or as much as room, the
  * quota and those who wait leave, down to its minimum; null = nothing, for the sake of those who wait.
  */
-export function grantable(state: PoolState, tier: TierState, settled: Settled): Amounts | null {
+export function grantable(state: PoolState, tier: TierState, settled: Settled, lenders: Lenders): Amounts | null {
   const { request } = settled;
   const least = leastOf(request);
-  if (state.waiting.size > 0) return besideWaiters(state, tier, settled, least);
+  if (state.waiting.size > 0) return besideWaiters(state, tier, settled, least, lenders);
   return request.minimum === null ? request.amounts : most(request, least, roomOf(state, tier, request.owner));
 }
 
@@ -41,7 +42,13 @@ const roomOf =
  * While others wait: what those before it in the tier can spare, and above the nominal only what waiting lenders can spare. With
  * a minimum, and someone waiting in another tier, it takes what lies inside the nominal and leaves the rest to the others.
  */
-function besideWaiters(state: PoolState, tier: TierState, settled: Settled, least: Amounts): Amounts | null {
+function besideWaiters(
+  state: PoolState,
+  tier: TierState,
+  settled: Settled,
+  least: Amounts,
+  lenders: Lenders,
+): Amounts | null {
   const { request, leaseId } = settled;
   const ahead = waitersAhead(state, tier, settled);
   if (ahead === null) return null;
@@ -49,12 +56,12 @@ function besideWaiters(state: PoolState, tier: TierState, settled: Settled, leas
   if (isLastLease && ahead.length > 0) return null;
   const room = roomOf(state, tier, request.owner);
   const own: Limit = (dimension) => Math.min(room(dimension), spared(state, ahead, dimension));
+  if (!isWithin(least, own)) return null;
   const inside = most(request, least, (dimension) => Math.min(own(dimension), nominalLeftIn(tier, dimension)));
   if (inside === request.amounts || (inside !== null && waitsElsewhere(state, tier, leaseId))) return inside;
-  const lenders = waitingLenders(state, tier, settled);
-  if (isLastLease && lenders.length > 0) return inside;
+  if (isLastLease && lenders.lendTo(tier)) return inside;
   return most(request, least, (dimension) =>
-    Math.min(own(dimension), Math.max(nominalLeftIn(tier, dimension), spared(state, lenders, dimension))),
+    Math.min(own(dimension), Math.max(nominalLeftIn(tier, dimension), lenders.spare(tier, dimension))),
   );
 }
 

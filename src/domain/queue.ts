@@ -1,6 +1,6 @@
 import { type Amounts, amountIn } from '../model/amounts.ts';
 import { beforeIn, frontOf, LOOKED_AT } from './front.ts';
-import { fitsDemand, isInsideNominal, roomIn } from './placement.ts';
+import { fitsDemand, roomIn } from './placement.ts';
 import { couldGrant } from './plan.ts';
 import type { PoolState, TierState, WaitingRecord } from './state.ts';
 import { type Ranked, rankBy } from './waiting-list.ts';
@@ -86,24 +86,6 @@ export function spared(state: PoolState, waiters: readonly Waiter[], dimension: 
     if (wanted > 0) most = Math.min(most, roomIn(state, tier, dimension) - wanted);
   }
   return Math.max(0, most);
-}
-
-/** Who else waits in other tiers for what lies inside the nominal there, of each that want the same one: a borrower never takes that. */
-export function waitingLenders(state: PoolState, borrower: TierState, self: Ranked): readonly Waiter[] {
-  const lenders: Waiter[] = [];
-  for (const tier of state.tiers) {
-    if (tier === borrower || tier.waiting.length === 0 || !admits(tier)) continue;
-    const front = frontOf(state, tier);
-    const place = front.waiters.length > LOOKED_AT ? beforeIn(front, tier, self) : 0;
-    const isLookedAt = place < LOOKED_AT && front.waiters[place]?.leaseId === self.leaseId;
-    const depth = isLookedAt ? LOOKED_AT + 1 : LOOKED_AT; // one more takes its place
-    for (const { before, demand, least, first, count } of front.alike) {
-      if (before >= depth) break;
-      if (count === 1 && first.leaseId === self.leaseId) continue;
-      if (isInsideNominal(tier, demand)) lenders.push({ tier, least });
-    }
-  }
-  return lenders;
 }
 
 /** Whether anyone else waits in another tier that admits. */

@@ -5,6 +5,7 @@ import { cancelHopeless } from './decide/requests.ts';
 import { shift } from './decide/tiers.ts';
 import { grant, grantable } from './grant.ts';
 import { leastOf } from './least.ts';
+import { Lenders } from './lenders.ts';
 import { isInsideNominal, isOverallocated } from './placement.ts';
 import { admits, drains, firstThatFits, rankIn } from './queue.ts';
 import { loadTrigger, overTrigger } from './sensors.ts';
@@ -92,7 +93,7 @@ function nextWaiter(state: PoolState): Found | undefined {
     if (waiter === undefined) continue;
     const borrows = !isInsideNominal(tier, state.numbered.demand(leastOf(waiter.request)));
     if (first !== undefined && !isSooner({ tier, waiter, borrows }, first)) continue;
-    const amounts = grantable(state, tier, waiter);
+    const amounts = grantable(state, tier, waiter, new Lenders(state, waiter));
     if (amounts !== null) first = { tier, waiter, amounts, borrows };
   }
   return first;

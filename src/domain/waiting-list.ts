@@ -5,11 +5,19 @@ import type { WaitingRecord } from './state.ts';
 import { SummedOrder } from './summed-order.ts';
 import type { TierRules } from './tier-rules.ts';
 
+/** So many are worth following one by one. */
+const RECENT = 16;
+
 /** What the place in a queue depends on. */
 export type Ranked = Pick<WaitingRecord, 'leaseId' | 'priority' | 'queuedAt'>;
 
 /** What a journal notes of it, to take it back. */
 export type WaitingStep = 'came' | 'went';
+
+export interface Change {
+  readonly step: WaitingStep;
+  readonly record: WaitingRecord;
+}
 
 /**
  * The order of a tier's waiters. Priority with linear ageing, as one number that only a change of the configuration changes: the
@@ -36,6 +44,8 @@ export class WaitingList extends Undoable {
   #named = 0;
   /** Another number whenever somebody came or went. */
   changes = 0;
+  /** The last of those changes, the newest at the end, for who keeps what follows from the list. */
+  recent: Change[] = [];
 
   constructor(rules: TierRules, numbered: Dimensions, records: readonly WaitingRecord[] = []) {
     super();
@@ -97,6 +107,7 @@ export class WaitingList extends Undoable {
     else this.#order.delete(record);
     if (record.request.tier !== null) this.#named += step === 'came' ? 1 : -1;
     this.changes += 1;
+    if (this.recent.length < RECENT) this.recent.push({ step, record });
   }
 
   copy(): WaitingList {

@@ -5,6 +5,7 @@ import type { Answer, DecisionContext } from '../answer.ts';
 import { epochOf } from '../epoch.ts';
 import { grant, grantable, type Settled } from '../grant.ts';
 import { leastOf } from '../least.ts';
+import { Lenders } from '../lenders.ts';
 import { fits, shortfallOf } from '../placement.ts';
 import type { Plan } from '../plan.ts';
 import { admits } from '../queue.ts';
@@ -98,12 +99,13 @@ function grantNow(turn: Turn, settled: Settled, plan: Plan): LeaseRecord | undef
   if (plan.lackedIn === epoch) return undefined;
   const least = leastOf(request);
   const mayHold = quotaLack(state, request.owner, least) === null;
+  const lenders = new Lenders(state, settled);
   let hasRoom = false;
   for (const name of plan.tiers) {
     const tier = tierNamed(state, name)!;
     if (!admits(tier) || !fits(state, tier, least)) continue;
     hasRoom = true;
-    const amounts = mayHold ? grantable(state, tier, settled) : null;
+    const amounts = mayHold ? grantable(state, tier, settled, lenders) : null;
     if (amounts !== null) return grant(turn, tier, settled, amounts, null);
   }
   if (!hasRoom) plan.lackedIn = epoch;
