@@ -5,7 +5,7 @@ import { Journal } from '../domain/journal.ts';
 import type { LeaseRecord, PoolState } from '../domain/state.ts';
 import { sha256 } from '../eventstore/sha256.ts';
 import type { LiveActors } from '../machines/live/actors.ts';
-import { canonicalJson } from '../model/canonical.ts';
+import { canonicalMembers } from '../model/canonical.ts';
 import type { Clock } from '../model/clock.ts';
 import type { CommandData, CommandOf, CommandType } from '../model/commands.ts';
 import type { ResolvedConfig } from '../model/config.ts';
@@ -332,4 +332,4 @@ const isChange = ({ type }: RecordedPoolEvent): boolean =>
   type === 'TierModeChanged' || type === 'BreakerModeChanged' || type === 'ConfigChanged';
 
 /** By which a configuration is told from another: SHA-256 of its canonical JSON. */
-export const configHash = (config: ResolvedConfig): string => sha256(canonicalJson(config));
+export const configHash = (config: ResolvedConfig): string => sha256(canonicalMembers(config));

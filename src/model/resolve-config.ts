@@ -22,8 +22,8 @@ export function mergeConfig(base: ResolvedConfig, patch: unknown): ResolvedConfi
     error.path === '' ? { ...error, path: 'config' } : error,
   );
   if (errors.length > 0) throw invalid(errors, 'INVALID_CONFIG');
-  const merged = merge(base, patch as Fields);
-  const problems = checkConfig(merged);
+  const merged = merge(base, structuredClone(patch) as Fields); // the caller's own may be changed by him
+  const problems = checkConfig(merged, base);
   if (problems.length > 0) throw invalid(problems, 'INVALID_CONFIG');
   return merged;
 }
@@ -44,8 +44,8 @@ const wholeTier = (tier: Partial<TierConfig> & { name: string }): TierConfig => 
   queue: { ...DEFAULT_TIER.queue, ...tier.queue },
 });
 
-/** What no schema says: how fields go together. */
-function checkConfig(config: ResolvedConfig): FieldError[] {
+/** What no schema says: how fields go together. `base`: what it was made of. */
+function checkConfig(config: ResolvedConfig, base: ResolvedConfig): FieldError[] {
   const errors: FieldError[] = [];
   const atMost = (path: string, value: number, limit: number, name: string) => {
     if (value > limit) errors.push({ path, value, allowed: `at most ${name} (${limit})` });
@@ -60,11 +60,16 @@ function checkConfig(config: ResolvedConfig): FieldError[] {
   atMost('load.pressuredRatio', config.load.pressuredRatio, config.load.saturatedRatio, 'load.saturatedRatio');
   checkShare(config.reserve, 'reserve', errors);
   if (config.detection.capacity !== null) parseRequirements(config.detection.capacity, 'detection.capacity', errors);
-  for (const owner of Object.keys(config.quotas)) checkShare(config.quotas[owner], `quotas.${owner}`, errors);
+  if (config.quotas !== base.quotas) checkQuotas(config, errors);
   if (Object.keys(config.priorities).length === 0)
     errors.push({ path: 'priorities', value: {}, allowed: 'at least one priority class' });
   checkTiers(config, errors);
   return errors;
+}
+
+/** There may be very many: those that a change leaves as they were have been checked. */
+function checkQuotas({ quotas }: ResolvedConfig, errors: FieldError[]): void {
+  for (const owner of Object.keys(quotas)) checkShare(quotas[owner], `quotas.${owner}`, errors);
 }
 
 function checkTiers(config: ResolvedConfig, errors: FieldError[]): void {

@@ -19,6 +19,8 @@ export interface MailboxOptions {
 export class Mailbox<T> {
   readonly #options: MailboxOptions;
   #items: T[] = [];
+  /** So many of the items are taken already. */
+  #taken = 0;
   #scheduled = false;
   #held = false;
   #closed = false;
@@ -29,18 +31,18 @@ export class Mailbox<T> {
   }
 
   get size(): number {
-    return this.#items.length;
+    return this.#items.length - this.#taken;
   }
 
   /** False when the limit is reached or the mailbox is closed: the item was not taken in. */
   push(item: T): boolean {
-    return this.#items.length < this.#options.limit() && this.pass(item);
+    return this.size < this.#options.limit() && this.pass(item);
   }
 
   /** Past the limit, for what must always get through (release, renew, cancel, deadlines). False only when closed. */
   pass(item: T): boolean {
     if (this.#closed) return false;
-    if (this.#items.length === 0) this.#items = [item];
+    if (this.size === 0) this.#items = [item];
     else this.#items.push(item);
     this.#schedule();
     return true;
@@ -48,15 +50,23 @@ export class Mailbox<T> {
 
   /** What waits, in arrival order, at most `max` of it. */
   take(max: number = Number.POSITIVE_INFINITY): T[] {
-    const items = this.#items;
-    if (items.length <= max) {
+    const items =
+      this.#taken === 0 && this.size <= max ? this.#items : this.#items.slice(this.#taken, this.#taken + max);
+    if (items.length < this.size) this.#take(items.length);
+    else {
       this.#items = [];
+      this.#taken = 0;
       this.#tellEmptied();
-      return items;
     }
-    this.#items = items.slice(max);
-    items.length = max;
     return items;
+  }
+
+  /** What is left moves up once as much is taken as is left: however much waits, a command is moved once. */
+  #take(count: number): void {
+    this.#taken += count;
+    if (this.#taken < this.size) return;
+    this.#items = this.#items.slice(this.#taken);
+    this.#taken = 0;
   }
 
   /** No drain is called until `release`. */
@@ -72,14 +82,14 @@ export class Mailbox<T> {
   /** Nothing more is taken in; what waits is still drained. Resolves once all of it is taken. */
   close(): Promise<void> {
     this.#closed = true;
-    if (this.#items.length === 0) return Promise.resolve();
+    if (this.size === 0) return Promise.resolve();
     return new Promise((resolve) => {
       this.#emptied.push(resolve);
     });
   }
 
   #schedule(): void {
-    if (this.#scheduled || this.#held || this.#items.length === 0) return;
+    if (this.#scheduled || this.#held || this.size === 0) return;
     this.#scheduled = true;
     if (this.#options.wake === 'microtask') queueMicrotask(this.#drain);
     else setImmediate(this.#drain);
@@ -87,10 +97,10 @@ export class Mailbox<T> {
 
   readonly #drain = (): void => {
     this.#scheduled = false;
-    if (this.#held || this.#items.length === 0) return;
-    const before = this.#items.length;
+    if (this.#held || this.size === 0) return;
+    const before = this.size;
     this.#options.drain();
-    if (this.#items.length < before) this.#schedule();
+    if (this.size < before) this.#schedule();
   };
 
   #tellEmptied(): void {
