@@ -6,6 +6,7 @@ import { AllocationBody } from '../allocation-schema.ts';
 import type { App } from '../app.ts';
 import { actorOf, callOf, etagOf, headerErrors, keyOf, markReplayed, preferenceOf, sendTagged } from '../call.ts';
 import { type Lifetime, stopped, waitsOn } from '../lifetime.ts';
+import { sendPage } from '../page.ts';
 import { refusalProblem, sendProblem } from '../problems.ts';
 import {
   AllocateHeaders,
@@ -120,9 +121,7 @@ function readRoutes(app: App, service: PoolService): void {
     response: { 200: answer('LeasePage', 'A page') },
   };
   app.get('/v1/leases', { schema: list }, async (request, reply) => {
-    const page = await service.listLeases(request.query);
-    linkNext(request, reply, page.next);
-    return page;
+    return sendPage(request, reply, await service.listLeases(request.query), ({ token }) => String(token));
   });
   const one = {
     tags,
@@ -135,14 +134,6 @@ function readRoutes(app: App, service: PoolService): void {
     const lease = await service.getLease(request.params.id);
     return sendTagged(request, reply, lease.revision, lease);
   });
-}
-
-/** RFC 8288: the same query with the cursor of the page after. */
-export function linkNext(request: FastifyRequest, reply: FastifyReply, next: string | null): void {
-  if (next === null) return;
-  const url = new URL(request.url, 'http://localhost');
-  url.searchParams.set('cursor', next);
-  reply.header('link', `<${url.pathname}${url.search}>; rel="next"`);
 }
 
 function holderRoutes(app: App, service: PoolService): void {
