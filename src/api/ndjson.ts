@@ -2,7 +2,8 @@ import type { RecordedEvent } from '../model/events.ts';
 import type { Page } from '../model/reading.ts';
 import type { Outlet } from './outlet.ts';
 import type { Seats } from './seats.ts';
-import { nextTurn } from './slices.ts';
+import type { Pace } from './slices.ts';
+import { PIECES_IN_A_ROW } from './sse.ts';
 
 /** Small, so that little is read twice for a reader that stops in the middle of a page. */
 const PAGE_EVENTS = 128;
@@ -32,18 +33,27 @@ export class Export<E extends RecordedEvent> {
    * Writes the log as one JSON text a line, each page in its turn, at the reader's pace. Nothing is held for a reader that does not
    * take what it was given: its page is let go of, and read again from the place where it goes on.
    */
-  async writeTo(outlet: Outlet, seats: Seats): Promise<void> {
+  async writeTo(outlet: Outlet, seats: Seats, pace: Pace): Promise<void> {
     let cursor = this.#write(outlet);
     while (cursor !== undefined && !outlet.isGone) {
-      await nextTurn();
-      if (!outlet.isClear) {
-        this.#page = undefined;
-        await outlet.clear();
-      }
-      if (this.#page === undefined && !outlet.isGone)
-        await seats.wait().then((leave) => this.read(cursor).finally(leave));
-      if (!outlet.isGone) cursor = this.#write(outlet);
+      this.#page = undefined;
+      await outlet.clear();
+      const leave = await seats.wait();
+      cursor = await this.#burst(cursor, outlet, seats, pace).finally(leave);
     }
+  }
+
+  /** Pieces as long as the reader takes them; answers where to go on. */
+  async #burst(from: string, outlet: Outlet, seats: Seats, pace: Pace): Promise<string | undefined> {
+    let cursor: string | undefined = from;
+    for (let pieces = 0; cursor !== undefined; pieces += 1) {
+      await pace.turn();
+      if (outlet.isGone || !outlet.isClear) return cursor;
+      if (pieces >= PIECES_IN_A_ROW && seats.areWanted) return cursor;
+      if (this.#page === undefined) await this.read(cursor);
+      cursor = this.#write(outlet);
+    }
+    return undefined;
   }
 
   /** One piece of the page; answers where to go on, undefined at the end. */

@@ -1,7 +1,7 @@
 import { PoolError } from '../model/errors.ts';
 
 /**
- * So many may do something at once. Who is refused comes again by itself (`take`), who waits is served in the order of coming
+ * So many may do something at once. Who is refused comes again by itself (`take`); who waits is let in in the order of coming
  * (`wait`). Every seat is given back by the function that was answered, once.
  */
 export class Seats {
@@ -13,8 +13,9 @@ export class Seats {
     this.#limit = limit;
   }
 
-  get taken(): number {
-    return this.#taken;
+  /** Whether anybody waits for one. */
+  get areWanted(): boolean {
+    return this.#waiting.length > 0;
   }
 
   /** Throws RATE_LIMITED if none is free. */
@@ -23,20 +24,27 @@ export class Seats {
       const detail = `${this.#taken} reads of the log run, and overload.longReads allows ${this.#limit()}`;
       throw new PoolError('RATE_LIMITED', detail, { details: { retryAfterMs: 1_000 } });
     }
-    return this.#seat();
-  }
-
-  async wait(): Promise<() => void> {
-    while (this.#taken >= this.#limit()) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    return this.#seat();
-  }
-
-  #seat(): () => void {
     this.#taken += 1;
-    return () => {
-      this.#taken -= 1;
-      this.#waiting.shift()?.();
-    };
+    return this.#leave;
+  }
+
+  wait(): Promise<() => void> {
+    return new Promise((resolve) => {
+      this.#waiting.push(() => resolve(this.#leave));
+      this.#letIn();
+    });
+  }
+
+  readonly #leave = (): void => {
+    this.#taken -= 1;
+    this.#letIn();
+  };
+
+  #letIn(): void {
+    while (this.#waiting.length > 0 && this.#taken < this.#limit()) {
+      this.#taken += 1;
+      this.#waiting.shift()!();
+    }
   }
 }
 

@@ -52,5 +52,34 @@ export class Slices {
   }
 }
 
-/** The next turn of the loop. */
-export const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+/** Between two pieces the loop turns freely: it accepts one connection in a turn, for instance. */
+const PAUSE_MS = 1;
+
+/** Lets one go on after the other, in the order of coming: what each does then is a slice of its own. */
+export class Pace {
+  readonly #later: (run: () => void) => void;
+  readonly #waiting: (() => void)[] = [];
+  #scheduled = false;
+
+  /** `later` runs a function when the loop has turned. */
+  constructor(later: (run: () => void) => void = (run) => setTimeout(run, PAUSE_MS)) {
+    this.#later = later;
+  }
+
+  turn(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+      this.#schedule();
+    });
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#waiting.length === 0) return;
+    this.#scheduled = true;
+    this.#later(() => {
+      this.#scheduled = false;
+      this.#waiting.shift()!();
+      this.#schedule();
+    });
+  }
+}

@@ -5,7 +5,7 @@ import { type Frame, frameOf, pieceOf } from './frames.ts';
 import type { Outlet } from './outlet.ts';
 import { poolErrorOf, problemOf } from './problems.ts';
 import type { Seats } from './seats.ts';
-import { nextTurn } from './slices.ts';
+import type { Pace } from './slices.ts';
 
 export type Follow = (filter: EventFilter, signal: AbortSignal) => AsyncIterable<StreamItem<RecordedEvent>>;
 
@@ -15,7 +15,11 @@ export interface Source {
   readonly filter: EventFilter;
   readonly fanOut: FanOut;
   readonly catchUps: Seats;
+  readonly pace: Pace;
 }
+
+/** Pieces after which a reader that catches up makes way, if others wait. */
+export const PIECES_IN_A_ROW = 16;
 
 /**
  * Writes a log as server-sent events from a revision on, until it ends or `gone` aborts. A reader catches up by its position, a
@@ -72,24 +76,29 @@ class Reader {
     return { items, stop };
   }
 
-  /** Writes history, piece by piece, each in its turn; stops as soon as the reader does not take one. */
+  /** Writes history, a piece in a turn, as long as the reader takes them; what was read ahead for it is let go of then. */
   async #catchUp(feed: Feed): Promise<'live' | 'ended' | 'behind'> {
+    const leave = await this.#source.catchUps.wait();
     let caught: 'live' | 'ended' | 'behind' | undefined;
     this.#gone.addEventListener('abort', feed.stop);
     try {
-      while (caught === undefined) {
-        const leave = await this.#source.catchUps.wait();
-        caught = await this.#piece(feed).finally(leave);
+      for (let pieces = 0; caught === undefined; pieces += 1) {
+        await this.#source.pace.turn();
+        const makesWay = pieces >= PIECES_IN_A_ROW && this.#source.catchUps.areWanted;
+        if (this.#gone.aborted) caught = 'ended';
+        else if (!this.#outlet.isClear || makesWay) caught = 'behind';
+        else caught = await this.#piece(feed);
       }
     } finally {
+      leave();
       this.#gone.removeEventListener('abort', feed.stop);
       if (caught !== 'live') feed.stop();
     }
     return caught;
   }
 
-  /** Undefined if there is more, and the reader takes it. */
-  async #piece({ items }: Feed): Promise<'live' | 'ended' | 'behind' | undefined> {
+  /** Undefined if there is more. */
+  async #piece({ items }: Feed): Promise<'live' | 'ended' | undefined> {
     const frames: Frame[] = [];
     let bytes = 0;
     while (bytes < this.#outlet.pieceBytes && !this.#gone.aborted) {
@@ -106,9 +115,7 @@ class Reader {
       bytes += frame.bytes.length;
     }
     this.#write(frames);
-    await nextTurn();
-    if (this.#gone.aborted) return 'ended';
-    return this.#outlet.isClear ? undefined : 'behind';
+    return undefined;
   }
 
   #write(frames: readonly Frame[]): void {

@@ -102,7 +102,7 @@ async function lines(
   query: EventsQuery,
   filter: EventFilter,
   log: Log,
-  { lifetime, budget, longReads, catchUps }: Door,
+  { lifetime, budget, longReads, catchUps, pace }: Door,
 ): Promise<FastifyReply> {
   const pages = new Export((page) => log.page(filter, page), query.limit);
   await seated(longReads, () => pages.read(query.cursor));
@@ -110,7 +110,7 @@ async function lines(
   const outlet = new Outlet(takeOver(reply, { 'content-type': 'application/x-ndjson; charset=utf-8' }), budget);
   signal.addEventListener('abort', () => outlet.cut());
   void pages
-    .writeTo(outlet, catchUps)
+    .writeTo(outlet, catchUps, pace)
     .then(
       () => outlet.end(),
       () => outlet.cut(), // the reader sees that it is not whole
@@ -125,7 +125,7 @@ function live(
   reply: FastifyReply,
   filter: EventFilter,
   { follow, fanOut }: Log,
-  { lifetime, limits, budget, catchUps }: Door,
+  { lifetime, limits, budget, catchUps, pace }: Door,
 ): FastifyReply {
   refusePaging(request.query as EventsQuery);
   const last = request.headers['last-event-id'] as string | undefined;
@@ -136,7 +136,7 @@ function live(
   const heartbeat = setInterval(() => {
     if (outlet.isClear) outlet.write(': heartbeat\n\n');
   }, limits.heartbeatMs).unref();
-  void streamEvents(outlet, { follow, filter, fanOut, catchUps }, from, signal).finally(() => {
+  void streamEvents(outlet, { follow, filter, fanOut, catchUps, pace }, from, signal).finally(() => {
     clearInterval(heartbeat);
     close();
   });
