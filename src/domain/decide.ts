@@ -93,7 +93,7 @@ function answerTo(turn: Turn, command: Command, context: DecisionContext): Answe
     case 'TriggerBreaker':
       return triggerBreaker(turn, command, context.writerId);
     case 'CancelHopeless':
-      return cancelHopeless(turn);
+      return cancelHopeless(turn, command.data.afterRevision);
     case 'Sweep':
     case 'JudgeLoad':
       return DONE; // the reactions judge every tier's load

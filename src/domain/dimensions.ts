@@ -21,6 +21,8 @@ interface Kept {
  */
 export class Dimensions {
   readonly names: string[] = [];
+  /** Another number whenever a tally by these numbers has changed. */
+  changes = 0;
   readonly #numbers = new Map<string, number>();
   /** The last demands, by a hash of their amounts. */
   readonly #kept: (Kept | undefined)[] = new Array(KEPT_DEMANDS).fill(undefined);

@@ -1,44 +1,34 @@
-import type { Amounts } from '../model/amounts.ts';
 import { roomIn } from './placement.ts';
-import { leastOf } from './plan.ts';
 import type { PoolState, TierState } from './state.ts';
 
-/** What the waiters so far want beyond what there is: by dimension, and of leases. */
+/** What is wanted beyond what there is: by the numbers of the dimensions, and of leases. */
 interface Lack {
-  readonly amounts: Record<string, number>;
-  leases: number;
+  readonly amounts: readonly number[];
+  readonly leases: number;
 }
 
 /**
- * When each of the tier's first `count` waiters would start, in ms from the last event: if every lease of the pool ran to
- * its end, nothing else came, and the waiters were served in their order. null = not even then. An estimate: it takes
+ * When the waiter before whom `position` others stand in the tier would start, in ms from the last event: if every lease of the
+ * pool ran to its end, nothing else came, and the waiters were served in their order. null = not even then. An estimate: it takes
  * what other tiers free to be within reach, and knows of no quota.
  */
-export function startEstimates(state: PoolState, tier: TierState, count: number): readonly (number | null)[] {
-  const ends = [...state.leases.values()].sort((a, b) => a.expiresAt - b.expiresAt);
-  const lack = presentLack(state, tier);
-  let ended = 0;
-  return tier.waiting.slice(0, count).map(({ request }) => {
-    add(lack, leastOf(request), 1);
-    for (; isLacking(lack) && ended < ends.length; ended++) add(lack, ends[ended]!.amounts, -1);
-    if (isLacking(lack)) return null;
-    return ended === 0 ? 0 : Math.max(0, ends[ended - 1]!.expiresAt - state.at);
-  });
+export function startEstimate(state: PoolState, tier: TierState, position: number): number | null {
+  const lack = lackOf(state, tier, position + 1);
+  if (suffices(lack, 0, [])) return 0;
+  const last = state.leases.byExpiry().lastNeeded((count, sums) => suffices(lack, count, sums));
+  return last === undefined ? null : Math.max(0, last.expiresAt - state.at);
 }
 
-function presentLack(state: PoolState, tier: TierState): Lack {
-  const amounts: Record<string, number> = {};
-  for (const dimension of state.dimensions) amounts[dimension] = -roomIn(state, tier, dimension);
-  return { amounts, leases: state.leases.size - state.config.maxPoolSize };
+/** What the tier's first `count` waiters lack together. */
+function lackOf(state: PoolState, tier: TierState, count: number): Lack {
+  const amounts = tier.waiting.sumsOf(count);
+  for (const name of state.dimensions) {
+    const dimension = state.numbered.find(name);
+    if ((amounts[dimension] ?? 0) > 0) amounts[dimension]! -= roomIn(state, tier, name);
+  }
+  return { amounts, leases: state.leases.size + count - state.config.maxPoolSize };
 }
 
-function add(lack: Lack, amounts: Amounts, sign: 1 | -1): void {
-  for (const dimension in amounts)
-    lack.amounts[dimension] = (lack.amounts[dimension] ?? 0) + sign * amounts[dimension]!;
-  lack.leases += sign;
-}
-
-function isLacking({ amounts, leases }: Lack): boolean {
-  for (const dimension in amounts) if (amounts[dimension]! > 0) return true;
-  return leases > 0;
-}
+/** Whether the end of so many leases, which hold so much, is enough. */
+const suffices = (lack: Lack, count: number, sums: readonly number[]): boolean =>
+  count >= lack.leases && lack.amounts.every((amount, dimension) => amount <= (sums[dimension] ?? 0) || amount <= 0);

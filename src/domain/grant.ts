@@ -1,8 +1,8 @@
 import { type Amounts, amountIn } from '../model/amounts.ts';
 import type { RequestSpec } from '../model/request.ts';
+import { leastOf } from './least.ts';
 import { borrowedPart, nominalLeftIn, roomIn } from './placement.ts';
-import { leastOf } from './plan.ts';
-import { spared, waiterIn, waitersAhead, waitingLenders, waitsElsewhere } from './queue.ts';
+import { spared, waitersAhead, waitingLenders, waitsElsewhere } from './queue.ts';
 import { quotaRoomIn } from './quota.ts';
 import type { LeaseRecord, PoolState, TierState } from './state.ts';
 import type { Turn } from './turn.ts';
@@ -43,16 +43,15 @@ const roomOf =
  */
 function besideWaiters(state: PoolState, tier: TierState, settled: Settled, least: Amounts): Amounts | null {
   const { request, leaseId } = settled;
-  const waitersBefore = waitersAhead(state, tier, settled);
-  if (waitersBefore === null) return null;
-  const ahead = waitersBefore.map((record) => waiterIn(tier, record));
+  const ahead = waitersAhead(state, tier, settled);
+  if (ahead === null) return null;
   const isLastLease = state.leases.size + 1 === state.config.maxPoolSize;
   if (isLastLease && ahead.length > 0) return null;
   const room = roomOf(state, tier, request.owner);
   const own: Limit = (dimension) => Math.min(room(dimension), spared(state, ahead, dimension));
   const inside = most(request, least, (dimension) => Math.min(own(dimension), nominalLeftIn(tier, dimension)));
   if (inside === request.amounts || (inside !== null && waitsElsewhere(state, tier, leaseId))) return inside;
-  const lenders = waitingLenders(state, tier, leaseId);
+  const lenders = waitingLenders(state, tier, settled);
   if (isLastLease && lenders.length > 0) return inside;
   return most(request, least, (dimension) =>
     Math.min(own(dimension), Math.max(nominalLeftIn(tier, dimension), spared(state, lenders, dimension))),

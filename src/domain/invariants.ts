@@ -15,6 +15,7 @@ export function checkInvariants(state: PoolState): string[] {
   checkSizes(state, wrong);
   checkNames(state, wrong);
   checkKeys(state, wrong);
+  checkOrders(state, wrong);
   for (const lease of state.leases.values()) checkLease(state, lease, wrong);
   return wrong;
 }
@@ -57,11 +58,15 @@ function checkTier(state: PoolState, tier: TierState, wrong: string[]): void {
   const { name, mode, waiting, leases, deadlineAt } = tier;
   if (mode.admission === 'drained' && leases > 0) wrong.push(`tier ${name}: drained with ${leases} leases`);
   if ((mode.admission === 'draining') !== (deadlineAt !== null)) wrong.push(`tier ${name}: deadline ${deadlineAt}`);
-  for (const [i, waiter] of waiting.entries()) {
-    const before = waiting[i - 1];
+  let before: WaitingRecord | undefined;
+  let i = 0;
+  for (const waiter of waiting) {
     if (before !== undefined && !isInOrder(tier, before, waiter))
       wrong.push(`tier ${name}: waiters out of order at ${i}`);
     if (state.waiting.get(waiter.leaseId) !== waiter) wrong.push(`waiter ${waiter.leaseId} is not in the index`);
+    if (waiting.placeOf(waiter) !== i) wrong.push(`waiter ${waiter.leaseId} has not place ${i} in tier ${name}`);
+    before = waiter;
+    i += 1;
   }
 }
 
@@ -95,6 +100,19 @@ function checkNames(state: PoolState, wrong: string[]): void {
         wrong.push(`tier ${tier.name}: ${waiter.leaseId} waits there, or does not, against the configuration`);
 }
 
+/** What is kept in order is what is held, and what waits. */
+function checkOrders(state: PoolState, wrong: string[]): void {
+  const held = [...state.leases.values()];
+  if (held.some(({ token }, i) => i > 0 && token <= held[i - 1]!.token)) wrong.push('leases are not in order');
+  const expiries = [...state.leases.byExpiry()].map(({ token }) => token);
+  const sorted = held.sort((a, b) => a.expiresAt - b.expiresAt || a.token - b.token).map(({ token }) => token);
+  if (expiries.join() !== sorted.join()) wrong.push(`leases by expiry: ${expiries}, should be ${sorted}`);
+  const waiting = [...state.waiting.values()].sort((a, b) => a.revision - b.revision);
+  const came = [...state.arrivals];
+  if (came.length !== waiting.length || came.some((waiter, i) => waiter !== waiting[i]))
+    wrong.push('waiters in the order of their coming are not those that wait');
+}
+
 /** A key of a grant goes with its lease; any other has its place in the order in which they are forgotten. */
 function checkKeys(state: PoolState, wrong: string[]): void {
   for (const [scope, { leaseId, n }] of state.keys) {
@@ -108,13 +126,11 @@ const isKnown = (state: PoolState, leaseId: string): boolean =>
   state.leases.has(leaseId) || state.waiting.has(leaseId) || state.ended.has(leaseId);
 
 function checkLease(state: PoolState, lease: LeaseRecord, wrong: string[]): void {
-  const { leaseId, token, expiresAt, noticeEndsAt } = lease;
+  const { leaseId, token, noticeEndsAt } = lease;
   if (token > state.lastToken) wrong.push(`lease ${leaseId}: token ${token} was never given`);
   if (state.ended.has(leaseId)) wrong.push(`lease ${leaseId} is both live and ended`);
   if (state.waiting.has(leaseId)) wrong.push(`lease ${leaseId} is held and waits`);
   if (state.leases.get(leaseId) !== lease) wrong.push(`lease ${leaseId} is not found by its id`);
-  if (state.soonestExpiry !== null && expiresAt < state.soonestExpiry)
-    wrong.push(`lease ${leaseId} runs out before what is thought the soonest`);
   if (noticeEndsAt !== null && noticeEndsAt < lease.grantedAt)
     wrong.push(`lease ${leaseId} is noticed before its grant`);
 }

@@ -10,6 +10,7 @@ import { type PlainRest, type PlainTier, serializeRest } from './snapshot.ts';
 import { emptyState, type PoolState, type TierState, type WaitingRecord } from './state.ts';
 import { Tally } from './tally.ts';
 import { rulesOf } from './tier-rules.ts';
+import { WaitingList } from './waiting-list.ts';
 
 /** A state as plain JSON, for snapshots: small, and quick to read. (`canonicalState` is the form that is compared.) */
 export interface PackedState {
@@ -83,8 +84,14 @@ export function unpackState({ rest, live, ended }: PackedState): PoolState {
     breakers: new Map(kept.breakers),
     ended: EndedLeases.from(endedOf(ended, numbered), endedFirst),
   };
-  for (const lease of readLeaseColumns(live, numbered)) restoreLive(state, lease);
-  for (const tier of state.tiers) tier.waiting = tier.waiting.map((record) => restoreWaiting(state, record));
+  const leases = [...readLeaseColumns(live, numbered)].sort((a, b) => a.token - b.token);
+  for (const lease of leases) restoreLive(state, lease);
+  for (const [i, tier] of state.tiers.entries()) {
+    const records = kept.tiers[i]!.waiting.map((record) => restoreWaiting(state, record));
+    tier.waiting = new WaitingList(tier.rules, numbered, records);
+  }
+  for (const record of [...state.waiting.values()].sort((a, b) => a.revision - b.revision))
+    state.arrivals.put('came', record, undefined);
   state.owners = ownersOf(state);
   return state;
 }
@@ -98,11 +105,13 @@ function* endedOf({ leases, endedAt, reason, revision }: EndedColumns, numbered:
 }
 
 function restoreTier(tier: PlainTier, numbered: Dimensions, config: ResolvedConfig): TierState {
+  const rules = rulesOf(config, tier.name);
   return {
     ...tier,
     mode: tierMode(tier.mode.admission, tier.mode.load),
     limits: limitsOf(numbered, tier.sizing),
-    rules: rulesOf(config, tier.name),
+    rules,
+    waiting: new WaitingList(rules, numbered),
     allocated: Tally.from(numbered, tier.allocated),
     quarantined: Tally.from(numbered, tier.quarantined),
   };
@@ -110,6 +119,7 @@ function restoreTier(tier: PlainTier, numbered: Dimensions, config: ResolvedConf
 
 function restoreLive(state: PoolState, lease: LeaseRecord): void {
   state.leases.add(lease);
+  state.holdings!.of(lease.owner, state.owners, undefined).add(undefined, lease.terms.demand, 1);
   if (lease.name !== null) state.names.set(lease.name, lease.leaseId);
 }
 

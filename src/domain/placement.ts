@@ -1,8 +1,7 @@
 import { type Amounts, amountIn } from '../model/amounts.ts';
+import { claimOf, takenOf } from './claims.ts';
+import type { Demand } from './dimensions.ts';
 import type { PoolState, TierState } from './state.ts';
-
-const takenOf = (tier: TierState, dimension: number): number =>
-  tier.allocated.at(dimension) + tier.quarantined.at(dimension);
 
 /** Whether the pool holds more than is allocatable in a dimension; only a fall of capacity may bring that about. */
 export const isOverAt = (state: PoolState, dimension: number): boolean =>
@@ -27,10 +26,8 @@ function mayBeOver({ whole, allocated, quarantined }: PoolState): boolean {
  */
 function roomAt(state: PoolState, tier: TierState, dimension: number): number {
   const taken = takenOf(tier, dimension);
-  let reach = (state.whole[dimension] ?? 0) - taken;
-  for (const other of state.tiers) {
-    if (other !== tier) reach -= Math.max(takenOf(other, dimension), other.limits.guaranteed[dimension] ?? 0);
-  }
+  const others = state.claims.claimedAt(state, dimension) - claimOf(tier, dimension);
+  const reach = (state.whole[dimension] ?? 0) - taken - others;
   return Math.max(0, Math.min(reach, (tier.limits.most[dimension] ?? 0) - taken));
 }
 
@@ -41,13 +38,15 @@ export const roomIn = (state: PoolState, tier: TierState, dimension: string): nu
 /** What the tier could be granted at most if nothing at all were held. */
 export function ceilingIn(state: PoolState, tier: TierState, name: string): number {
   const dimension = state.numbered.find(name);
-  let reach = state.whole[dimension] ?? 0;
-  for (const other of state.tiers) if (other !== tier) reach -= other.limits.guaranteed[dimension] ?? 0;
+  const others = state.claims.guaranteedAt(state, dimension) - (tier.limits.guaranteed[dimension] ?? 0);
+  const reach = (state.whole[dimension] ?? 0) - others;
   return Math.max(0, Math.min(reach, tier.limits.most[dimension] ?? 0));
 }
 
-export function fits(state: PoolState, tier: TierState, of: Amounts): boolean {
-  const { dimensions, amounts } = state.numbered.demand(of);
+export const fits = (state: PoolState, tier: TierState, of: Amounts): boolean =>
+  fitsDemand(state, tier, state.numbered.demand(of));
+
+export function fitsDemand(state: PoolState, tier: TierState, { dimensions, amounts }: Demand): boolean {
   for (let i = 0; i < dimensions.length; i++) if (amounts[i]! > roomAt(state, tier, dimensions[i]!)) return false;
   return state.leases.size < state.config.maxPoolSize;
 }
@@ -64,6 +63,13 @@ export function shortfallOf(state: PoolState, tier: TierState, amounts: Amounts)
 
 /** What the tier does not hold yet of its own nominal. */
 export const nominalLeftIn = (tier: TierState, dimension: string): number => Math.max(0, unusedOf(tier, dimension));
+
+/** Whether all of it lies inside the tier's nominal, so that nothing is borrowed for it. */
+export function isInsideNominal(tier: TierState, { dimensions, amounts }: Demand): boolean {
+  for (let i = 0; i < dimensions.length; i++)
+    if (takenOf(tier, dimensions[i]!) + amounts[i]! > (tier.limits.nominal[dimensions[i]!] ?? 0)) return false;
+  return true;
+}
 
 /**
  * The part of the amounts that lies above the tier's nominal; null if there is none. What the tier lost into quarantine is not

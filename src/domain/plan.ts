@@ -1,6 +1,7 @@
 import { type Amounts, amountIn } from '../model/amounts.ts';
 import type { FieldError } from '../model/errors.ts';
 import type { RequestSpec } from '../model/request.ts';
+import { leastOf } from './least.ts';
 import { ceilingIn } from './placement.ts';
 import { type PoolState, type TierState, tierNamed, type WaitingRecord } from './state.ts';
 
@@ -53,11 +54,6 @@ const defaultPriority = (state: PoolState): string =>
   Object.hasOwn(state.config.priorities, DEFAULT_PRIORITY)
     ? DEFAULT_PRIORITY
     : Object.keys(state.config.priorities)[0]!;
-
-/** What a request with a minimum must get at least, in every dimension it names. */
-export function leastOf(request: RequestSpec): Amounts {
-  return request.minimum === null ? request.amounts : { ...request.amounts, ...request.minimum };
-}
 
 /** By the configuration alone: the tier that is asked for, or those that serve the class. */
 const isCandidate = ({ name, rules }: TierState, asked: string | null, priority: string): boolean =>

@@ -1,42 +1,14 @@
 import { type Amounts, amountIn } from '../model/amounts.ts';
-import { borrowedPart, fits, roomIn } from './placement.ts';
-import { leastOf } from './plan.ts';
-import { quotaLack } from './quota.ts';
+import { beforeIn, frontOf, LOOKED_AT } from './front.ts';
+import { fitsDemand, isInsideNominal, roomIn } from './placement.ts';
+import { couldGrant } from './plan.ts';
 import type { PoolState, TierState, WaitingRecord } from './state.ts';
+import { type Ranked, rankBy } from './waiting-list.ts';
 
-/** What the place in a queue depends on. */
-export type Ranked = Pick<WaitingRecord, 'leaseId' | 'priority' | 'queuedAt'>;
+/** In the tier's queue; see `rankBy`. */
+export const rankIn = ({ rules }: TierState, request: Ranked): number => rankBy(rules, request);
 
-/**
- * The order of a tier's waiters. Priority with linear ageing, as one number that only a change of the configuration changes: the
- * moment of queueing less weight x the tier's ageingMs. A request with weight p is passed by a later one of weight q only within
- * (q - p) x ageingMs of its own queueing, which bounds starvation: after (highest weight - p) x ageingMs nobody comes before it
- * any more, and who comes behind it cannot delay it (`waitersAhead`, ADR 7).
- */
-export const rankIn = ({ rules }: TierState, { priority, queuedAt }: Ranked): number =>
-  queuedAt - (rules.leadMs.get(priority) ?? 0);
-
-/** Equal ranks in the order of their lease ids, which ascend with time. */
-export function isBefore(tier: TierState, a: Ranked, b: Ranked): boolean {
-  const [rank, other] = [rankIn(tier, a), rankIn(tier, b)];
-  return rank < other || (rank === other && a.leaseId < b.leaseId);
-}
-
-/** Where in the tier's queue the request stands, or would; by binary search. */
-export function placeOf(tier: TierState, request: Ranked): number {
-  const { waiting } = tier;
-  let low = 0;
-  let high = waiting.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (isBefore(tier, waiting[middle]!, request)) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-const waitsIn = (tier: TierState, request: WaitingRecord): boolean =>
-  tier.waiting[placeOf(tier, request)]?.leaseId === request.leaseId;
+const waitsIn = (tier: TierState, request: WaitingRecord): boolean => tier.waiting.includes(request);
 
 /** The tiers that could ever grant it, in their order; none if the pool has become too small for it. */
 export const tiersOf = (state: PoolState, request: WaitingRecord): TierState[] =>
@@ -57,53 +29,26 @@ function homes({ tiers }: PoolState): readonly TierState[] {
 export const homeOf = (state: PoolState, request: WaitingRecord): TierState =>
   homes(state).find((tier) => waitsIn(tier, request)) ?? state.tiers.at(-1)!;
 
-/** How many are at home in the tier. */
+/** How many are at home in the tier. Those of one kind stand in the same tiers. */
 export function countAtHome(state: PoolState, tier: TierState): number {
   const order = homes(state);
   const before = order.slice(0, order.indexOf(tier)).filter(({ waiting }) => waiting.length > 0);
   if (before.length === 0) return tier.waiting.length;
-  return tier.waiting.filter((waiter) => !before.some((other) => waitsIn(other, waiter))).length;
+  let count = 0;
+  for (const { sample, count: alike } of state.arrivals.kinds())
+    if (couldGrant(state, tier, sample) && !before.some((other) => couldGrant(state, other, sample))) count += alike;
+  return count;
 }
 
 /** A tier grants only while it is open and holds no more than it may. */
 export const admits = (tier: TierState): boolean =>
   tier.mode.admission === 'open' && tier.mode.load !== 'overcommitted';
 
-/** A waiter that its owner's quota keeps back never keeps others back. */
-const isAdmissible = (state: PoolState, waiter: WaitingRecord): boolean =>
-  quotaLack(state, waiter.request.owner, leastOf(waiter.request)) === null;
-
-/** So many waiters of a tier are looked at; those that their owner's quota keeps back do not count. Nobody passes more. */
-const LOOKED_AT = 128;
-
 /** The one waiter of a tier that may be granted next: the first that fits, in a strict tier the first of all. */
 export function firstThatFits(state: PoolState, tier: TierState): WaitingRecord | undefined {
   const depth = tier.rules.queue.policy === 'strict' ? 1 : LOOKED_AT;
-  let looked = 0;
-  for (const waiter of tier.waiting) {
-    if (!isAdmissible(state, waiter)) continue;
-    if (fits(state, tier, leastOf(waiter.request))) return waiter;
-    looked += 1;
-    if (looked === depth) return undefined;
-  }
-  return undefined;
-}
-
-/**
- * The admissible waiters of the tier that stand before a request; null if one of them bars it: it fits, so that
- * its turn comes first, or the tier is strict. The others lack something, and the request may pass them as far as it
- * spares them (`spared`). So no request is ever granted past a waiter that is admissible and fits.
- */
-export function waitersAhead(state: PoolState, tier: TierState, self: Ranked): readonly WaitingRecord[] | null {
-  const ahead: WaitingRecord[] = [];
-  const depth = tier.rules.queue.policy === 'strict' ? 0 : LOOKED_AT;
-  for (const waiter of tier.waiting) {
-    if (!isBefore(tier, waiter, self)) break;
-    if (!isAdmissible(state, waiter)) continue;
-    if (ahead.length === depth || fits(state, tier, leastOf(waiter.request))) return null;
-    ahead.push(waiter);
-  }
-  return ahead;
+  return frontOf(state, tier).alike.find(({ before, demand }) => before < depth && fitsDemand(state, tier, demand))
+    ?.first;
 }
 
 /** A waiter as those see it that are to spare it: where it waits, and the least that it wants there. */
@@ -112,7 +57,23 @@ export interface Waiter {
   readonly least: Amounts;
 }
 
-export const waiterIn = (tier: TierState, { request }: WaitingRecord): Waiter => ({ tier, least: leastOf(request) });
+/**
+ * The admissible waiters of the tier that stand before a request, of each that want the same one; null if one of them bars it: it fits, so that
+ * its turn comes first, or the tier is strict. The others lack something, and the request may pass them as far as it
+ * spares them (`spared`). So no request is ever granted past a waiter that is admissible and fits.
+ */
+export function waitersAhead(state: PoolState, tier: TierState, self: Ranked): readonly Waiter[] | null {
+  const front = frontOf(state, tier);
+  const ahead = beforeIn(front, tier, self);
+  if (ahead > (tier.rules.queue.policy === 'strict' ? 0 : LOOKED_AT)) return null;
+  const waiters: Waiter[] = [];
+  for (const { before, demand, least } of front.alike) {
+    if (before >= ahead) break;
+    if (fitsDemand(state, tier, demand)) return null;
+    waiters.push({ tier, least });
+  }
+  return waiters;
+}
 
 /**
  * What can be taken of one dimension without making any of these waiters start later: nothing of what one of them lacks,
@@ -127,18 +88,19 @@ export function spared(state: PoolState, waiters: readonly Waiter[], dimension: 
   return Math.max(0, most);
 }
 
-/** Who else waits in other tiers for what lies inside the nominal there: a borrower never takes that. */
-export function waitingLenders(state: PoolState, borrower: TierState, self: string): readonly Waiter[] {
+/** Who else waits in other tiers for what lies inside the nominal there, of each that want the same one: a borrower never takes that. */
+export function waitingLenders(state: PoolState, borrower: TierState, self: Ranked): readonly Waiter[] {
   const lenders: Waiter[] = [];
   for (const tier of state.tiers) {
-    if (tier === borrower || !admits(tier)) continue;
-    let looked = 0;
-    for (const record of tier.waiting) {
-      if (looked === LOOKED_AT) break;
-      if (record.leaseId === self || !isAdmissible(state, record)) continue;
-      looked += 1;
-      const waiter = waiterIn(tier, record);
-      if (borrowedPart(tier, waiter.least) === null) lenders.push(waiter);
+    if (tier === borrower || tier.waiting.length === 0 || !admits(tier)) continue;
+    const front = frontOf(state, tier);
+    const place = front.waiters.length > LOOKED_AT ? beforeIn(front, tier, self) : 0;
+    const isLookedAt = place < LOOKED_AT && front.waiters[place]?.leaseId === self.leaseId;
+    const depth = isLookedAt ? LOOKED_AT + 1 : LOOKED_AT; // one more takes its place
+    for (const { before, demand, least, first, count } of front.alike) {
+      if (before >= depth) break;
+      if (count === 1 && first.leaseId === self.leaseId) continue;
+      if (isInsideNominal(tier, demand)) lenders.push({ tier, least });
     }
   }
   return lenders;

@@ -4,8 +4,8 @@ import type { EventType } from '../model/events.ts';
 import { cancelHopeless } from './decide/requests.ts';
 import { shift } from './decide/tiers.ts';
 import { grant, grantable } from './grant.ts';
-import { borrowedPart, isOverallocated } from './placement.ts';
-import { leastOf } from './plan.ts';
+import { leastOf } from './least.ts';
+import { isInsideNominal, isOverallocated } from './placement.ts';
 import { admits, drains, firstThatFits, rankIn } from './queue.ts';
 import { loadTrigger, overTrigger } from './sensors.ts';
 import type { PoolState, TierState, WaitingRecord } from './state.ts';
@@ -88,26 +88,26 @@ function wake(turn: Turn): void {
 function nextWaiter(state: PoolState): Found | undefined {
   let first: Found | undefined;
   for (const tier of state.tiers) {
-    const found = tier.waiting.length > 0 && admits(tier) ? firstIn(state, tier) : undefined;
-    if (found !== undefined && (first === undefined || isSooner(found, first))) first = found;
+    const waiter = tier.waiting.length > 0 && admits(tier) ? firstThatFits(state, tier) : undefined;
+    if (waiter === undefined) continue;
+    const borrows = !isInsideNominal(tier, state.numbered.demand(leastOf(waiter.request)));
+    if (first !== undefined && !isSooner({ tier, waiter, borrows }, first)) continue;
+    const amounts = grantable(state, tier, waiter);
+    if (amounts !== null) first = { tier, waiter, amounts, borrows };
   }
   return first;
 }
 
-interface Found {
+interface Candidate {
   readonly tier: TierState;
   readonly waiter: WaitingRecord;
-  readonly amounts: Amounts;
   readonly borrows: boolean;
 }
 
-function firstIn(state: PoolState, tier: TierState): Found | undefined {
-  const waiter = firstThatFits(state, tier);
-  const amounts = waiter === undefined ? null : grantable(state, tier, waiter);
-  if (waiter === undefined || amounts === null) return undefined;
-  return { tier, waiter, amounts, borrows: borrowedPart(tier, leastOf(waiter.request)) !== null };
+interface Found extends Candidate {
+  readonly amounts: Amounts;
 }
 
 /** Who could be granted in several tiers is, in the first of them. */
-const isSooner = (a: Found, b: Found): boolean =>
+const isSooner = (a: Candidate, b: Candidate): boolean =>
   a.borrows === b.borrows ? a.waiter !== b.waiter && rankIn(a.tier, a.waiter) < rankIn(b.tier, b.waiter) : !a.borrows;

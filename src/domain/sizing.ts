@@ -4,6 +4,7 @@ import type { FieldError } from '../model/errors.ts';
 import type { Sizing, TierSizing } from '../model/events.ts';
 import { isPercentage, shareOf } from '../model/share.ts';
 import type { Dimensions } from './dimensions.ts';
+import type { Journal } from './journal.ts';
 import type { PoolState, TierLimits } from './state.ts';
 import { Tally } from './tally.ts';
 
@@ -95,10 +96,12 @@ export function limitsOf(numbered: Dimensions, { nominal, borrowingLimit, lendin
   };
 }
 
-/** What each owner that has a quota holds now. Counted anew, since only those are counted as leases come and go. */
-export function ownersOf(state: PoolState): Map<string, Tally> {
-  const owners = new Map(Object.keys(state.config.quotas).map((owner) => [owner, new Tally(state.numbered)]));
-  if (owners.size > 0)
+/** What each owner that has a quota holds now: the tally that counts it as leases come and go. In a state of the past it is counted anew. */
+export function ownersOf(state: PoolState, journal?: Journal): Map<string, Tally> {
+  const owners = new Map<string, Tally>();
+  for (const owner of Object.keys(state.config.quotas))
+    owners.set(owner, state.holdings?.of(owner, state.owners, journal) ?? new Tally(state.numbered));
+  if (state.holdings === null && owners.size > 0)
     for (const { owner, terms } of state.leases.values()) owners.get(owner)?.add(undefined, terms.demand, 1);
   return owners;
 }

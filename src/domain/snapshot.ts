@@ -2,7 +2,7 @@ import type { Amounts } from '../model/amounts.ts';
 import { canonicalJson } from '../model/canonical.ts';
 import type { ReclaimReason } from '../model/events.ts';
 import type { PlainLease } from './lease-record.ts';
-import type { KeyRecord, PoolState, Quarantine, RecordedBreaker, TierState } from './state.ts';
+import type { KeyRecord, PoolState, Quarantine, RecordedBreaker, TierState, WaitingRecord } from './state.ts';
 
 /** Of the serialized form; a snapshot of another version is not read. */
 export const STATE_SCHEMA_VERSION = 3;
@@ -14,9 +14,10 @@ interface PlainEnded {
   readonly revision: number;
 }
 
-export interface PlainTier extends Omit<TierState, 'limits' | 'rules' | 'allocated' | 'quarantined'> {
+export interface PlainTier extends Omit<TierState, 'limits' | 'rules' | 'allocated' | 'quarantined' | 'waiting'> {
   readonly allocated: Amounts;
   readonly quarantined: Amounts;
+  readonly waiting: readonly WaitingRecord[];
 }
 
 type Entries<Value> = readonly (readonly [string, Value])[];
@@ -44,6 +45,7 @@ type PlainState = PlainRest & {
 type Folded = Pick<
   PoolState,
   | 'numbered'
+  | 'claims'
   | 'whole'
   | 'terms'
   | 'allocated'
@@ -54,10 +56,11 @@ type Folded = Pick<
   | 'waiting'
   | 'names'
   | 'keys'
+  | 'arrivals'
   | 'owners'
+  | 'holdings'
   | 'quarantine'
   | 'breakers'
-  | 'soonestExpiry'
   | 'freed'
   | 'keysInOrder'
 >;
@@ -75,8 +78,22 @@ function serializeState(state: PoolState): PlainState {
 
 /** All but the leases and what follows from them. Later folds change nothing of it. */
 export function serializeRest(state: PoolState): PlainRest {
-  const { numbered, whole, terms, waiting, soonestExpiry, freed, keysInOrder, leases, ended, names, owners, ...kept } =
-    state;
+  const {
+    numbered,
+    claims,
+    whole,
+    terms,
+    waiting,
+    arrivals,
+    freed,
+    keysInOrder,
+    leases,
+    ended,
+    names,
+    owners,
+    holdings,
+    ...kept
+  } = state;
   return {
     ...kept,
     allocated: state.allocated.toJSON(),
@@ -91,7 +108,8 @@ export function serializeRest(state: PoolState): PlainRest {
 }
 
 function plainTier({ limits, rules, ...tier }: TierState): PlainTier {
-  return { ...tier, allocated: tier.allocated.toJSON(), quarantined: tier.quarantined.toJSON() };
+  const [allocated, quarantined] = [tier.allocated.toJSON(), tier.quarantined.toJSON()];
+  return { ...tier, allocated, quarantined, waiting: [...tier.waiting] };
 }
 
 const namesOf = (state: PoolState): [string, string][] => [

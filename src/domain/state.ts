@@ -4,13 +4,16 @@ import type { TierSizing } from '../model/events.ts';
 import type { BreakerMode, TierMode } from '../model/modes.ts';
 import type { RequestSpec } from '../model/request.ts';
 import type { RequestView } from '../model/views.ts';
+import { Arrivals } from './arrivals.ts';
+import { Claims } from './claims.ts';
 import { Dimensions } from './dimensions.ts';
 import { EndedLeases } from './ended-leases.ts';
-import type { LeaseRecord } from './lease-record.ts';
+import { Holdings } from './holdings.ts';
 import { TermsCache } from './lease-terms.ts';
 import { LiveLeases } from './live-leases.ts';
 import { Tally } from './tally.ts';
 import type { TierRules } from './tier-rules.ts';
+import type { WaitingList } from './waiting-list.ts';
 
 export type { EndedLease } from './ended-leases.ts';
 export { LeaseRecord } from './lease-record.ts';
@@ -51,8 +54,8 @@ export interface TierState {
   loadChangedAt: number;
   readonly allocated: Tally;
   readonly quarantined: Tally;
-  /** All that the tier could ever grant, whatever its mode; in rank order, then by lease id. Replaced, never changed in place, so that an undo is one assignment. */
-  waiting: readonly WaitingRecord[];
+  /** All that the tier could ever grant, whatever its mode; replaced when its order changes, or who stands there. */
+  waiting: WaitingList;
   leases: number;
 }
 
@@ -111,6 +114,8 @@ export interface PoolState {
   dimensions: readonly string[];
   /** Numbers of all dimensions that were ever known, and `allocatable` by them. */
   readonly numbered: Dimensions;
+  /** Sums over the tiers, made when they are asked for. */
+  readonly claims: Claims;
   whole: readonly number[];
   readonly terms: TermsCache;
   /** In the order of the configuration. */
@@ -120,6 +125,8 @@ export interface PoolState {
   readonly leases: LiveLeases;
   readonly ended: EndedLeases;
   readonly waiting: Map<string, WaitingRecord>;
+  /** The same in the order of their coming. */
+  readonly arrivals: Arrivals;
   /** The caller's name -> lease id, of live leases and waiting requests whose name is not that id (see `leaseNamed`). */
   readonly names: Map<string, string>;
   /** By scope (evolve/keys.ts). */
@@ -128,8 +135,10 @@ export interface PoolState {
   readonly keysInOrder: Map<number, string>;
   keysFirst: number;
   keysNext: number;
-  /** What each owner with a quota holds; the others are not counted. */
+  /** What each owner with a quota holds. */
   owners: Map<string, Tally>;
+  /** What every owner holds, so that a quota needs no counting; null in a state of the past, which is looked at only. Kept in no snapshot. */
+  readonly holdings: Holdings | null;
   readonly quarantine: Map<string, Quarantine>;
   /** By writer; of those whose breaker changed last, up to a number (evolve/breakers.ts). */
   readonly breakers: Map<string, RecordedBreaker>;
@@ -138,8 +147,6 @@ export interface PoolState {
   lastToken: number;
   /** How often something may have come free. It never goes back, by an undo neither (see epoch.ts). Kept in no snapshot. */
   freed: number;
-  /** When the first of the live leases runs out; null = nobody has asked since it last changed. Kept in no snapshot. */
-  soonestExpiry: number | null;
   draining: boolean;
   healthy: boolean;
   failingChecks: readonly string[];
@@ -165,6 +172,7 @@ export function emptyState(): PoolState {
     allocatable: {},
     dimensions: [],
     numbered,
+    claims: new Claims(),
     whole: [],
     terms: new TermsCache(),
     tiers: [],
@@ -173,18 +181,19 @@ export function emptyState(): PoolState {
     leases: new LiveLeases(),
     ended: new EndedLeases(),
     waiting: new Map(),
+    arrivals: new Arrivals(),
     names: new Map(),
     keys: new Map(),
     keysInOrder: new Map(),
     keysFirst: 0,
     keysNext: 0,
     owners: new Map(),
+    holdings: new Holdings(numbered),
     quarantine: new Map(),
     breakers: new Map(),
     lastWriterId: '',
     lastToken: 0,
     freed: 0,
-    soonestExpiry: null,
     draining: false,
     healthy: true,
     failingChecks: [],
@@ -196,14 +205,6 @@ export function tierNamed(state: PoolState, name: string): TierState | undefined
   for (const tier of state.tiers) if (tier.name === name) return tier;
   return undefined;
 }
-
-/** Live leases in the order of their grants. An undo and a snapshot change the order of a map, and events may not show it. */
-export const leasesInOrder = (state: PoolState): LeaseRecord[] =>
-  [...state.leases.values()].sort((a, b) => a.token - b.token);
-
-/** Waiting requests in the order of their coming. */
-export const waitersInOrder = (state: PoolState): WaitingRecord[] =>
-  [...state.waiting.values()].sort((a, b) => a.revision - b.revision);
 
 /**
  * Whether a live lease or a waiting request goes by the name that a new request would have. A name that is the request's own new

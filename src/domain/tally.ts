@@ -41,6 +41,7 @@ export class Tally extends Undoable {
 
   #move({ dimensions, amounts: moved }: Demand, sign: 1 | -1): void {
     const { amounts } = this;
+    this.dimensions.changes += 1;
     for (let i = 0; i < dimensions.length; i++) {
       const dimension = dimensions[i]!;
       if (dimension >= amounts.length) this.widen();

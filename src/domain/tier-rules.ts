@@ -17,3 +17,7 @@ export function rulesOf({ tiers, priorities }: ResolvedConfig, name: string): Ti
   const leads = Object.entries(priorities).map(([each, weight]): [string, number] => [each, weight * queue.ageingMs]);
   return { queue, serves: new Set([...listed, ...unlisted]), leadMs: new Map(leads) };
 }
+
+/** Whether waiters stand in the same order under both. */
+export const areSameRanks = ({ leadMs: a }: TierRules, { leadMs: b }: TierRules): boolean =>
+  a.size === b.size && [...a].every(([each, lead]) => b.get(each) === lead);

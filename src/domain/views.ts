@@ -1,9 +1,9 @@
 import type { LeaseView, PoolView, RequestView, TierView } from '../model/views.ts';
 import { BREAKER_CLOSED } from './breaker-change.ts';
 import { renewalIntervalMs } from './decide/lease.ts';
-import { startEstimates } from './estimate.ts';
+import { startEstimate } from './estimate.ts';
+import { leastOf } from './least.ts';
 import { borrowedOf, lentOf, perDimension, roomIn, shortfallOf } from './placement.ts';
-import { leastOf } from './plan.ts';
 import { admits, countAtHome, homeOf } from './queue.ts';
 import type { BreakerRecord, EndedLease, LeaseRecord, PoolState, TierState, WaitingRecord } from './state.ts';
 
@@ -53,17 +53,18 @@ export function leaseView(record: LeaseRecord | EndedLease): LeaseView {
 /** A waiting request; as the next one if it waits no more (it may end in the commit that began it). */
 export function requestView(state: PoolState, record: WaitingRecord): RequestView {
   const tier = homeOf(state, record);
-  const position = Math.max(0, tier.waiting.indexOf(record));
-  return waitingView(state, tier, record, position, startEstimates(state, tier, position + 1)[position] ?? null);
+  const position = tier.waiting.includes(record) ? tier.waiting.placeOf(record) : 0;
+  const estimate = tier.waiting.length === 0 ? null : startEstimate(state, tier, position);
+  return waitingView(state, tier, record, position, estimate);
 }
 
 /** All that wait, tier by tier, in their order. */
 export function requestViews(state: PoolState): RequestView[] {
   return state.tiers.flatMap((tier) => {
-    const estimates = startEstimates(state, tier, tier.waiting.length);
-    return tier.waiting
-      .map((record, position) => waitingView(state, tier, record, position, estimates[position]!))
-      .filter((_, position) => homeOf(state, tier.waiting[position]!) === tier);
+    const waiting = [...tier.waiting];
+    return waiting
+      .map((record, position) => waitingView(state, tier, record, position, startEstimate(state, tier, position)))
+      .filter((_, position) => homeOf(state, waiting[position]!) === tier);
   });
 }
 

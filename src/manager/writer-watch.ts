@@ -1,4 +1,4 @@
-import { type PoolState, waitersInOrder } from '../domain/state.ts';
+import type { PoolState } from '../domain/state.ts';
 import type { Clock } from '../model/clock.ts';
 import type { CommandData } from '../model/commands.ts';
 import type { RecordedPoolEvent } from '../model/events.ts';
@@ -87,7 +87,7 @@ export class WriterWatch {
 
   #waitingByWriter(): ReadonlyMap<string, readonly string[]> {
     const byWriter = new Map<string, string[]>();
-    for (const { leaseId, request, writerId } of waitersInOrder(this.#options.state)) {
+    for (const { leaseId, request, writerId } of this.#options.state.arrivals) {
       if (standsAlone(request)) continue;
       const known = byWriter.get(writerId);
       if (known === undefined) byWriter.set(writerId, [leaseId]);
@@ -113,6 +113,6 @@ function* chunks(leaseIds: readonly string[]): Iterable<readonly string[]> {
 
 /** Waiters of an earlier life of this writer have lost their callers. */
 export function orphansOf(state: PoolState, writerId: string): readonly (readonly string[])[] {
-  const lost = waitersInOrder(state).filter((waiter) => waiter.writerId === writerId && !standsAlone(waiter.request));
+  const lost = [...state.arrivals].filter((waiter) => waiter.writerId === writerId && !standsAlone(waiter.request));
   return [...chunks(lost.map(({ leaseId }) => leaseId))];
 }

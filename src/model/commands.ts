@@ -33,16 +33,16 @@ export interface CommandData {
   EndQuarantine: { leaseIds: readonly string[] };
   /** A stall of this writer: every live lease with a later token (0 = all) gets at least one renewal interval more. */
   ObserveClockGap: { gapMs: number; afterToken: number };
-  /** Those who wait for what cannot come: the pool drains, or all that could grant them; or nothing ever could. */
-  CancelHopeless: Record<string, never>;
+  /** Those who wait for what cannot come: the pool drains, or all that could grant them; or nothing ever could. Only who queued after a revision, if one is given. */
+  CancelHopeless: { afterRevision?: number };
   /** The backstop: judges loads, and what any deadline has missed. */
   Sweep: Record<string, never>;
 
   CordonTier: { tier: string };
   UncordonTier: { tier: string };
   DrainTier: { tier: string; deadlineMs: number };
-  /** From the tier's actor: this deadline of its drain has passed on the writer's clock; a drain with another one goes on. */
-  EndTierDrain: { tier: string; deadlineAt: number };
+  /** From the tier's actor: this deadline of its drain has passed on the writer's clock; a drain with another one goes on. `afterToken`: the leases up to it have ended. */
+  EndTierDrain: { tier: string; deadlineAt: number; afterToken?: number };
   /** From a pressured tier's actor. */
   JudgeLoad: { tier: string };
   DrainPool: { deadlineMs: number | null };

@@ -1,3 +1,4 @@
+import { Claims } from '../domain/claims.ts';
 import { EndedLeases } from '../domain/ended-leases.ts';
 import { LiveLeases } from '../domain/live-leases.ts';
 import type { LeaseRecord, PoolState, TierState } from '../domain/state.ts';
@@ -30,16 +31,19 @@ export const stateFrom = ({ revision, leases, rest }: Frame): PoolState =>
 function copyRest(state: PoolState, leases: LiveLeases): PoolState {
   return {
     ...state,
+    claims: new Claims(),
     tiers: state.tiers.map(copyTier),
     allocated: state.allocated.copy(),
     quarantined: state.quarantined.copy(),
     leases,
     ended: EndedLeases.from([], state.ended.next),
     waiting: new Map(state.waiting),
+    arrivals: state.arrivals.copy(),
     names: new Map(),
     keys: new Map(),
     keysInOrder: new Map(),
     keysFirst: state.keysNext,
+    holdings: null,
     owners: copyValues(state.owners, (held) => held.copy()),
     quarantine: new Map(state.quarantine),
     breakers: new Map(state.breakers),
@@ -64,6 +68,7 @@ const copyTier = (tier: TierState): TierState => ({
   ...tier,
   allocated: tier.allocated.copy(),
   quarantined: tier.quarantined.copy(),
+  waiting: tier.waiting.copy(),
 });
 
 function copyValues<Value>(map: ReadonlyMap<string, Value>, copy: (value: Value) => Value): Map<string, Value> {

@@ -14,7 +14,7 @@ export function passedOver(before: PoolState, grant: EventData['LeaseGranted'], 
     return [`${grant.leaseId} is granted in a tier that admits nothing`];
   const { priority } = grant;
   const own = rankOf(before, tier, { priority, queuedAt: before.waiting.get(grant.leaseId)?.queuedAt ?? at });
-  const passed = tier.waiting
+  const passed = [...tier.waiting]
     .filter((waiter) => waiter.leaseId !== grant.leaseId && rankOf(before, tier, waiter) < own)
     .filter((waiter) => hasRoom(before, tier, waiter) && hasQuota(before, waiter))
     .map((waiter) => `${grant.request.id} is granted past ${waiter.request.id}, which fits`);
@@ -26,7 +26,7 @@ function outranked(before: PoolState, borrower: TierState, grant: EventData['Lea
   const borrowed = Object.keys(grant.borrowed ?? {});
   return before.tiers
     .filter((tier) => tier !== borrower && tier.mode.admission === 'open' && tier.mode.load !== 'overcommitted')
-    .flatMap((tier) => tier.waiting.map((waiter) => ({ tier, waiter, least: leastOf(waiter) })))
+    .flatMap((tier) => [...tier.waiting].map((waiter) => ({ tier, waiter, least: leastOf(waiter) })))
     .filter(({ waiter }) => waiter.leaseId !== grant.leaseId)
     .filter(({ tier, waiter, least }) => isInside(tier, least) && hasQuota(before, waiter))
     .filter(({ tier, least }) =>
@@ -52,7 +52,7 @@ export function leftWaiting(state: PoolState): string[] {
   for (const tier of state.tiers) {
     const { admission, load } = tier.mode;
     if (admission !== 'open' || load === 'overcommitted') continue;
-    const first = tier.waiting.find((waiter) => hasQuota(state, waiter));
+    const first = [...tier.waiting].find((waiter) => hasQuota(state, waiter));
     if (first === undefined || !hasRoom(state, tier, first) || !isInside(tier, leastOf(first))) continue;
     wrong.push(`${first.request.id} waits in tier ${tier.name} and could be granted`);
   }

@@ -3,12 +3,11 @@ import type { CommandOf } from '../../model/commands.ts';
 import type { RequestSpec } from '../../model/request.ts';
 import type { Answer, DecisionContext } from '../answer.ts';
 import { epochOf } from '../epoch.ts';
-import { soonestExpiry } from '../evolve/expiry.ts';
 import { grant, grantable, type Settled } from '../grant.ts';
+import { leastOf } from '../least.ts';
 import { fits, shortfallOf } from '../placement.ts';
 import type { Plan } from '../plan.ts';
-import { leastOf } from '../plan.ts';
-import { admits, placeOf } from '../queue.ts';
+import { admits } from '../queue.ts';
 import { quotaCeiling, quotaLack } from '../quota.ts';
 import { refuse } from '../refuse.ts';
 import { isNameTaken, type LeaseRecord, type PoolState, type TierState, tierNamed } from '../state.ts';
@@ -159,11 +158,11 @@ function busyDetails(turn: Turn, tier: TierState, settled: Settled) {
   return {
     tier: tier.name,
     shortfall: shortfallOf(turn.state, tier, leastOf(settled.request)),
-    position: placeOf(tier, settled),
+    position: tier.waiting.placeOf(settled),
     retryAfterMs: retryAfterMs(turn),
   };
 }
 
 /** Until the first of the leases runs out, within 100 ms and a minute: room may come sooner, and for others. */
-const retryAfterMs = ({ state, journal, at }: Turn): number =>
-  Math.min(60_000, Math.max(100, soonestExpiry(state, journal) - at));
+const retryAfterMs = ({ state: { leases }, at }: Turn): number =>
+  Math.min(60_000, Math.max(100, (leases.byExpiry().first?.expiresAt ?? Number.POSITIVE_INFINITY) - at));

@@ -1,9 +1,9 @@
 import type { CommandData, CommandOf } from '../../model/commands.ts';
-import type { ReclaimReason } from '../../model/events.ts';
+import type { EventData, ReclaimReason } from '../../model/events.ts';
 import type { Answer } from '../answer.ts';
 import { DONE } from '../answer.ts';
 import { refuse } from '../refuse.ts';
-import { type EndedLease, type LeaseRecord, leasesInOrder } from '../state.ts';
+import type { EndedLease, LeaseRecord, PoolState } from '../state.ts';
 import type { Turn } from '../turn.ts';
 
 export const fenced = (turn: Turn, { lease, reason, revision }: EndedLease): Answer =>
@@ -144,22 +144,40 @@ export function endQuarantine(turn: Turn, { data }: CommandOf<'EndQuarantine'>):
 /** A renewal asks for a third of the TTL: every lease gets at least that much more. */
 export const renewalIntervalMs = (ttlMs: number): number => Math.floor(ttlMs / 3);
 
+type Renewal = EventData['LeasesRenewed']['renewals'][number];
+
+/** So many leases one command looks at for those that would run out too soon. */
+const LOOKED_AT = 32_768;
 /** So many renewals take about the room of one event. */
 const RENEWALS_AN_EVENT = 16;
 
 /** In parts, in the order of the grants: the first says how many leases would have run out too soon. */
 export function observeClockGap(turn: Turn, { data }: CommandOf<'ObserveClockGap'>, writerId: string): Answer {
-  const { gapMs, afterToken } = data;
-  const least = (ttlMs: number) => turn.at + renewalIntervalMs(ttlMs);
-  const short = leasesInOrder(turn.state).filter(
-    ({ token, ttlMs, expiresAt, noticeEndsAt }) =>
-      token > afterToken && noticeEndsAt === null && expiresAt < least(ttlMs),
-  );
-  if (afterToken === 0) turn.emit('ClockGapObserved', { writerId, gapMs, extendedLeases: short.length });
-  const part = short.slice(0, Math.max(1, turn.room * RENEWALS_AN_EVENT));
-  const renewals = part.map(({ leaseId, ttlMs }) => ({ leaseId, ttlMs, expiresAt: least(ttlMs) }));
+  const { state, at } = turn;
+  let { gapMs, afterToken } = data;
+  if (afterToken === 0) turn.emit('ClockGapObserved', { writerId, gapMs, extendedLeases: countShort(state, at) });
+  const most = Math.max(1, turn.room * RENEWALS_AN_EVENT);
+  const renewals: Renewal[] = [];
+  let left = LOOKED_AT;
+  for (const lease of state.leases.after(afterToken)) {
+    if (renewals.length === most || left-- === 0) {
+      turn.follow({ type: 'ObserveClockGap', data: { gapMs, afterToken } });
+      break;
+    }
+    if (isShort(lease, at))
+      renewals.push({ leaseId: lease.leaseId, ttlMs: lease.ttlMs, expiresAt: at + renewalIntervalMs(lease.ttlMs) });
+    afterToken = lease.token;
+  }
   if (renewals.length > 0) turn.emit('LeasesRenewed', { renewals, cause: 'clockGap' });
-  if (part.length < short.length)
-    turn.follow({ type: 'ObserveClockGap', data: { gapMs, afterToken: part.at(-1)!.token } });
   return DONE;
+}
+
+/** Whether the lease would run out before its holder's next renewal, though nobody has asked for it back. */
+const isShort = ({ ttlMs, expiresAt, noticeEndsAt }: LeaseRecord, at: number): boolean =>
+  noticeEndsAt === null && expiresAt < at + renewalIntervalMs(ttlMs);
+
+function countShort({ leases }: PoolState, at: number): number {
+  let count = 0;
+  for (const lease of leases.values()) if (isShort(lease, at)) count += 1;
+  return count;
 }

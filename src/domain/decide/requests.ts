@@ -1,11 +1,13 @@
-import type { CommandOf, FollowUp } from '../../model/commands.ts';
+import type { CommandOf } from '../../model/commands.ts';
 import { standsAlone } from '../../model/request.ts';
 import { type Answer, DONE } from '../answer.ts';
-import { compilePlan, leastOf } from '../plan.ts';
+import { kindOf } from '../arrivals.ts';
+import { leastOf } from '../least.ts';
+import { compilePlan } from '../plan.ts';
 import { drains, tiersOf } from '../queue.ts';
 import { quotaCeiling } from '../quota.ts';
 import { refuse } from '../refuse.ts';
-import { leaseNamed, type PoolState, type WaitingRecord, waitersInOrder } from '../state.ts';
+import { leaseNamed, type PoolState, type WaitingRecord } from '../state.ts';
 import type { Turn } from '../turn.ts';
 import { requestView } from '../views.ts';
 
@@ -30,24 +32,48 @@ export function cancelOrphans(turn: Turn, { data }: CommandOf<'CancelOrphans'>):
   return DONE;
 }
 
-const CANCEL_HOPELESS: FollowUp = { type: 'CancelHopeless', data: {} };
+/** So many waiters one command looks at for those without hope. */
+const LOOKED_AT = 1_024;
 
-/** Whoever waits for what cannot come is told so, in the order of their coming. */
-export function cancelHopeless(turn: Turn): Answer {
-  for (const waiter of waitersInOrder(turn.state)) {
-    const reason = hopeless(turn.state, waiter);
-    if (reason === undefined) continue;
-    if (turn.room <= 0) {
-      turn.follow(CANCEL_HOPELESS);
+/** Whoever waits for what cannot come is told so, in parts, in the order of their coming. */
+export function cancelHopeless(turn: Turn, after = -1): Answer {
+  const { state } = turn;
+  const known = new Map<string, Hopeless | undefined>();
+  let afterRevision = after;
+  let left = LOOKED_AT;
+  for (const waiter of [...first(state.arrivals.after(after), LOOKED_AT + 1)]) {
+    if (turn.room <= 0 || left-- === 0) {
+      turn.follow({ type: 'CancelHopeless', data: { afterRevision } });
       break;
     }
+    const reason = hopeless(state, waiter, known);
     const { leaseId, request } = waiter;
-    turn.emit('RequestCancelled', { leaseId, requestId: request.id, reason }, leaseId);
+    if (reason !== undefined) turn.emit('RequestCancelled', { leaseId, requestId: request.id, reason }, leaseId);
+    afterRevision = waiter.revision;
   }
   return DONE;
 }
 
-function hopeless(state: PoolState, waiter: WaitingRecord): 'draining' | 'neverFits' | undefined {
+function* first<T>(items: Iterable<T>, count: number): Generator<T> {
+  let left = count;
+  for (const item of items) {
+    if (left-- === 0) return;
+    yield item;
+  }
+}
+
+type Hopeless = 'draining' | 'neverFits';
+
+/** Asked once of those who want the same on the same terms. */
+function hopeless(state: PoolState, waiter: WaitingRecord, known: Map<string, Hopeless | undefined>) {
+  const { request } = waiter;
+  const owner = state.owners.has(request.owner) ? request.owner : '';
+  const alike = `${kindOf(waiter)} ${request.priority} ${request.ttlMs} ${owner}`;
+  if (!known.has(alike)) known.set(alike, judge(state, waiter));
+  return known.get(alike);
+}
+
+function judge(state: PoolState, waiter: WaitingRecord): Hopeless | undefined {
   const { request } = waiter;
   const tiers = tiersOf(state, waiter);
   const possible = tiers.length > 0 && compilePlan(state, request).errors === null;

@@ -3,7 +3,7 @@ import type { CommandOf } from '../../model/commands.ts';
 import type { TierTrigger } from '../../model/modes.ts';
 import { type Answer, DONE } from '../answer.ts';
 import { refuse } from '../refuse.ts';
-import { leasesInOrder, type TierState, tierNamed } from '../state.ts';
+import { type TierState, tierNamed } from '../state.ts';
 import type { Turn } from '../turn.ts';
 import { reclaim } from './lease.ts';
 import { cancelHopeless } from './requests.ts';
@@ -42,13 +42,21 @@ export const drainTier = (turn: Turn, { data }: CommandOf<'DrainTier'>): Answer 
     cancelHopeless(turn);
   });
 
-/** The deadline of the drain that is on: what has not ended by itself is reclaimed. */
+/** So many leases one command looks at for those of its tier. */
+const LOOKED_AT = 8_192;
+
+/** The deadline of the drain that is on: what has not ended by itself is reclaimed, in parts, in the order of the grants. */
 export const endTierDrain = (turn: Turn, { data }: CommandOf<'EndTierDrain'>): Answer =>
   withTier(turn, data.tier, (tier) => {
     if (tier.mode.admission !== 'draining' || tier.deadlineAt !== data.deadlineAt) return;
-    for (const lease of leasesInOrder(turn.state).filter((lease) => lease.tier === tier.name)) {
-      if (turn.room <= 0) return turn.follow({ type: 'EndTierDrain', data });
-      reclaim(turn, lease, 'drained', null);
+    let afterToken = data.afterToken ?? 0;
+    let left = LOOKED_AT;
+    for (const lease of turn.state.leases.after(afterToken)) {
+      if (tier.leases === 0) break;
+      if (turn.room <= 0 || left-- === 0) return turn.follow({ type: 'EndTierDrain', data: { ...data, afterToken } });
+      if (lease.tier === tier.name) reclaim(turn, lease, 'drained', null);
+      afterToken = lease.token;
     }
-    shift(turn, tier, 'drain.deadline', null);
+    if (tier.leases === 0) shift(turn, tier, 'drain.deadline', null);
+    else turn.follow({ type: 'EndTierDrain', data: { ...data, afterToken: 0 } }); // it was opened and drained again meanwhile
   });

@@ -7,7 +7,6 @@ import { isOverAt } from '../placement.ts';
 import { admits, tiersOf } from '../queue.ts';
 import { LeaseRecord, type PoolState, tierNamed } from '../state.ts';
 import type { EventOf } from './event.ts';
-import { noLonger, sooner } from './expiry.ts';
 import { forgetGrant } from './keys.ts';
 import { removeWaiting } from './requests.ts';
 
@@ -27,7 +26,6 @@ export function foldGranted(
   if (isTooMuch(state, lease.terms.demand)) throw new ImpossibleHistory(event, 'grants more than there is');
   journal?.note(state.leases, 'added', lease);
   state.leases.add(lease);
-  sooner(state, data.expiresAt, journal);
   if (lease.name !== null && !waited) takeName(state, event, lease.name, journal);
   journal?.note(state, 'lastToken', state.lastToken);
   state.lastToken = data.token;
@@ -67,7 +65,9 @@ function hold(
   if (sign === 1 && !admits(tier)) throw new ImpossibleHistory(event, `tier ${name} admits nothing`);
   tier.allocated.add(journal, demand, sign);
   state.allocated.add(journal, demand, sign);
-  if (state.owners.size > 0) state.owners.get(request.owner)?.add(journal, demand, sign);
+  const { owners, holdings } = state;
+  const held = holdings === null ? owners.get(request.owner) : holdings.of(request.owner, owners, journal);
+  held?.add(journal, demand, sign);
   journal?.note(tier, 'leases', tier.leases);
   tier.leases += sign;
 }
@@ -91,9 +91,7 @@ export function foldRenewed(state: PoolState, event: EventOf<'LeasesRenewed'>, j
     if (lease.noticeEndsAt !== null && renewal.expiresAt > lease.noticeEndsAt)
       throw new ImpossibleHistory(event, `${renewal.leaseId} outlives its notice`);
     put(journal, lease, 'ttlMs', renewal.ttlMs);
-    noLonger(state, lease.expiresAt, journal);
-    put(journal, lease, 'expiresAt', renewal.expiresAt);
-    sooner(state, renewal.expiresAt, journal);
+    state.leases.move(lease, renewal.expiresAt, journal);
     put(journal, lease, 'revision', event.revision);
   }
 }
@@ -121,7 +119,6 @@ function end(
   journal?.note(state.leases, 'dropped', lease);
   state.leases.drop(lease);
   state.freed += 1;
-  noLonger(state, lease.expiresAt, journal);
   if (lease.name !== null) dropEntry(journal, state.names, lease.name, lease.leaseId);
   journal?.note(state.ended, 'added', undefined);
   state.ended.add(lease, event.at, reason, event.revision);

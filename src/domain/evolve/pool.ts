@@ -8,8 +8,9 @@ import { limitsOf, ownersOf } from '../sizing.ts';
 import { OPEN_NORMAL, type PoolState, type TierState, tierNamed } from '../state.ts';
 import { Tally } from '../tally.ts';
 import { rulesOf } from '../tier-rules.ts';
+import { WaitingList } from '../waiting-list.ts';
 import type { EventOf } from './event.ts';
-import { queueAnew } from './requests.ts';
+import { queueAnew, standing } from './requests.ts';
 
 export function foldOpened(state: PoolState, event: EventOf<'PoolOpened'>, journal: Journal | undefined): void {
   if (state.poolId !== '') throw new ImpossibleHistory(event, 'the pool is open already');
@@ -20,33 +21,38 @@ export function foldOpened(state: PoolState, event: EventOf<'PoolOpened'>, journ
 
 export function foldConfig(state: PoolState, event: EventOf<'ConfigChanged'>, journal: Journal | undefined): void {
   const { config, hash, source, sized } = event.data;
+  const before = state.config;
+  const stood = standing(state);
   put(journal, state, 'config', config);
   put(journal, state, 'configHash', hash);
   if (source === 'start') put(journal, state, 'startConfigHash', hash);
   put(journal, state, 'configRevision', event.revision);
-  resize(state, event, config, sized, journal);
-  put(journal, state, 'owners', ownersOf(state));
+  resize(state, event, config, sized, stood, journal);
+  if (config.quotas !== before.quotas) put(journal, state, 'owners', ownersOf(state, journal));
 }
 
 export function foldCapacity(state: PoolState, event: EventOf<'CapacityObserved'>, journal: Journal | undefined): void {
   const { capacity, source, hostId, sized } = event.data;
+  const stood = standing(state);
   put(journal, state, 'capacity', capacity);
   put(journal, state, 'capacitySource', source);
   put(journal, state, 'hostId', hostId);
   put(journal, state, 'capacityRevision', event.revision);
   put(journal, state, 'dimensions', Object.keys(capacity));
-  resize(state, event, state.config, sized, journal);
+  resize(state, event, state.config, sized, stood, journal);
 }
 
-/** Takes the amounts that the event gives; a tier that goes must be empty. */
+/** Takes the amounts that the event gives; a tier that goes must be empty. `stood`: who waited where before. */
 function resize(
   state: PoolState,
   event: EventOf<'ConfigChanged' | 'CapacityObserved'>,
   config: ResolvedConfig,
   sized: Sizing,
+  stood: ReadonlyMap<string, string>,
   journal: Journal | undefined,
 ): void {
   state.freed += 1;
+  const rules = new Map(state.tiers.map((tier) => [tier.name, tier.rules]));
   put(journal, state, 'allocatable', sized.allocatable);
   put(journal, state, 'whole', state.numbered.dense(sized.allocatable));
   const kept = new Set(config.tiers.map((tier) => tier.name));
@@ -71,26 +77,29 @@ function resize(
   }
   state.allocated.widen();
   state.quarantined.widen();
-  queueAnew(state, journal);
+  queueAnew(state, stood, rules, journal);
 }
 
 /** A tier stays while it holds anything, or anyone waits for it by name. */
-export const isInUse = ({ name, leases, waiting, quarantined }: TierState): boolean =>
-  leases > 0 || !quarantined.isZero || waiting.some(({ request }) => request.tier === name);
+export const isInUse = ({ leases, waiting, quarantined }: TierState): boolean =>
+  leases > 0 || !quarantined.isZero || waiting.hasNamed;
 
-const newTier = (state: PoolState, config: ResolvedConfig, name: string): TierState => ({
-  name,
-  sizing: { nominal: {}, borrowingLimit: null, lendingLimit: null },
-  limits: { nominal: [], most: [], guaranteed: [] },
-  rules: rulesOf(config, name),
-  mode: OPEN_NORMAL,
-  deadlineAt: null,
-  loadChangedAt: 0,
-  allocated: new Tally(state.numbered),
-  quarantined: new Tally(state.numbered),
-  waiting: [],
-  leases: 0,
-});
+function newTier(state: PoolState, config: ResolvedConfig, name: string): TierState {
+  const rules = rulesOf(config, name);
+  return {
+    name,
+    sizing: { nominal: {}, borrowingLimit: null, lendingLimit: null },
+    limits: { nominal: [], most: [], guaranteed: [] },
+    rules,
+    mode: OPEN_NORMAL,
+    deadlineAt: null,
+    loadChangedAt: 0,
+    allocated: new Tally(state.numbered),
+    quarantined: new Tally(state.numbered),
+    waiting: new WaitingList(rules, state.numbered),
+    leases: 0,
+  };
+}
 
 export function foldTierMode(state: PoolState, event: EventOf<'TierModeChanged'>, journal: Journal | undefined): void {
   const { trigger, from, to, deadlineAt } = event.data;

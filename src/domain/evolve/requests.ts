@@ -1,8 +1,10 @@
+import { kindOf } from '../arrivals.ts';
 import { ImpossibleHistory } from '../impossible.ts';
 import { dropEntry, type Journal, put, putEntry } from '../journal.ts';
 import { couldGrant } from '../plan.ts';
-import { isBefore, placeOf } from '../queue.ts';
-import { leaseNamed, type PoolState, tierNamed, type WaitingRecord } from '../state.ts';
+import { leaseNamed, type PoolState, type TierState, tierNamed, type WaitingRecord } from '../state.ts';
+import { areSameRanks, type TierRules } from '../tier-rules.ts';
+import { WaitingList } from '../waiting-list.ts';
 import type { EventOf } from './event.ts';
 import { forgetGrant } from './keys.ts';
 
@@ -15,33 +17,59 @@ export function foldQueued(state: PoolState, event: EventOf<'RequestQueued'>, jo
   const home = tierNamed(state, name);
   if (home === undefined || !couldGrant(state, home, record))
     throw new ImpossibleHistory(event, `there is no tier ${name} that could grant it`);
-  for (const tier of state.tiers)
-    if (couldGrant(state, tier, record))
-      put(journal, tier, 'waiting', tier.waiting.toSpliced(placeOf(tier, record), 0, record));
+  for (const tier of state.tiers) if (couldGrant(state, tier, record)) tier.waiting.put('came', record, journal);
+  state.arrivals.put('came', record, journal);
   putEntry(journal, state.waiting, leaseId, record);
   if (request.id !== leaseId) putEntry(journal, state.names, request.id, leaseId);
 }
 
-/** Where everyone waits, and in what order, once tiers and classes, sizes or ageing have changed. */
-export function queueAnew(state: PoolState, journal: Journal | undefined): void {
-  if (state.waiting.size === 0) return;
+/** Which kinds of waiters stand in each tier, by its name. */
+export function standing(state: PoolState): ReadonlyMap<string, string> {
+  const kinds = [...state.arrivals.kinds()];
+  const inTier = (tier: TierState) => kinds.filter(({ sample }) => couldGrant(state, tier, sample));
+  return new Map(
+    state.tiers.map((tier) => [
+      tier.name,
+      inTier(tier)
+        .map(({ name }) => name)
+        .join('\n'),
+    ]),
+  );
+}
+
+/**
+ * Where everyone waits, and in what order, once tiers and classes, sizes or ageing have changed. `stood`: as it was `standing`
+ * before; `rules`: of each tier, as they were. Where neither has changed, the queue is as it was.
+ */
+export function queueAnew(
+  state: PoolState,
+  stood: ReadonlyMap<string, string>,
+  rules: ReadonlyMap<string, TierRules>,
+  journal: Journal | undefined,
+): void {
+  const stands = standing(state);
   for (const tier of state.tiers) {
-    const waiting = [...state.waiting.values()].filter((record) => couldGrant(state, tier, record));
-    put(
-      journal,
-      tier,
-      'waiting',
-      waiting.sort((a, b) => (isBefore(tier, a, b) ? -1 : 1)),
-    );
+    const before = rules.get(tier.name);
+    if (before !== undefined && areSameRanks(before, tier.rules) && stood.get(tier.name) === stands.get(tier.name))
+      continue;
+    const waiting = state.waiting.size === 0 ? [] : [...state.arrivals].filter(kindsIn(state, tier));
+    put(journal, tier, 'waiting', new WaitingList(tier.rules, state.numbered, waiting));
   }
+}
+
+/** Whether the tier could grant a waiter, asked once of each kind. */
+function kindsIn(state: PoolState, tier: TierState): (record: WaitingRecord) => boolean {
+  const known = new Map<string, boolean>();
+  for (const { name, sample } of state.arrivals.kinds()) known.set(name, couldGrant(state, tier, sample));
+  return (record) => known.get(kindOf(record))!;
 }
 
 export function removeWaiting(state: PoolState, leaseId: string, journal: Journal | undefined): void {
   const record = state.waiting.get(leaseId)!;
   for (const tier of state.tiers) {
-    const at = placeOf(tier, record);
-    if (tier.waiting[at]?.leaseId === leaseId) put(journal, tier, 'waiting', tier.waiting.toSpliced(at, 1));
+    if (tier.waiting.includes(record)) tier.waiting.put('went', record, journal);
   }
+  state.arrivals.put('went', record, journal);
   dropEntry(journal, state.waiting, leaseId);
 }
 
