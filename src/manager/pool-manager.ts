@@ -11,6 +11,7 @@ import type {
   MetricsView,
   Moment,
   Page,
+  RequestFilter,
   StreamItem,
   UtilizationView,
 } from '../model/reading.ts';
@@ -261,8 +262,8 @@ export class ResourcePoolManager implements PoolService, LeaseHome, AsyncDisposa
     return (await this.#running()).reader.getRequest(requestId);
   }
 
-  async listRequests(): Promise<readonly RequestView[]> {
-    return (await this.#running()).reader.listRequests();
+  async listRequests(filter?: RequestFilter): Promise<Page<RequestView>> {
+    return (await this.#running()).reader.listRequests(filter);
   }
 
   async getUtilization(): Promise<UtilizationView> {

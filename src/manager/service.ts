@@ -11,6 +11,7 @@ export type {
   Moment,
   Page,
   PoolReader,
+  RequestFilter,
   StreamItem,
   UtilizationPoint,
   UtilizationView,

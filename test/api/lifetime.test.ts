@@ -21,7 +21,7 @@ async function fullPool(waiter: object, headers: Record<string, string> = {}) {
     headers,
     signal: caller.signal,
   }).catch(() => 'gone' as const);
-  await expect.poll(async () => (await manager.listRequests()).length).toBe(1);
+  await expect.poll(async () => (await manager.listRequests()).items.length).toBe(1);
   const free = () => ask(url, 'POST', `/v1/leases/${holder.id}/release`, { body: { token: holder.token } });
   return { ...pool, caller, waiting, free };
 }
@@ -43,7 +43,7 @@ describe('a caller that waits', () => {
     const { manager, caller, waiting } = await fullPool({});
     caller.abort();
     expect(await waiting).toBe('gone');
-    await expect.poll(async () => (await manager.listRequests()).length).toBe(0);
+    await expect.poll(async () => (await manager.listRequests()).items.length).toBe(0);
     expect(await eventsOf(manager, 'RequestCancelled')).toMatchObject([
       { data: { requestId: 'waits', reason: 'callerGone' } },
     ]);
@@ -54,7 +54,7 @@ describe('a caller that waits', () => {
     caller.abort();
     expect(await waiting).toBe('gone');
     await sleep(50);
-    expect((await manager.listRequests()).length).toBe(1);
+    expect((await manager.listRequests()).items.length).toBe(1);
     await free();
     const again = await ask(url, 'POST', '/v1/leases', {
       body: asks(50, { id: 'waits', waitMs: 60_000, idempotencyKey: 'k' }),
@@ -108,7 +108,7 @@ describe('a server that stops', () => {
     const { body: held } = await ask(url, 'POST', '/v1/leases', { body: asks(99) });
     const waiting = ask(url, 'POST', '/v1/leases', { body: asks(99, { waitMs: 60_000 }) });
     const stream = await fetch(`${url}/v1/events`, { headers: { accept: 'text/event-stream' } });
-    await expect.poll(async () => (await manager.listRequests()).length).toBe(1);
+    await expect.poll(async () => (await manager.listRequests()).items.length).toBe(1);
     store.next('held');
     const inFlight = ask(url, 'POST', `/v1/leases/${held.id}/renew`, { body: { token: held.token } });
     await asked('renewLease');

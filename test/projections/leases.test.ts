@@ -159,7 +159,7 @@ describe('requests and tiers', () => {
     for (let token = 1; token <= 1_000; token++) log.grant();
     log.later(10_000).queue('first');
     log.queue('second');
-    const [first, second] = readingsOf(log).listRequests();
+    const [first, second] = readingsOf(log).listRequests().items;
     expect(first).toMatchObject({
       position: 0,
       shortfall: { cpu: 1_000, memory: 1_048_576 },

@@ -67,8 +67,13 @@ function logRoute(app: App, url: string, summary: string, log: Log, door: Door):
     const format = request.method === 'GET' ? formatOf(request.headers.accept) : 'json';
     if (format === 'sse') return live(request, reply, filter, log, door);
     if (format === 'ndjson') return lines(reply, request.query, filter, log, door);
-    const page = await seated(door.longReads, () => log.page(filter, pageOf(request.query)));
-    return sendPage(request, reply, page, ({ revision }) => String(revision + 1));
+    const { cursor, limit } = request.query;
+    const start = cursor === undefined ? {} : { cursor };
+    return seated(door.longReads, () =>
+      sendPage(request, reply, limit, (most) =>
+        log.page(filter, { ...start, ...(most !== undefined && { limit: most }) }),
+      ),
+    );
   });
 }
 
@@ -90,11 +95,6 @@ function filterOf({ from, to, type, lease, owner }: EventsQuery): EventFilter {
     ...(owner === undefined ? {} : { owner }),
   };
 }
-
-const pageOf = ({ cursor, limit }: EventsQuery) => ({
-  ...(cursor === undefined ? {} : { cursor }),
-  ...(limit === undefined ? {} : { limit }),
-});
 
 /** What is wrong is answered as a problem; then the connection is the export's own. */
 async function lines(

@@ -6,7 +6,7 @@ import { AllocationBody } from '../allocation-schema.ts';
 import type { App } from '../app.ts';
 import { actorOf, callOf, etagOf, headerErrors, keyOf, markReplayed, preferenceOf, sendTagged } from '../call.ts';
 import { type Lifetime, stopped, waitsOn } from '../lifetime.ts';
-import { sendPage } from '../page.ts';
+import { PAGES, sendPage } from '../page.ts';
 import { refusalProblem, sendProblem } from '../problems.ts';
 import {
   AllocateHeaders,
@@ -117,11 +117,15 @@ function readRoutes(app: App, service: PoolService): void {
   const list = {
     tags,
     summary: 'Leases, live ones and ended ones that are still kept',
+    description: PAGES,
     querystring: LeasesQuery,
     response: { 200: answer('LeasePage', 'A page') },
   };
   app.get('/v1/leases', { schema: list }, async (request, reply) => {
-    return sendPage(request, reply, await service.listLeases(request.query), ({ token }) => String(token));
+    const { limit, ...filter } = request.query;
+    return sendPage(request, reply, limit, (most) =>
+      service.listLeases({ ...filter, ...(most !== undefined && { limit: most }) }),
+    );
   });
   const one = {
     tags,
