@@ -6,7 +6,7 @@ import type { ReaderBudget } from './reader-budget.ts';
 
 /** A connection with more requests than this before it is not read from until they are fewer. */
 const PAUSE_AT = 16;
-/** One packet holds some two thousand of the shortest. Who sends more than this ahead is cut off. */
+/** A read holds some two thousand of the shortest. Who gets further ahead all the same is cut off. */
 const MAX_AHEAD = 4_096;
 /** How often connections are looked at while the server closes. */
 const CLOSING_CHECK_MS = 20;
@@ -56,7 +56,7 @@ class Connection {
 
   #keep(turn: Turn): void {
     this.#ahead.push(turn);
-    if (this.#ahead.length === PAUSE_AT) this.socket.pause();
+    if (this.#ahead.length >= PAUSE_AT) this.socket.pause(); // again, where Node has let it go on
     if (this.#ahead.length > MAX_AHEAD) this.socket.destroy();
   }
 
