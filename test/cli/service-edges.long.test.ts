@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, statSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -87,7 +87,7 @@ const noDisk = whyNoDisk();
 if (noDisk !== undefined) console.log(`poolctl serve whose log is on a full disk: skipped, ${noDisk}`);
 
 describe('poolctl serve whose log cannot be written', () => {
-  const STUCK = 'exec 2> >(exec sleep 600 >/dev/null); head -c 65536 /dev/zero >&2;'; // a pipe holds 64 KiB
+  const STUCK = 'exec 2> >(exec sleep 30 >/dev/null); head -c 65536 /dev/zero >&2;'; // a pipe holds 64 KiB
   it.each([
     ['to a pipe that is full and that nobody reads', { before: STUCK }],
     ['to a pipe whose reader has gone', { after: '2> >(exec sleep 0.1)' }],
@@ -103,10 +103,14 @@ describe('poolctl serve whose log cannot be written', () => {
   it.skipIf(noDisk !== undefined)('to a full disk serves on', async () => {
     const disk = new SmallDisk(2 ** 20);
     try {
-      const server = await served('full', { before: `exec 2>>${disk.folder}/log;` });
+      const log = join(disk.folder, 'log');
+      const server = await served('full', { before: `exec 2>>${log};` });
+      await expect.poll(() => readFileSync(log, 'utf8')).toContain('try: curl');
+      // The file fills its last page: the next line needs another, and there is none.
+      appendFileSync(log, Buffer.alloc(4_096 - (statSync(log).size % 4_096), '\n'));
       disk.fill(0);
       await work(server, 5);
-      for (let i = 0; i < 10; i += 1) await logSomething(server);
+      await logSomething(server);
       expect(server.hasEnded()).toBe(false);
       expect(await server.stop()).toBe(0);
     } finally {
