@@ -1,5 +1,5 @@
-/** Steps of a few microseconds to about 20 each (a write to one reader), so that a slice takes about a ms. */
-const SLICE_STEPS = 64;
+/** A step is a write to one reader, of about 20 us: a slice takes a third of a ms. */
+const SLICE_STEPS = 16;
 
 /** Work in many small steps. */
 export interface Due {
