@@ -54,6 +54,11 @@ export class FanOut {
     this.#slices = slices;
   }
 
+  /** For a reader that shares nothing. */
+  ownChannel(): Channel {
+    return new Channel(this.#bounds, this.#budget, this.#slices, () => {});
+  }
+
   /** What the readers of a filter share; `from` does not count. */
   channel({ from: _, ...filter }: EventFilter): Channel {
     const key = JSON.stringify(Object.entries(filter).sort(([a], [b]) => (a < b ? -1 : 1)));
@@ -93,7 +98,7 @@ export class Channel implements Due {
   #bytes = 0;
   /** How many were let go of that somebody may not have taken. */
   #dropped = 0;
-  /** Followers that go on from before this revision are behind. */
+  /** What was before this revision was let go of: followers that go on from before it are behind. */
   #start = 0;
   #feed: Feed | undefined;
   #over: Over | undefined;
@@ -128,7 +133,7 @@ export class Channel implements Due {
     const missed = this.#over !== undefined || (this.#feed !== undefined && pin.dropped !== this.#dropped);
     if (this.#feed !== undefined || missed) feed.stop();
     if (missed) return false;
-    if (this.#feed === undefined) this.#follow(feed, follower.next);
+    if (this.#feed === undefined) this.#follow(feed);
     const again: Due = { steps: () => [this.#serve(follower)].values() };
     this.#followers.set(follower, () => this.#slices.add(again));
     this.#slices.add(again);
@@ -150,9 +155,9 @@ export class Channel implements Due {
     this.#served = undefined;
   }
 
-  #follow(feed: Feed, from: number): void {
+  #follow(feed: Feed): void {
     this.#feed = feed;
-    this.#start = from;
+    this.#start = 0;
     void this.#run(feed).then(
       () => this.#end(feed, 'ended'),
       (error: unknown) => this.#end(feed, { error }),

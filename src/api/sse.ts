@@ -12,6 +12,8 @@ export type Follow = (filter: EventFilter, signal: AbortSignal) => AsyncIterable
 /** A log that is streamed: what a reader catches up by, in its turn among others that do, and what it joins then. */
 export interface Source {
   readonly follow: Follow;
+  /** Whether the log has an event of this revision. */
+  readonly has: (revision: number) => Promise<boolean>;
   readonly filter: EventFilter;
   readonly fanOut: FanOut;
   readonly catchUps: Seats;
@@ -43,6 +45,8 @@ class Reader {
   readonly #source: Source;
   readonly #gone: AbortSignal;
   #next: number;
+  /** It begins where the log has not come to yet: what comes before that is for others only. */
+  #isAhead: boolean | undefined;
 
   constructor(outlet: Outlet, source: Source, from: number, gone: AbortSignal) {
     this.#outlet = outlet;
@@ -53,7 +57,9 @@ class Reader {
 
   /** Catches up, and follows live until it falls behind. True if the log ended. Throws what reading threw. */
   async isThrough(): Promise<boolean> {
-    const channel = this.#source.fanOut.channel(this.#source.filter);
+    const { fanOut, filter, has } = this.#source;
+    this.#isAhead ??= this.#next > 0 && !(await has(this.#next - 1));
+    const channel = this.#isAhead ? fanOut.ownChannel() : fanOut.channel(filter);
     const pin = channel.pin();
     const feed = this.#feed();
     try {

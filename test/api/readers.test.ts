@@ -238,6 +238,29 @@ describe('live readers', () => {
     await expect.poll(() => seen.open).toBe(0);
   });
 
+  test('of equal filters get what is theirs wherever they began, also where the log has not come to yet', async () => {
+    const { manager, url } = await servePool();
+    const give = (owner: string) => manager.allocate({ owner, requirements: { memory: '1Ki' } });
+    await give('ann');
+    await give('bob');
+    const { revision: head } = await manager.getPool();
+    const ids = ({ text }: Peer) => (text().match(/^id: \d+$/gm) ?? []).map((id) => Number(id.slice(4)));
+    const follow = async (query: string): Promise<Peer> => {
+      const reader = await peer(url, get(`/v1/events?${query}`, SSE));
+      await expect.poll(() => reader.text().includes('caughtUp')).toBe(true);
+      return reader;
+    };
+    const ahead = await follow(`from=${head + 4}`);
+    const all = await follow('from=0');
+    const [annsLast, anns] = [await follow(`from=${head + 1}&owner=ann`), await follow('from=0&owner=ann')];
+    for (const owner of ['bob', 'ann', 'bob', 'ann', 'bob']) await give(owner);
+    const upTo = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
+    await expect.poll(() => ids(all)).toEqual(upTo(0, head + 5));
+    await expect.poll(() => ids(ahead)).toEqual(upTo(head + 4, head + 5));
+    await expect.poll(() => ids(annsLast)).toEqual([head + 2, head + 4]);
+    await expect.poll(() => ids(anns)).toEqual([head - 1, head + 2, head + 4]);
+  });
+
   test('are served in slices of 16, each in a later turn of the loop', () => {
     const turns: (() => void)[] = [];
     const slices = new Slices((run) => turns.push(run));

@@ -124,7 +124,7 @@ function live(
   request: FastifyRequest,
   reply: FastifyReply,
   filter: EventFilter,
-  { follow, fanOut }: Log,
+  { page, follow, fanOut }: Log,
   { lifetime, limits, budget, catchUps, pace }: Door,
 ): FastifyReply {
   refusePaging(request.query as EventsQuery);
@@ -136,7 +136,9 @@ function live(
   const heartbeat = setInterval(() => {
     if (outlet.isClear) outlet.write(': heartbeat\n\n');
   }, limits.heartbeatMs).unref();
-  void streamEvents(outlet, { follow, filter, fanOut, catchUps, pace }, from, signal).finally(() => {
+  const has = async (revision: number): Promise<boolean> =>
+    (await page({ from: revision, to: revision }, { limit: 1 })).items.length > 0;
+  void streamEvents(outlet, { follow, has, filter, fanOut, catchUps, pace }, from, signal).finally(() => {
     clearInterval(heartbeat);
     close();
   });
