@@ -3,7 +3,7 @@ import Fastify from 'fastify';
 import type { PoolService } from '../manager/service.ts';
 import type { App } from './app.ts';
 import { COMPILERS } from './checks.ts';
-import { Lifetime } from './lifetime.ts';
+import { doorTo } from './door.ts';
 import { DEFAULT_LIMITS } from './options.ts';
 import { addRoutes } from './routes.ts';
 import { problemAnswers } from './views.ts';
@@ -15,7 +15,7 @@ import { problemAnswers } from './views.ts';
 export async function openApiText(): Promise<string> {
   const app = Fastify({ schemaController: { compilersFactory: COMPILERS } }) as unknown as App;
   await describeRoutes(app);
-  addRoutes(app, {} as PoolService, new Lifetime(0), DEFAULT_LIMITS); // nothing is asked of the service
+  addRoutes(app, {} as PoolService, doorTo({} as PoolService, DEFAULT_LIMITS)); // nothing is asked of the service
   await app.ready();
   const text = `${JSON.stringify(app.swagger(), null, 2)}\n`;
   await app.close();

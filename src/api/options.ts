@@ -13,12 +13,16 @@ export interface Limits {
   readonly paramLength: number;
   /** Event streams that may be open at once. */
   readonly streams: number;
-  /** What may lie unsent for one reader of a stream, before it is demoted to reading the log. */
+  /** What may lie ready for a reader of a live stream that does not take it, before it is left to read the log. */
   readonly streamEvents: number;
   readonly streamBytes: number;
   readonly heartbeatMs: number;
   /** An event loop later than this refuses new allocates; 0 = never. */
   readonly eventLoopDelayMs: number;
+  /** A connection whose answer lies there, and that takes nothing of it for so long, ends. */
+  readonly stalledMs: number;
+  /** The same while the server closes. */
+  readonly unreadCloseMs: number;
   /** After this the connections that are still open are cut when the server closes. */
   readonly closeMs: number;
 }
@@ -35,6 +39,8 @@ export const DEFAULT_LIMITS: Limits = {
   streamBytes: 1024 * 1024,
   heartbeatMs: 15_000,
   eventLoopDelayMs: 1_000,
+  stalledMs: 120_000,
+  unreadCloseMs: 1_000,
   closeMs: 10_000,
 };
 

@@ -59,6 +59,10 @@ export const LeasesQuery = Type.Object(
   },
   closed,
 );
+export const RequestsQuery = Type.Object(
+  { tier: optional(Id), owner: optional(Id), cursor: optional(cursor), limit: optional(pageLimit) },
+  closed,
+);
 export const PoolQuery = Type.Object(
   {
     revision: optional(Revision),

@@ -1,17 +1,19 @@
-import type { Socket } from 'node:net';
-import underPressure from '@fastify/under-pressure';
-import Fastify, { type FastifyInstance } from 'fastify';
+import { createServer } from 'node:http';
+import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import type { PoolService } from '../manager/service.ts';
 import { PoolError } from '../model/errors.ts';
 import type { App } from './app.ts';
 import { acceptJson } from './body.ts';
 import { COMPILERS, checkRequests } from './checks.ts';
+import { Connections } from './connections.ts';
+import { doorTo } from './door.ts';
 import { guard } from './guard.ts';
-import { Lifetime } from './lifetime.ts';
+import { LoopDelay } from './loop-delay.ts';
 import { answerUnknownRoutes } from './not-found.ts';
 import { type ServerOptions, type Settings, settingsOf } from './options.ts';
 import { poolErrorOf, problemOf, sendProblem } from './problems.ts';
 import { answerRawError } from './raw-errors.ts';
+import type { ReaderBudget } from './reader-budget.ts';
 import { untilServing } from './readiness.ts';
 import { addRoutes } from './routes.ts';
 import { SECURITY_HEADERS } from './security-headers.ts';
@@ -31,20 +33,25 @@ export interface RunningServer {
 /** The service over HTTP, not listening yet. Throws INVALID_CONFIG for a host that is not loopback. */
 export async function buildServer(service: PoolService, options: ServerOptions = {}): Promise<App> {
   const settings = settingsOf(options);
-  const lifetime = new Lifetime(settings.limits.streams);
-  const app = frame(settings);
-  const sockets = socketsOf(app);
+  const door = doorTo(service, settings.limits);
+  const connections = new Connections(settings.limits, door.budget);
+  const app = frame(settings, connections);
   answerErrors(app, service, settings);
   acceptJson(app);
-  guard(app, settings, lifetime, SECURITY_HEADERS, untilServing(service));
+  guard(app, settings, door.lifetime, SECURITY_HEADERS, untilServing(service));
   await protect(app, settings);
+  boundReaders(app, door.budget);
   answerUnknownRoutes(app);
   checkRequests(app);
-  addRoutes(app, service, lifetime, settings.limits);
+  addRoutes(app, service, door);
   serveDocument(app);
   app.addHook('preClose', (done) => {
-    lifetime.stop();
-    closeWhatFallsIdle(app, sockets);
+    door.lifetime.stop();
+    connections.close();
+    done();
+  });
+  app.addHook('onClose', (_app, done) => {
+    connections.stop();
     done();
   });
   return app;
@@ -52,9 +59,9 @@ export async function buildServer(service: PoolService, options: ServerOptions =
 
 /** Made when it is first asked for. */
 function serveDocument(app: App): void {
-  let text: Promise<string> | undefined;
+  let text: Promise<Buffer> | undefined;
   app.get('/openapi.json', async (_request, reply) => {
-    text ??= import('./openapi.ts').then(({ openApiText }) => openApiText());
+    text ??= import('./openapi.ts').then(async ({ openApiText }) => Buffer.from(await openApiText()));
     return reply.type('application/json; charset=utf-8').send(await text);
   });
 }
@@ -77,36 +84,23 @@ export async function startServer(service: PoolService, options: ServerOptions =
   };
 }
 
-const IDLE_CHECK_MS = 20;
-
-/**
- * A server that closes ends the connections that are idle then. Those whose answers come later fall idle later, and
- * those that were opened ahead and never used count as busy: both would keep it open.
- */
-function closeWhatFallsIdle({ server }: App, sockets: ReadonlySet<Socket>): void {
-  if (!server.listening) return;
-  const timer = setInterval(() => {
-    server.closeIdleConnections();
-    for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
-  }, IDLE_CHECK_MS);
-  server.once('close', () => clearInterval(timer));
-}
-
-/** The connections that are open. */
-function socketsOf({ server }: App): ReadonlySet<Socket> {
-  const sockets = new Set<Socket>();
-  server.on('connection', (socket: Socket) => {
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
-  });
-  return sockets;
-}
-
-function frame({ limits }: Settings): App {
-  const app = Fastify({
-    logger: false,
+function frame({ limits }: Settings, connections: Connections): App {
+  const http = {
     requestTimeout: limits.requestTimeoutMs,
     keepAliveTimeout: limits.keepAliveTimeoutMs,
+    headersTimeout: limits.headersTimeoutMs,
+    connectionsCheckingInterval: limits.connectionsCheckMs,
+    requireHostHeader: false,
+  };
+  const app = Fastify({
+    logger: false,
+    serverFactory: (handle) => {
+      const server = createServer(http);
+      connections.serve(server, handle);
+      // A client that expects more than 100-continue gets an answer, not an empty 417 (RFC 9110, 10.1.1 allows either).
+      server.on('checkExpectation', (request, response) => server.emit('request', request, response));
+      return server;
+    },
     bodyLimit: limits.bodyBytes,
     return503OnClosing: false,
     forceCloseConnections: 'idle',
@@ -116,14 +110,7 @@ function frame({ limits }: Settings): App {
     frameworkErrors: (error, _request, reply) => {
       sendProblem(reply, problemOf(poolErrorOf(error)));
     },
-    http: {
-      headersTimeout: limits.headersTimeoutMs,
-      connectionsCheckingInterval: limits.connectionsCheckMs,
-      requireHostHeader: false,
-    },
   });
-  // A client that expects more than 100-continue gets an answer, not an empty 417 (RFC 9110, 10.1.1 allows either).
-  app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
   return app as unknown as App;
 }
 
@@ -142,14 +129,22 @@ function answerErrors(app: FastifyInstance | App, service: PoolService, { logger
   });
 }
 
+/** Release, renew and reads always pass a late loop: they are what ends an overload. */
+function shedWhenLate(app: App, limitMs: number): void {
+  const loop = new LoopDelay();
+  app.addHook('onClose', (_app, done) => {
+    loop.stop();
+    done();
+  });
+  app.addHook('onRequest', (request, _reply, done) => {
+    if (loop.delayMs <= limitMs || request.routeOptions.config.shedsLoad !== true) return done();
+    const detail = `the manager is overloaded: its event loop is ${loop.delayMs.toFixed(0)} ms late`;
+    done(new PoolError('OVERLOADED', detail, { details: { retryAfterMs: 1_000 } }));
+  });
+}
+
 async function protect(app: App, { limits, rateLimit: rate }: Settings): Promise<void> {
-  if (limits.eventLoopDelayMs > 0)
-    await app.register(underPressure, {
-      maxEventLoopDelay: limits.eventLoopDelayMs,
-      // Release, renew and reads always pass: they are what ends an overload.
-      pressureHandler: (request, _reply, type, value) =>
-        request.routeOptions.config.shedsLoad === true ? Promise.reject(late(type, value)) : undefined,
-    });
+  if (limits.eventLoopDelayMs > 0) shedWhenLate(app, limits.eventLoopDelayMs);
   if (rate === undefined) return;
   await app.register(import('@fastify/rate-limit'), {
     max: rate.max,
@@ -161,7 +156,20 @@ async function protect(app: App, { limits, rateLimit: rate }: Settings): Promise
   });
 }
 
-const late = (type: string, value: number | undefined): PoolError =>
-  new PoolError('OVERLOADED', `the manager is overloaded: ${type} ${value?.toFixed(0)} ms`, {
-    details: { retryAfterMs: 1_000 },
+/** Answers that are large, or may be: they are counted until they are taken, and none is begun while readers hold too much. */
+function boundReaders(app: App, budget: ReaderBudget): void {
+  app.addHook('onRequest', (request, _reply, done) => {
+    if (isRead(request)) budget.requireRoom();
+    done();
   });
+  app.addHook('onSend', (_request, reply, payload, done) => {
+    if (typeof payload === 'string' || Buffer.isBuffer(payload)) budget.addAnswer(reply.raw, payload.length);
+    done(null, payload);
+  });
+}
+
+/** What says how the service is, and what is asked of one thing, is always answered: it is small. */
+const SMALL = new Set(['/livez', '/readyz', '/v1/leases/:id', '/v1/requests/:id']);
+
+const isRead = ({ method, routeOptions }: FastifyRequest): boolean =>
+  method === 'GET' && !SMALL.has(routeOptions.url ?? '');

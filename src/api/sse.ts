@@ -1,116 +1,169 @@
-import type { ServerResponse } from 'node:http';
 import type { RecordedEvent } from '../model/events.ts';
-import type { StreamItem } from '../model/reading.ts';
-import { toCloudEvent } from './cloud-event.ts';
+import type { EventFilter, StreamItem } from '../model/reading.ts';
+import type { Channel, FanOut, Feed, Follower, Pin } from './fan-out.ts';
+import { type Frame, frameOf, pieceOf } from './frames.ts';
+import type { Outlet } from './outlet.ts';
 import { poolErrorOf, problemOf } from './problems.ts';
+import type { Seats } from './seats.ts';
+import type { Pace } from './slices.ts';
 
-/** What may lie unsent for one reader. */
-export interface Bounds {
-  readonly events: number;
-  readonly bytes: number;
-}
+export type Follow = (filter: EventFilter, signal: AbortSignal) => AsyncIterable<StreamItem<RecordedEvent>>;
 
+/** A log that is streamed: what a reader catches up by, in its turn among others that do, and what it joins then. */
 export interface Source {
-  /** History from a revision, then live; without gap or duplicate. */
-  readonly follow: (from: number, signal: AbortSignal) => AsyncIterable<StreamItem<RecordedEvent>>;
-  readonly from: number;
+  readonly follow: Follow;
+  /** Whether the log has an event of this revision. */
+  readonly has: (revision: number) => Promise<boolean>;
+  readonly filter: EventFilter;
+  readonly fanOut: FanOut;
+  readonly catchUps: Seats;
+  readonly pace: Pace;
 }
 
-/** One event is sent to many readers: its frame is made once. */
-const frames = new WeakMap<RecordedEvent, string>();
-
-function frameOf(event: RecordedEvent): string {
-  let frame = frames.get(event);
-  if (frame === undefined) {
-    frame = `id: ${event.revision}\ndata: ${JSON.stringify(toCloudEvent(event))}\n\n`;
-    frames.set(event, frame);
-  }
-  return frame;
-}
-
-/** The writing half: knows what of it has not left yet. */
-class Sink {
-  readonly #response: ServerResponse;
-  #unsent = 0;
-  readonly #sent = (): void => {
-    this.#unsent -= 1;
-  };
-
-  constructor(response: ServerResponse) {
-    this.#response = response;
-  }
-
-  write(frame: string): void {
-    this.#unsent += 1;
-    this.#response.write(frame, this.#sent);
-  }
-
-  isOver(bounds: Bounds): boolean {
-    return this.#unsent > bounds.events || this.#response.writableLength > bounds.bytes;
-  }
-
-  /** At once unless the reader is behind; then when it has taken what was written, or is gone. */
-  drained(): Promise<void> | undefined {
-    const response = this.#response;
-    if (!response.writableNeedDrain || response.destroyed) return undefined;
-    return new Promise((resolve) => {
-      const settle = () => {
-        response.off('drain', settle).off('close', settle);
-        resolve();
-      };
-      response.on('drain', settle).on('close', settle);
-    });
-  }
-}
+/** Pieces after which a reader that catches up makes way, if others wait. */
+export const PIECES_IN_A_ROW = 16;
 
 /**
- * Writes a log as server-sent events until it ends or `gone` aborts. History goes at the reader's pace. A live reader
- * that falls behind its bounds is not dropped: its subscription ends, and when it has taken what lies unsent it reads
- * on from the log, after the last event written.
+ * Writes a log as server-sent events from a revision on, until it ends or `gone` aborts. A reader catches up by its position, a
+ * piece at a time and at its own pace: while it does not take one, nothing more is read for it. Then it follows live, with the
+ * others of its filter; when it falls behind there, it catches up again.
  */
-export async function streamEvents(
-  response: ServerResponse,
-  source: Source,
-  bounds: Bounds,
-  gone: AbortSignal,
-): Promise<void> {
-  const sink = new Sink(response);
-  sink.write('retry: 1000\n\n');
-  let from = source.from;
+export async function streamEvents(outlet: Outlet, source: Source, from: number, gone: AbortSignal): Promise<void> {
+  const reader = new Reader(outlet, source, from, gone);
+  outlet.write('retry: 1000\n\n');
   try {
-    for (let next: number | undefined = from; next !== undefined && !gone.aborted; ) {
-      from = next;
-      next = await followUntilBehind(sink, source, from, bounds, gone);
-      await sink.drained();
-    }
-    if (!gone.aborted) sink.write('event: end\ndata: {}\n\n');
+    while (!gone.aborted && !(await reader.isThrough())) await outlet.clear();
+    if (!gone.aborted) outlet.write('event: end\ndata: {}\n\n');
   } catch (error) {
-    if (!gone.aborted) sink.write(`event: error\ndata: ${JSON.stringify(problemOf(poolErrorOf(error)))}\n\n`);
+    if (!gone.aborted) outlet.write(`event: error\ndata: ${JSON.stringify(problemOf(poolErrorOf(error)))}\n\n`);
   }
-  response.end();
+  outlet.end();
 }
 
-/** The revision to go on from once the reader has caught up; undefined if the log ended. */
-async function followUntilBehind(
-  sink: Sink,
-  source: Source,
-  from: number,
-  bounds: Bounds,
-  gone: AbortSignal,
-): Promise<number | undefined> {
-  let live = false;
-  let next = from;
-  for await (const item of source.follow(from, gone)) {
-    if (gone.aborted) return undefined;
-    if ('caughtUp' in item) {
-      live = true;
-      sink.write(`event: caughtUp\ndata: {"next":${next}}\n\n`);
-      continue;
-    }
-    sink.write(frameOf(item.event));
-    next = item.event.revision + 1;
-    if (!live) await sink.drained();
-    else if (sink.isOver(bounds)) return next;
+class Reader {
+  readonly #outlet: Outlet;
+  readonly #source: Source;
+  readonly #gone: AbortSignal;
+  #next: number;
+  /** It begins where the log has not come to yet: what comes before that is for others only. */
+  #isAhead: boolean | undefined;
+
+  constructor(outlet: Outlet, source: Source, from: number, gone: AbortSignal) {
+    this.#outlet = outlet;
+    this.#source = source;
+    this.#gone = gone;
+    this.#next = from;
   }
-  return undefined;
+
+  /** Catches up, and follows live until it falls behind. True if the log ended. Throws what reading threw. */
+  async isThrough(): Promise<boolean> {
+    const { fanOut, filter, has } = this.#source;
+    this.#isAhead ??= this.#next > 0 && !(await has(this.#next - 1));
+    const channel = this.#isAhead ? fanOut.ownChannel() : fanOut.channel(filter);
+    const pin = channel.pin();
+    const feed = this.#feed();
+    try {
+      const caught = await this.#catchUp(feed);
+      if (caught !== 'live') return caught === 'ended';
+      return await this.#live(channel, pin, feed);
+    } finally {
+      channel.unpin(pin);
+    }
+  }
+
+  #feed(): Feed {
+    const { follow, filter } = this.#source;
+    const stopped = new AbortController();
+    const items = follow({ ...filter, from: this.#next }, stopped.signal)[Symbol.asyncIterator]();
+    const stop = (): void => {
+      stopped.abort();
+      void items.return?.().catch(() => {}); // nobody asks how a read ended that is given up
+    };
+    return { items, stop };
+  }
+
+  /** Writes history, a piece in a turn, as long as the reader takes them; what was read ahead for it is let go of then. */
+  async #catchUp(feed: Feed): Promise<'live' | 'ended' | 'behind'> {
+    const leave = await this.#source.catchUps.wait();
+    let caught: 'live' | 'ended' | 'behind' | undefined;
+    this.#gone.addEventListener('abort', feed.stop);
+    try {
+      for (let pieces = 0; caught === undefined; pieces += 1) {
+        await this.#source.pace.turn();
+        const makesWay = pieces >= PIECES_IN_A_ROW && this.#source.catchUps.areWanted;
+        if (this.#gone.aborted) caught = 'ended';
+        else if (!this.#outlet.isClear || makesWay) caught = 'behind';
+        else caught = await this.#piece(feed);
+      }
+    } finally {
+      leave();
+      this.#gone.removeEventListener('abort', feed.stop);
+      if (caught !== 'live') feed.stop();
+    }
+    return caught;
+  }
+
+  /** Undefined if there is more. */
+  async #piece({ items }: Feed): Promise<'live' | 'ended' | undefined> {
+    const frames: Frame[] = [];
+    let bytes = 0;
+    while (bytes < this.#outlet.pieceBytes && !this.#gone.aborted) {
+      const item = await items.next().catch((error: unknown) => {
+        this.#write(frames);
+        throw error;
+      });
+      if (item.done === true || 'caughtUp' in item.value) {
+        this.#write(frames);
+        return item.done === true ? 'ended' : 'live';
+      }
+      const frame = frameOf(item.value.event);
+      frames.push(frame);
+      bytes += frame.bytes.length;
+    }
+    this.#write(frames);
+    return undefined;
+  }
+
+  #write(frames: readonly Frame[]): void {
+    if (frames.length === 0) return;
+    this.#next = frames.at(-1)!.revision + 1;
+    this.#outlet.write(pieceOf(frames));
+  }
+
+  #live(channel: Channel, pin: Pin, feed: Feed): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      const outlet = this.#outlet;
+      const gone = this.#gone;
+      const settle = (through: boolean): void => {
+        this.#next = follower.next;
+        gone.removeEventListener('abort', onGone);
+        resolve(through);
+      };
+      const onGone = (): void => {
+        channel.drop(follower);
+        settle(true);
+      };
+      const follower: Follower = {
+        next: this.#next,
+        get isClear() {
+          return outlet.isClear;
+        },
+        get pieceBytes() {
+          return outlet.pieceBytes;
+        },
+        write: (piece) => outlet.write(piece),
+        onClear: (run) => outlet.onClear(run),
+        leave: (why) => {
+          if (typeof why === 'object') reject(why.error);
+          settle(why === 'ended');
+        },
+      };
+      gone.addEventListener('abort', onGone);
+      outlet.write(`event: caughtUp\ndata: {"next":${this.#next}}\n\n`);
+      if (gone.aborted || !channel.join(follower, pin, feed)) {
+        feed.stop();
+        settle(gone.aborted);
+      } else channel.unpin(pin);
+    });
+  }
 }

@@ -9,6 +9,7 @@ import type {
   Moment,
   Page,
   PoolReader,
+  RequestFilter,
   StreamItem,
   UtilizationView,
 } from '../model/reading.ts';
@@ -155,8 +156,8 @@ export class ResourcePoolClient implements AsyncDisposable {
     return this.reader.getRequest(requestId);
   }
 
-  listRequests(): Promise<readonly RequestView[]> {
-    return this.reader.listRequests();
+  listRequests(filter?: RequestFilter): Promise<Page<RequestView>> {
+    return this.reader.listRequests(filter);
   }
 
   getUtilization(): Promise<UtilizationView> {

@@ -17,7 +17,7 @@ export function httpReader(http: Http): PoolReader {
     getLease: (leaseId) => read<LeaseView>(`/v1/leases/${encodeURIComponent(leaseId)}`),
     listLeases: (filter) => read<Page<LeaseView>>('/v1/leases', { ...filter }),
     getRequest: (requestId) => read<RequestView>(`/v1/requests/${encodeURIComponent(requestId)}`),
-    listRequests: async () => (await read<Page<RequestView>>('/v1/requests')).items,
+    listRequests: (filter) => read<Page<RequestView>>('/v1/requests', { ...filter }),
     getUtilization: () => read('/v1/utilization'),
     pageEvents: (filter, options) => page<RecordedPoolEvent>('/v1/events', filter, options),
     pageRefusals: (filter, options) => page<RecordedAuditEvent>('/v1/refusals', filter, options),

@@ -2,6 +2,7 @@ import type { ReclaimReason } from '../model/events.ts';
 import { Undoable } from './journal.ts';
 import { LeaseRecord } from './lease-record.ts';
 import type { LeaseTerms } from './lease-terms.ts';
+import { TokenOrder } from './token-order.ts';
 
 /** What stays answerable of a lease that ended. */
 export interface EndedLease {
@@ -96,6 +97,9 @@ export class EndedLeases extends Undoable {
   #floor = 0;
   /** Those before this number are in the index of ids. */
   #indexed = 0;
+  /** Their numbers in the order of their grants, up to `#ordered`: kept from the first time on that somebody asks for it. */
+  readonly #granted = new TokenOrder();
+  #ordered = 0;
 
   get size(): number {
     return this.#next - this.#first;
@@ -157,12 +161,9 @@ export class EndedLeases extends Undoable {
     for (let n = this.#first; n < this.#next; n++) yield this.nth(n);
   }
 
-  /** The numbers of those whose token is above `token`, in the order of their grants. */
-  grantedAfter(token: number): number[] {
-    const tokenOf = (n: number): number => this.#ring.numbers[(n & this.#ring.mask) * ROW + TOKEN]!;
-    const found: number[] = [];
-    for (let n = this.#first; n < this.#next; n++) if (tokenOf(n) > token) found.push(n);
-    return found.sort((a, b) => tokenOf(a) - tokenOf(b));
+  /** Those whose token is above `token`, in the order of their grants. To be asked of what is committed only: no undo follows. */
+  *after(token: number): Generator<EndedLease> {
+    for (const n of this.#byGrant().after(token)) if (n >= this.#first) yield this.nth(n);
   }
 
   add(lease: LeaseRecord, endedAt: number, reason: ReclaimReason | null, revision: number): void {
@@ -243,6 +244,16 @@ export class EndedLeases extends Undoable {
     [copied.#first, copied.#next, copied.#floor] = [this.#first, this.#next, this.#floor];
     copied.#indexed = this.#indexed;
     return copied;
+  }
+
+  /** Brought up to date; what is forgotten stays in it until it would be the larger part. */
+  #byGrant(): TokenOrder {
+    const { mask, numbers } = this.#ring;
+    for (let n = Math.max(this.#ordered, this.#first); n < this.#next; n++)
+      this.#granted.add(numbers[(n & mask) * ROW + TOKEN]!, n);
+    this.#ordered = this.#next;
+    if (this.#granted.size > 2 * this.size + ROW) this.#granted.forgetBelow(this.#first);
+    return this.#granted;
   }
 
   #index(): void {

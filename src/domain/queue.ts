@@ -25,9 +25,13 @@ function homes({ tiers }: PoolState): readonly TierState[] {
   return [...open, ...cordoned, ...tiers.filter(drains)];
 }
 
-/** The one of its tiers in which a waiter is shown and counted. */
-export const homeOf = (state: PoolState, request: WaitingRecord): TierState =>
-  homes(state).find((tier) => waitsIn(tier, request)) ?? state.tiers.at(-1)!;
+/** Finds the one of its tiers in which a waiter is shown and counted. */
+export function homesOf(state: PoolState): (request: WaitingRecord) => TierState {
+  const order = homes(state);
+  return (request) => order.find((tier) => waitsIn(tier, request)) ?? state.tiers.at(-1)!;
+}
+
+export const homeOf = (state: PoolState, request: WaitingRecord): TierState => homesOf(state)(request);
 
 /** How many are at home in the tier. Those of one kind stand in the same tiers. */
 export function countAtHome(state: PoolState, tier: TierState): number {

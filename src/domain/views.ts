@@ -4,7 +4,7 @@ import { renewalIntervalMs } from './decide/lease.ts';
 import { startEstimate } from './estimate.ts';
 import { leastOf } from './least.ts';
 import { borrowedOf, lentOf, perDimension, roomIn, shortfallOf } from './placement.ts';
-import { admits, countAtHome, homeOf } from './queue.ts';
+import { admits, countAtHome, homeOf, homesOf } from './queue.ts';
 import type { BreakerRecord, EndedLease, LeaseRecord, PoolState, TierState, WaitingRecord } from './state.ts';
 
 const isEnded = (record: LeaseRecord | EndedLease): record is EndedLease => 'lease' in record;
@@ -51,21 +51,27 @@ export function leaseView(record: LeaseRecord | EndedLease): LeaseView {
 }
 
 /** A waiting request; as the next one if it waits no more (it may end in the commit that began it). */
-export function requestView(state: PoolState, record: WaitingRecord): RequestView {
-  const tier = homeOf(state, record);
-  const position = tier.waiting.includes(record) ? tier.waiting.placeOf(record) : 0;
-  const estimate = tier.waiting.length === 0 ? null : startEstimate(state, tier, position);
-  return waitingView(state, tier, record, position, estimate);
-}
+export const requestView = (state: PoolState, record: WaitingRecord): RequestView =>
+  waiterView(state, homeOf(state, record), record);
 
 /** All that wait, tier by tier, in their order. */
 export function requestViews(state: PoolState): RequestView[] {
+  const homeIn = homesOf(state);
   return state.tiers.flatMap((tier) => {
-    const waiting = [...tier.waiting];
-    return waiting
-      .map((record, position) => waitingView(state, tier, record, position, startEstimate(state, tier, position)))
-      .filter((_, position) => homeOf(state, waiting[position]!) === tier);
+    const atHome = [...tier.waiting].filter((record) => homeIn(record) === tier);
+    return atHome.map((record) => waiterView(state, tier, record));
   });
+}
+
+/** A waiting request at home in `tier`. `position`: in its queue, where it is known already. */
+export function waiterView(
+  state: PoolState,
+  tier: TierState,
+  record: WaitingRecord,
+  position = tier.waiting.includes(record) ? tier.waiting.placeOf(record) : 0,
+): RequestView {
+  const estimate = tier.waiting.length === 0 ? null : startEstimate(state, tier, position);
+  return waitingView(state, tier, record, position, estimate);
 }
 
 function waitingView(

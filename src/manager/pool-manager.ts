@@ -1,6 +1,6 @@
 import { mergeMap, type Observable } from 'rxjs';
 import { createTaskRouter } from '../integration/task-router.ts';
-import type { PoolConfig } from '../model/config.ts';
+import { DEFAULT_POOL_CONFIG, type OverloadConfig, type PoolConfig } from '../model/config.ts';
 import { PoolError } from '../model/errors.ts';
 import type { RecordedAuditEvent, RecordedPoolEvent } from '../model/events.ts';
 import type { ResourceDetector, TaskRouter } from '../model/interfaces.ts';
@@ -11,6 +11,7 @@ import type {
   MetricsView,
   Moment,
   Page,
+  RequestFilter,
   StreamItem,
   UtilizationView,
 } from '../model/reading.ts';
@@ -84,6 +85,13 @@ export class ResourcePoolManager implements PoolService, LeaseHome, AsyncDisposa
 
   status(): ReadyStatus {
     return this.#life.status();
+  }
+
+  /** In force now; the defaults until it has recovered, and for what an older log does not name. */
+  overload(): OverloadConfig {
+    const { overload } = DEFAULT_POOL_CONFIG;
+    const config = this.#life.core?.options.readings.state.config;
+    return config === undefined ? overload : { ...overload, ...config.overload };
   }
 
   /** Rejects with a PoolError carrying the refusal. */
@@ -254,8 +262,8 @@ export class ResourcePoolManager implements PoolService, LeaseHome, AsyncDisposa
     return (await this.#running()).reader.getRequest(requestId);
   }
 
-  async listRequests(): Promise<readonly RequestView[]> {
-    return (await this.#running()).reader.listRequests();
+  async listRequests(filter?: RequestFilter): Promise<Page<RequestView>> {
+    return (await this.#running()).reader.listRequests(filter);
   }
 
   async getUtilization(): Promise<UtilizationView> {

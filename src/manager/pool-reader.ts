@@ -8,6 +8,7 @@ import type {
   Moment,
   Page,
   PoolReader,
+  RequestFilter,
   StreamItem,
   UtilizationView,
 } from '../model/reading.ts';
@@ -63,8 +64,8 @@ export class StoredPoolReader implements PoolReader {
     return (await this.#options.readings()).request(requestId);
   }
 
-  async listRequests(): Promise<readonly RequestView[]> {
-    return (await this.#options.readings()).listRequests();
+  async listRequests(filter?: RequestFilter): Promise<Page<RequestView>> {
+    return (await this.#options.readings()).listRequests(filter);
   }
 
   async getUtilization(): Promise<UtilizationView> {

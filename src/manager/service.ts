@@ -1,4 +1,4 @@
-import type { ResolvedConfig } from '../model/config.ts';
+import type { OverloadConfig, ResolvedConfig } from '../model/config.ts';
 import type { BreakerMode } from '../model/modes.ts';
 import type { MetricsView, PoolReader } from '../model/reading.ts';
 import type { Refusal } from '../model/refusals.ts';
@@ -11,6 +11,7 @@ export type {
   Moment,
   Page,
   PoolReader,
+  RequestFilter,
   StreamItem,
   UtilizationPoint,
   UtilizationView,
@@ -68,6 +69,8 @@ export interface PoolService extends PoolReader {
   readonly poolId: string;
   ready(): Promise<void>;
   status(): ReadyStatus;
+  /** In force now; the defaults until it has recovered. */
+  overload(): OverloadConfig;
   getMetrics(): Promise<MetricsView>;
 
   submit(request: unknown, options?: SubmitOptions): Promise<Submitted>;

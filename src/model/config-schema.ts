@@ -168,6 +168,20 @@ export const PoolConfigSchema = Type.Object(
           mailboxLimit: count('commands that may wait to be decided; more are answered OVERLOADED', 1, 10_000_000),
           pressureRatio: ratio('PSI avg10 of memory or io above which the machine counts as overloaded'),
           samples: count('samples in a row that must say so', 1, 1000),
+          readerBytes: Type.Optional(
+            Type.Integer({
+              title:
+                'bytes of answers that readers have not taken yet, in all; beyond it new reads are answered RATE_LIMITED',
+              minimum: 1_048_576,
+              maximum: 17_179_869_184,
+              description: 'whole bytes from 1048576 (1 MiB) to 17179869184 (16 GiB)',
+            }),
+          ),
+          longReads: count(
+            'reads of the log that may run at once; more are answered RATE_LIMITED, streams and exports wait for their turn',
+            1,
+            1_000,
+          ),
         },
         closed,
       ),

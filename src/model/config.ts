@@ -87,6 +87,10 @@ export interface OverloadConfig {
   readonly pressureRatio: number;
   /** How many samples in a row must say so. */
   readonly samples: number;
+  /** Bytes of answers that readers have not taken yet, in all; beyond it new ones are answered RATE_LIMITED. */
+  readonly readerBytes: number;
+  /** Reads of the log that may run at once; more are answered RATE_LIMITED, streams wait for their turn. */
+  readonly longReads: number;
 }
 
 export interface IdempotencyConfig {
@@ -185,6 +189,6 @@ export const DEFAULT_POOL_CONFIG: ResolvedConfig = {
   load: { pressuredRatio: 0.8, saturatedRatio: 0.95, normalRatio: 0.7, dwellMs: 1_000, sampleMs: 500 },
   detection: { capacity: null, sampleIntervalMs: 5_000, hysteresisRatio: 0.01, stableSamples: 3 },
   reserve: '5%',
-  overload: { mailboxLimit: 10_000, pressureRatio: 0.6, samples: 3 },
+  overload: { mailboxLimit: 10_000, pressureRatio: 0.6, samples: 3, readerBytes: 64 * 1024 * 1024, longReads: 8 },
   idempotency: { retentionMs: 86_400_000, maxEntries: 100_000 },
 };

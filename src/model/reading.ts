@@ -13,6 +13,16 @@ export interface LeaseFilter {
   readonly limit?: number;
 }
 
+export interface RequestFilter {
+  /** The tier in which it is shown. */
+  readonly tier?: string;
+  readonly owner?: string;
+  /** The `next` of the page before. */
+  readonly cursor?: string;
+  /** 1..1000; default 100. */
+  readonly limit?: number;
+}
+
 export interface EventFilter {
   /** Inclusive revisions. */
   readonly from?: number;
@@ -90,7 +100,8 @@ export interface PoolReader {
   getLease(leaseId: string): Promise<LeaseView>;
   listLeases(filter?: LeaseFilter): Promise<Page<LeaseView>>;
   getRequest(requestId: string): Promise<RequestView>;
-  listRequests(): Promise<readonly RequestView[]>;
+  /** What waits, in the order of its queues. */
+  listRequests(filter?: RequestFilter): Promise<Page<RequestView>>;
   getUtilization(): Promise<UtilizationView>;
 
   /** A page of the log: `cursor` wins over `from`. */

@@ -10,36 +10,48 @@ type KeptLease = LeaseRecord | EndedLease;
 
 const STATES: readonly LeaseView['state'][] = ['active', 'released', 'reclaimed'];
 
+/** So many leases a page looks at, at most: a filter that matches few has short pages, and still a bound to each. */
+const LOOKED_AT = 5_000;
+
 /**
- * The leases that are kept, live and ended, by grant, oldest first. The cursor is the token of the last lease of the page
- * before: tokens only rise, so a page neither skips nor repeats, whatever was granted, ended or forgotten meanwhile.
+ * The leases that are kept, live and ended, by grant, oldest first. The cursor is the token of the last lease that was looked at:
+ * tokens only rise, so a page neither skips nor repeats, whatever was granted, ended or forgotten meanwhile. A page costs the same
+ * wherever it begins; it may be short, and even empty, and yet have a next one.
  */
 export function listLeases(state: PoolState, filter: LeaseFilter): Page<LeaseView> {
   const { after = 0, limit } = pageBounds(filter);
   if (filter.state !== undefined && !STATES.includes(filter.state))
     throw invalid([{ path: 'state', value: filter.state, allowed: STATES.join(', ') }]);
   const items: LeaseView[] = [];
-  for (const kept of filter.state === 'active' ? liveAfter(state, after) : allAfter(state, after)) {
-    if (!isAskedFor(kept, filter)) continue;
-    if (items.length === limit) return { items, next: String(items.at(-1)!.token) };
-    items.push(leaseView(kept));
+  let looked = 0;
+  let last = after;
+  for (const kept of keptAfter(state, after, filter.state)) {
+    if (looked++ === LOOKED_AT) return { items, next: String(last) };
+    if (isAskedFor(kept, filter)) {
+      if (items.length === limit) return { items, next: String(last) };
+      items.push(leaseView(kept));
+    }
+    last = tokenOf(kept);
   }
   return { items, next: null };
 }
 
-const liveAfter = (state: PoolState, token: number): LeaseRecord[] =>
-  [...state.leases.values()].filter((lease) => lease.token > token).sort((a, b) => a.token - b.token);
+const tokenOf = (kept: KeptLease): number => ('lease' in kept ? kept.lease.token : kept.token);
 
-/** Both in the order of their grants; ended ones are made objects only when they are come to. */
+function keptAfter(state: PoolState, token: number, only: LeaseFilter['state']): Iterable<KeptLease> {
+  if (only === 'active') return state.leases.after(token);
+  return only === undefined ? allAfter(state, token) : state.ended.after(token);
+}
+
+/** Live and ended ones, both in the order of their grants. */
 function* allAfter(state: PoolState, token: number): Generator<KeptLease> {
-  const live = liveAfter(state, token);
-  let next = 0;
-  for (const n of state.ended.grantedAfter(token)) {
-    const ended = state.ended.nth(n);
-    while (next < live.length && live[next]!.token < ended.lease.token) yield live[next++]!;
+  const live = state.leases.after(token);
+  let next = live.next();
+  for (const ended of state.ended.after(token)) {
+    for (; next.done !== true && next.value.token < ended.lease.token; next = live.next()) yield next.value;
     yield ended;
   }
-  yield* live.slice(next);
+  for (; next.done !== true; next = live.next()) yield next.value;
 }
 
 function isAskedFor(kept: KeptLease, filter: LeaseFilter): boolean {

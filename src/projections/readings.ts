@@ -1,15 +1,15 @@
 import { type BreakerRecord, emptyState, type LeaseRecord, type PoolState, tierNamed } from '../domain/state.ts';
-import { poolView, requestViews, tierView } from '../domain/views.ts';
+import { poolView, tierView } from '../domain/views.ts';
 import { PoolError } from '../model/errors.ts';
 import type { RecordedPoolEvent } from '../model/events.ts';
-import type { LeaseFilter, Page, UtilizationView } from '../model/reading.ts';
+import type { LeaseFilter, Page, RequestFilter, UtilizationView } from '../model/reading.ts';
 import type { LeaseView, PoolView, RequestView, TierView } from '../model/views.ts';
 import { fold } from './fold.ts';
 import { type LeaseHistory, LeaseHistoryProjection } from './lease-history.ts';
 import { leaseIdOf, listLeases, ownerOf, readLease } from './leases.ts';
 import { type CountedMetrics, MetricsProjection } from './metrics.ts';
 import type { Projection } from './projection.ts';
-import { readRequest } from './requests.ts';
+import { listRequests, readRequest } from './requests.ts';
 import { UtilizationProjection } from './utilization.ts';
 
 /**
@@ -101,8 +101,9 @@ export class PoolReadings {
     return readRequest(this.state, id);
   }
 
-  listRequests(): readonly RequestView[] {
-    return requestViews(this.state);
+  /** Throws INVALID_REQUEST for a wrong cursor or limit. */
+  listRequests(filter: RequestFilter = {}): Page<RequestView> {
+    return listRequests(this.state, filter);
   }
 
   utilization(): UtilizationView {

@@ -21,7 +21,7 @@ async function fullPool(waiter: object, headers: Record<string, string> = {}) {
     headers,
     signal: caller.signal,
   }).catch(() => 'gone' as const);
-  await expect.poll(async () => (await manager.listRequests()).length).toBe(1);
+  await expect.poll(async () => (await manager.listRequests()).items.length).toBe(1);
   const free = () => ask(url, 'POST', `/v1/leases/${holder.id}/release`, { body: { token: holder.token } });
   return { ...pool, caller, waiting, free };
 }
@@ -43,7 +43,7 @@ describe('a caller that waits', () => {
     const { manager, caller, waiting } = await fullPool({});
     caller.abort();
     expect(await waiting).toBe('gone');
-    await expect.poll(async () => (await manager.listRequests()).length).toBe(0);
+    await expect.poll(async () => (await manager.listRequests()).items.length).toBe(0);
     expect(await eventsOf(manager, 'RequestCancelled')).toMatchObject([
       { data: { requestId: 'waits', reason: 'callerGone' } },
     ]);
@@ -54,7 +54,7 @@ describe('a caller that waits', () => {
     caller.abort();
     expect(await waiting).toBe('gone');
     await sleep(50);
-    expect((await manager.listRequests()).length).toBe(1);
+    expect((await manager.listRequests()).items.length).toBe(1);
     await free();
     const again = await ask(url, 'POST', '/v1/leases', {
       body: asks(50, { id: 'waits', waitMs: 60_000, idempotencyKey: 'k' }),
@@ -108,7 +108,7 @@ describe('a server that stops', () => {
     const { body: held } = await ask(url, 'POST', '/v1/leases', { body: asks(99) });
     const waiting = ask(url, 'POST', '/v1/leases', { body: asks(99, { waitMs: 60_000 }) });
     const stream = await fetch(`${url}/v1/events`, { headers: { accept: 'text/event-stream' } });
-    await expect.poll(async () => (await manager.listRequests()).length).toBe(1);
+    await expect.poll(async () => (await manager.listRequests()).items.length).toBe(1);
     store.next('held');
     const inFlight = ask(url, 'POST', `/v1/leases/${held.id}/renew`, { body: { token: held.token } });
     await asked('renewLease');
@@ -164,6 +164,47 @@ describe('a server that stops', () => {
     await new Promise((resolve) => socket.on('connect', resolve));
     await server.close();
     await ended;
+  });
+
+  test.each([
+    ['half a request line', 'GET /v1/pool HTT'],
+    ['half a head', 'GET /v1/pool HTTP/1.1\r\nhost: localhost\r\n'],
+    [
+      'half a body',
+      'POST /v1/leases HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"id"',
+    ],
+    ['no HTTP', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'],
+    ['a request that was answered', 'GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n'],
+    [
+      'requests whose answers it does not take',
+      'GET /v1/leases?limit=1000 HTTP/1.1\r\nhost: localhost\r\n\r\n'.repeat(100),
+    ],
+    [
+      'a stream that it does not take',
+      'GET /v1/events HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\n\r\n',
+    ],
+    [
+      'an export that it does not take',
+      'GET /v1/events HTTP/1.1\r\nhost: localhost\r\naccept: application/x-ndjson\r\n\r\n',
+    ],
+    [
+      'a wait',
+      `POST /v1/leases HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 47\r\n\r\n{"requirements":{"memory":100},"waitMs":600000}`,
+    ],
+  ])('does not wait for a client that has sent %s, and nothing more', async (_, bytes) => {
+    const { url, server, manager } = await servePool({ server: { limits: { closeMs: 600_000, unreadCloseMs: 50 } } });
+    const labels = Object.fromEntries(Array.from({ length: 15 }, (__, i) => [`note-${i}`, 'x'.repeat(250)]));
+    const asked = { requirements: { memory: '1Ki' }, labels };
+    await Promise.all(Array.from({ length: 300 }, () => manager.allocate(asked)));
+    const { hostname, port } = new URL(url);
+    const socket = connect(Number(port), hostname).pause();
+    const closed = new Promise((resolve) => socket.on('close', resolve));
+    socket.on('error', () => {});
+    await new Promise((resolve) => socket.write(bytes, resolve));
+    for (let turns = 0; turns < 10; turns += 1) expect((await ask(url, 'GET', '/livez')).status).toBe(200);
+    await server.close();
+    socket.resume();
+    await closed;
   });
 
   test('does not wait for ever for an answer that never comes', async () => {

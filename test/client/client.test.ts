@@ -244,10 +244,10 @@ describe('a wait', () => {
     const caller = new AbortController();
     const asking = createClient({ url }).allocate({ ...waits, id: 'mine', signal: caller.signal });
     asking.catch(() => {});
-    await expect.poll(async () => (await manager.listRequests()).length).toBe(1);
+    await expect.poll(async () => (await manager.listRequests()).items.length).toBe(1);
     caller.abort(new Error('enough'));
     await expect(asking).rejects.toThrow('enough');
-    expect(await manager.listRequests()).toEqual([]);
+    expect((await manager.listRequests()).items).toEqual([]);
   });
 
   test('that was granted while its caller aborted is released', async () => {
@@ -281,7 +281,7 @@ describe('a wait', () => {
     const { url, manager, server } = await servePool();
     const holder = await manager.allocate({ requirements: { memory: 100 } });
     const asking = createClient({ url }).allocateOnce({ ...waits, id: 'mine' });
-    await expect.poll(async () => (await manager.listRequests()).length).toBe(1);
+    await expect.poll(async () => (await manager.listRequests()).items.length).toBe(1);
     await server.close();
     await serve(manager, { port: Number(new URL(url).port) });
     await manager.release(holder);
@@ -297,10 +297,12 @@ describe('a wait', () => {
     const ask = (more: object) =>
       fetch(`${url}/v1/leases`, { method: 'POST', headers, body: body(more) }).then((response) => response.json());
     const both = Promise.all([ask({ id: 'plain' }), ask({ id: 'keyed', idempotencyKey: 'k' })]);
-    await expect.poll(async () => (await manager.listRequests()).length).toBe(2);
+    await expect.poll(async () => (await manager.listRequests()).items.length).toBe(2);
     await server.close();
     expect(await both).toMatchObject([{ code: 'DRAINING' }, { code: 'OUTCOME_UNKNOWN' }]);
-    await expect.poll(async () => (await manager.listRequests()).map(({ requestId }) => requestId)).toEqual(['keyed']);
+    await expect
+      .poll(async () => (await manager.listRequests()).items.map(({ requestId }) => requestId))
+      .toEqual(['keyed']);
   });
 });
 

@@ -104,6 +104,38 @@ describe('leases', () => {
     fc.assert(fc.property(fc.integer({ min: 1, max: 10 }), changes, state, paging), { numRuns: 200 });
   });
 
+  it('are looked at so many for a page: one that a filter leaves empty goes on where it ended', () => {
+    const log = new WrittenLog(20);
+    for (let token = 1; token <= 12_000; token++) {
+      log.grant(token === 11_999 ? 'ann' : 'bob');
+      if (token % 2 === 1) log.release(token);
+    }
+    const readings = readingsOf(log);
+    const places = (filter: LeaseFilter): [number[], string | null][] => {
+      const pages: [number[], string | null][] = [];
+      for (let cursor: string | null | undefined; cursor !== null; ) {
+        const page = readings.listLeases({ ...filter, ...(cursor !== undefined && { cursor }) });
+        pages.push([tokensOf(page), page.next]);
+        cursor = page.next;
+      }
+      return pages;
+    };
+    const [empty, ann] = [[], [11_999]];
+    expect(places({ owner: 'ann' })).toEqual([
+      [empty, '5000'],
+      [empty, '10000'],
+      [ann, null],
+    ]);
+    expect(places({ owner: 'ann', state: 'released' })).toEqual([
+      [empty, '9999'],
+      [ann, null],
+    ]);
+    expect(places({ owner: 'ann', state: 'active' })).toEqual([
+      [empty, '10000'],
+      [empty, null],
+    ]);
+  });
+
   it('are listed as they are kept, in the order of their tokens', () => {
     const sameLeases = (history: Parameters<typeof historyOf>[0]) => {
       const readings = new PoolReadings();
@@ -159,13 +191,58 @@ describe('requests and tiers', () => {
     for (let token = 1; token <= 1_000; token++) log.grant();
     log.later(10_000).queue('first');
     log.queue('second');
-    const [first, second] = readingsOf(log).listRequests();
+    const [first, second] = readingsOf(log).listRequests().items;
     expect(first).toMatchObject({
       position: 0,
       shortfall: { cpu: 1_000, memory: 1_048_576 },
       estimatedStartMs: 50_000,
     });
     expect(second).toMatchObject({ position: 1, estimatedStartMs: 50_000 });
+  });
+
+  it('come in pages that neither skip nor repeat what waits all the while, whoever comes and goes between them', () => {
+    const changes = fc.array(fc.record({ ends: fc.array(fc.nat(60)), comes: fc.nat(5) }), { maxLength: 30 });
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 10 }), changes, (limit, between) => {
+        const log = new WrittenLog();
+        let last = 0;
+        const comes = () => {
+          last += 1;
+          return log.later(last % 2).queue(`w${String(1_000 + (last % 5) * 100 + last)}`);
+        };
+        for (let more = 0; more < 40; more++) comes();
+        const readings = readingsOf(log);
+        const first = readings.listRequests({ limit: 1_000 }).items.map(({ leaseId }) => leaseId);
+        const stays = new Set(first);
+        const seen: string[] = [];
+        let folded = log.events.length;
+        let cursor: string | null | undefined;
+        for (let turn = 0; cursor !== null; turn++) {
+          const page = readings.listRequests({ limit, ...(cursor !== undefined && { cursor }) });
+          seen.push(...page.items.map(({ leaseId }) => leaseId));
+          cursor = page.next;
+          for (const place of between[turn]?.ends ?? []) {
+            const leaseId = first[place];
+            if (leaseId === undefined || !stays.delete(leaseId)) continue;
+            log.add('RequestExpired', { leaseId, requestId: `waits-${leaseId}` });
+          }
+          for (let more = 0; more < (between[turn]?.comes ?? 0); more++) comes();
+          readings.fold(log.events.slice(folded));
+          folded = log.events.length;
+        }
+        expect(seen).toEqual([...new Set(seen)]);
+        expect([...stays].filter((leaseId) => !seen.includes(leaseId))).toEqual([]);
+        expect(seen.filter((leaseId) => stays.has(leaseId))).toEqual(first.filter((leaseId) => stays.has(leaseId)));
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('refuse a cursor that is none, or of a tier that is there no more', () => {
+    const readings = readingsOf(new WrittenLog());
+    for (const cursor of ['x', '5', 'main~x~normal~w1', 'gold~5~normal~w1', 'main~5~normal~w1~more'])
+      expect(errorOf(() => readings.listRequests({ cursor }))).toMatchObject({ code: 'INVALID_REQUEST' });
+    expect(readings.listRequests({ cursor: 'main~5~normal~w1' })).toEqual({ items: [], next: null });
   });
 
   it('name the tiers there are when there is none of that name', () => {

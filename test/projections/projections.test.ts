@@ -6,6 +6,7 @@ import { emptyState } from '../../src/domain/state.ts';
 import { requestView } from '../../src/domain/views.ts';
 import { canonicalJson } from '../../src/model/canonical.ts';
 import type { RecordedPoolEvent } from '../../src/model/events.ts';
+import type { RequestFilter } from '../../src/model/reading.ts';
 import { fold, rebuild } from '../../src/projections/fold.ts';
 import { LeaseHistoryProjection } from '../../src/projections/lease-history.ts';
 import { MetricsProjection } from '../../src/projections/metrics.ts';
@@ -82,7 +83,7 @@ describe('projections over random histories', () => {
   it('list waiting requests as each is read by itself', () => {
     const sameViews = (history: readonly Step[]) => {
       const { state, ...readings } = bound(readingsOf(historyOf(history), [50]));
-      const listed = readings.listRequests();
+      const listed = readings.listRequests({ limit: 1_000 }).items;
       expect(listed).toHaveLength(state.waiting.size);
       for (const view of listed) {
         expect(requestView(state, state.waiting.get(view.leaseId)!)).toEqual(view);
@@ -96,6 +97,6 @@ describe('projections over random histories', () => {
 
 const bound = (readings: PoolReadings) => ({
   state: readings.state,
-  listRequests: () => readings.listRequests(),
+  listRequests: (filter: RequestFilter) => readings.listRequests(filter),
   request: (id: string) => readings.request(id),
 });

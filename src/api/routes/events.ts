@@ -1,28 +1,25 @@
-import { Readable } from 'node:stream';
+import type { ServerResponse } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { PoolService } from '../../manager/service.ts';
 import { type FieldError, invalid } from '../../model/errors.ts';
 import { type RecordedEvent, SCHEMA_VERSIONS } from '../../model/events.ts';
-import type { EventFilter, Page, StreamItem } from '../../model/reading.ts';
+import type { EventFilter, Page } from '../../model/reading.ts';
 import { formatOf } from '../accept.ts';
 import type { App } from '../app.ts';
-import type { Lifetime } from '../lifetime.ts';
-import { ndjsonLines } from '../ndjson.ts';
-import type { Limits } from '../options.ts';
+import type { Door } from '../door.ts';
+import { FanOut } from '../fan-out.ts';
+import { Export } from '../ndjson.ts';
+import { Outlet } from '../outlet.ts';
+import { sendPage } from '../page.ts';
 import { EventsQuery, StreamHeaders } from '../schemas.ts';
-import { type Bounds, streamEvents } from '../sse.ts';
-import { linkNext } from './leases.ts';
+import { seated } from '../seats.ts';
+import { type Follow, streamEvents } from '../sse.ts';
 
-/** A log that can be paged and followed. */
+/** A log that can be paged and followed, and those who follow it. */
 interface Log {
   readonly page: (filter: EventFilter, page: { cursor?: string; limit?: number }) => Promise<Page<RecordedEvent>>;
-  readonly follow: (filter: EventFilter, signal: AbortSignal) => AsyncIterable<StreamItem<RecordedEvent>>;
-}
-
-interface Door {
-  readonly log: Log;
-  readonly lifetime: Lifetime;
-  readonly limits: Limits;
+  readonly follow: Follow;
+  readonly fanOut: FanOut;
 }
 
 const DESCRIPTION = `Three ways, by Accept: a page (application/json, the next one under \`Link: rel="next"\`), the whole as lines (application/x-ndjson), or live (text/event-stream).
@@ -30,20 +27,24 @@ Live: history from \`from\` (default 0), then what is committed, without gap or 
 Each \`data\` is a CloudEvents 1.0 JSON event: type "resource-pool-manager.<event type>", source "/streams/<stream>", subject the lease, sequence the revision.
 An event named caughtUp marks that history has been delivered, and comes again after a slow reader has caught up; one named error carries a problem; one named end says that \`to\` was reached. Comments are heartbeats.`;
 
-export function eventRoutes(app: App, service: PoolService, lifetime: Lifetime, limits: Limits): void {
+export function eventRoutes(app: App, service: PoolService, door: Door): void {
+  const { limits, budget } = door;
+  const bounds = { events: limits.streamEvents, bytes: limits.streamBytes };
   const events: Log = {
     page: (filter, page) => service.pageEvents(filter, page),
     follow: (filter, signal) => service.followEvents(filter, signal),
+    fanOut: new FanOut(bounds, budget),
   };
   const refusals: Log = {
     page: (filter, page) => service.pageRefusals(filter, page),
     follow: (filter, signal) => service.followRefusals(filter, signal),
+    fanOut: new FanOut(bounds, budget),
   };
-  logRoute(app, '/v1/events', "The pool's events", { log: events, lifetime, limits });
-  logRoute(app, '/v1/refusals', 'The refusals: the audit stream', { log: refusals, lifetime, limits });
+  logRoute(app, '/v1/events', "The pool's events", events, door);
+  logRoute(app, '/v1/refusals', 'The refusals: the audit stream', refusals, door);
 }
 
-function logRoute(app: App, url: string, summary: string, door: Door): void {
+function logRoute(app: App, url: string, summary: string, log: Log, door: Door): void {
   const forms = {
     description: 'A page, lines, or a live stream',
     content: {
@@ -64,11 +65,15 @@ function logRoute(app: App, url: string, summary: string, door: Door): void {
     const filter = filterOf(request.query);
     reply.header('vary', 'accept');
     const format = request.method === 'GET' ? formatOf(request.headers.accept) : 'json';
-    if (format === 'sse') return live(request, reply, filter, door);
-    if (format === 'ndjson') return lines(reply, request.query, filter, door.log);
-    const page = await door.log.page(filter, pageOf(request.query));
-    linkNext(request, reply, page.next);
-    return reply.type('application/json; charset=utf-8').send(page);
+    if (format === 'sse') return live(request, reply, filter, log, door);
+    if (format === 'ndjson') return lines(reply, request.query, filter, log, door);
+    const { cursor, limit } = request.query;
+    const start = cursor === undefined ? {} : { cursor };
+    return seated(door.longReads, () =>
+      sendPage(request, reply, limit, (most) =>
+        log.page(filter, { ...start, ...(most !== undefined && { limit: most }) }),
+      ),
+    );
   });
 }
 
@@ -91,15 +96,27 @@ function filterOf({ from, to, type, lease, owner }: EventsQuery): EventFilter {
   };
 }
 
-const pageOf = ({ cursor, limit }: EventsQuery) => ({
-  ...(cursor === undefined ? {} : { cursor }),
-  ...(limit === undefined ? {} : { limit }),
-});
-
-function lines(reply: FastifyReply, query: EventsQuery, filter: EventFilter, log: Log): FastifyReply {
-  const start = query.cursor === undefined ? {} : { cursor: query.cursor };
-  const pageAt = (page: { cursor?: string; limit: number }) => log.page(filter, { ...start, ...page });
-  return reply.type('application/x-ndjson; charset=utf-8').send(Readable.from(ndjsonLines(pageAt, query.limit)));
+/** What is wrong is answered as a problem; then the connection is the export's own. */
+async function lines(
+  reply: FastifyReply,
+  query: EventsQuery,
+  filter: EventFilter,
+  log: Log,
+  { lifetime, budget, longReads, catchUps, pace }: Door,
+): Promise<FastifyReply> {
+  const pages = new Export((page) => log.page(filter, page), query.limit);
+  await seated(longReads, () => pages.read(query.cursor));
+  const { signal, close } = lifetime.openStream(reply);
+  const outlet = new Outlet(takeOver(reply, { 'content-type': 'application/x-ndjson; charset=utf-8' }), budget);
+  signal.addEventListener('abort', () => outlet.cut());
+  void pages
+    .writeTo(outlet, catchUps, pace)
+    .then(
+      () => outlet.end(),
+      () => outlet.cut(), // the reader sees that it is not whole
+    )
+    .finally(close);
+  return reply;
 }
 
 /** The stream goes on after this answers: the connection is its own from here on. */
@@ -107,29 +124,42 @@ function live(
   request: FastifyRequest,
   reply: FastifyReply,
   filter: EventFilter,
-  { log, lifetime, limits }: Door,
+  { page, follow, fanOut }: Log,
+  { lifetime, limits, budget, catchUps, pace }: Door,
 ): FastifyReply {
   refusePaging(request.query as EventsQuery);
   const last = request.headers['last-event-id'] as string | undefined;
   const from = last === undefined ? (filter.from ?? 0) : Number(last) + 1;
   if (filter.to !== undefined && from > filter.to) return reply.code(204).send();
   const { signal, close } = lifetime.openStream(reply);
-  reply.hijack();
-  const { raw } = reply;
-  for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) raw.setHeader(name, value);
-  raw.writeHead(200, {
-    'content-type': 'text/event-stream',
-    'cache-control': 'no-cache, no-transform',
-    'x-accel-buffering': 'no',
-  });
-  const heartbeat = setInterval(() => raw.write(': heartbeat\n\n'), limits.heartbeatMs).unref();
-  const bounds: Bounds = { events: limits.streamEvents, bytes: limits.streamBytes };
-  const follow = (next: number, gone: AbortSignal) => log.follow({ ...filter, from: next }, gone);
-  void streamEvents(raw, { follow, from }, bounds, signal).finally(() => {
+  const outlet = new Outlet(takeOver(reply, STREAM_HEADERS), budget);
+  const heartbeat = setInterval(() => {
+    if (outlet.isClear) outlet.write(': heartbeat\n\n');
+  }, limits.heartbeatMs).unref();
+  const has = async (revision: number): Promise<boolean> =>
+    (await page({ from: revision, to: revision }, { limit: 1 })).items.length > 0;
+  void streamEvents(outlet, { follow, has, filter, fanOut, catchUps, pace }, from, signal).finally(() => {
     clearInterval(heartbeat);
     close();
   });
   return reply;
+}
+
+const STREAM_HEADERS = {
+  'content-type': 'text/event-stream',
+  'cache-control': 'no-cache, no-transform',
+  'x-accel-buffering': 'no',
+};
+
+/** The response, its head sent, for whoever writes the rest. */
+function takeOver(reply: FastifyReply, headers: Readonly<Record<string, string>>): ServerResponse {
+  reply.hijack();
+  const { raw } = reply;
+  for (const [name, value] of Object.entries({ ...reply.getHeaders(), ...headers }))
+    if (value !== undefined) raw.setHeader(name, value);
+  raw.writeHead(200);
+  raw.flushHeaders();
+  return raw;
 }
 
 function refusePaging(query: EventsQuery): void {

@@ -6,6 +6,7 @@ import { AllocationBody } from '../allocation-schema.ts';
 import type { App } from '../app.ts';
 import { actorOf, callOf, etagOf, headerErrors, keyOf, markReplayed, preferenceOf, sendTagged } from '../call.ts';
 import { type Lifetime, stopped, waitsOn } from '../lifetime.ts';
+import { PAGES, sendPage } from '../page.ts';
 import { refusalProblem, sendProblem } from '../problems.ts';
 import {
   AllocateHeaders,
@@ -116,13 +117,15 @@ function readRoutes(app: App, service: PoolService): void {
   const list = {
     tags,
     summary: 'Leases, live ones and ended ones that are still kept',
+    description: PAGES,
     querystring: LeasesQuery,
     response: { 200: answer('LeasePage', 'A page') },
   };
   app.get('/v1/leases', { schema: list }, async (request, reply) => {
-    const page = await service.listLeases(request.query);
-    linkNext(request, reply, page.next);
-    return page;
+    const { limit, ...filter } = request.query;
+    return sendPage(request, reply, limit, (most) =>
+      service.listLeases({ ...filter, ...(most !== undefined && { limit: most }) }),
+    );
   });
   const one = {
     tags,
@@ -135,14 +138,6 @@ function readRoutes(app: App, service: PoolService): void {
     const lease = await service.getLease(request.params.id);
     return sendTagged(request, reply, lease.revision, lease);
   });
-}
-
-/** RFC 8288: the same query with the cursor of the page after. */
-export function linkNext(request: FastifyRequest, reply: FastifyReply, next: string | null): void {
-  if (next === null) return;
-  const url = new URL(request.url, 'http://localhost');
-  url.searchParams.set('cursor', next);
-  reply.header('link', `<${url.pathname}${url.search}>; rel="next"`);
 }
 
 function holderRoutes(app: App, service: PoolService): void {

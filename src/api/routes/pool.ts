@@ -5,12 +5,14 @@ import { parseInstant } from '../../model/instant.ts';
 import type { Moment } from '../../model/reading.ts';
 import type { App } from '../app.ts';
 import { sendTagged } from '../call.ts';
+import type { Door } from '../door.ts';
 import { NoQuery, PoolQuery, ReadHeaders } from '../schemas.ts';
+import { seated } from '../seats.ts';
 import { answer } from '../views.ts';
 
 const tags = ['pool'];
 
-export function poolRoutes(app: App, service: PoolService): void {
+export function poolRoutes(app: App, service: PoolService, { longReads }: Door): void {
   const pool = {
     tags,
     summary: 'The pool, now or at a past moment',
@@ -19,7 +21,8 @@ export function poolRoutes(app: App, service: PoolService): void {
     response: { 200: answer('Pool', 'The pool') },
   };
   app.get('/v1/pool', { schema: pool }, async (request, reply) => {
-    const view = await service.getPool(momentOf(request.query));
+    const moment = momentOf(request.query);
+    const view = await (moment === undefined ? service.getPool() : seated(longReads, () => service.getPool(moment)));
     return sendTagged(request, reply, view.revision, view);
   });
   const utilization = {

@@ -1,7 +1,8 @@
 import type { PoolService } from '../../manager/service.ts';
 import type { App } from '../app.ts';
 import { callOf } from '../call.ts';
-import { CallHeaders, IdParams, NoQuery } from '../schemas.ts';
+import { PAGES, sendPage } from '../page.ts';
+import { CallHeaders, IdParams, RequestsQuery } from '../schemas.ts';
 import { answer } from '../views.ts';
 
 const tags = ['requests'];
@@ -10,10 +11,16 @@ export function requestRoutes(app: App, service: PoolService): void {
   const list = {
     tags,
     summary: 'What waits, in the order of its queues',
-    querystring: NoQuery,
-    response: { 200: answer('RequestPage', 'All of them') },
+    description: PAGES,
+    querystring: RequestsQuery,
+    response: { 200: answer('RequestPage', 'A page') },
   };
-  app.get('/v1/requests', { schema: list }, async () => ({ items: await service.listRequests(), next: null }));
+  app.get('/v1/requests', { schema: list }, (request, reply) => {
+    const { limit, ...filter } = request.query;
+    return sendPage(request, reply, limit, (most) =>
+      service.listRequests({ ...filter, ...(most !== undefined && { limit: most }) }),
+    );
+  });
   const one = {
     tags,
     summary: 'A request that waits: its position, and what it lacks',

@@ -1,8 +1,7 @@
 import type { Command } from 'commander';
-import type { PoolReader } from '../../manager/service.ts';
-import type { RecordedPoolEvent } from '../../model/events.ts';
 import type { LeaseView, PoolView, RequestView, TierView } from '../../model/views.ts';
 import { type Column, print, printRows, printValue, showAmounts, showInstant, showSpan } from '../output.ts';
+import { everyItem } from '../pages.ts';
 import { type Globals, withReader } from '../session.ts';
 
 const LEASES: readonly Column<LeaseView>[] = [
@@ -73,13 +72,7 @@ export function addGet(program: Command): void {
     .option('--state <state>', 'active, released or reclaimed')
     .action((filter, command: Command) =>
       withReader(command, async (reader, globals) => {
-        const leases: LeaseView[] = [];
-        let cursor: string | undefined;
-        do {
-          const page = await reader.listLeases({ ...filter, ...(cursor === undefined ? {} : { cursor }), limit: 1000 });
-          leases.push(...page.items);
-          cursor = page.next ?? undefined;
-        } while (cursor !== undefined);
+        const leases = await everyItem((page) => reader.listLeases({ ...filter, ...page }));
         await printRows(leases, LEASES, globals.output);
       }),
     );
@@ -92,8 +85,13 @@ export function addGet(program: Command): void {
   get
     .command('requests')
     .description('list the requests that wait')
-    .action((_, command: Command) =>
-      withReader(command, async (reader, globals) => printRows(await reader.listRequests(), REQUESTS, globals.output)),
+    .option('--owner <owner>')
+    .option('--tier <tier>')
+    .action((filter, command: Command) =>
+      withReader(command, async (reader, globals) => {
+        const requests = await everyItem((page) => reader.listRequests({ ...filter, ...page }));
+        await printRows(requests, REQUESTS, globals.output);
+      }),
     );
   get
     .command('pool')
@@ -101,17 +99,6 @@ export function addGet(program: Command): void {
     .action((_, command: Command) =>
       withReader(command, async (reader, globals) => showPool(await reader.getPool(), globals)),
     );
-}
-
-async function allEvents(reader: PoolReader, leaseId: string): Promise<readonly RecordedPoolEvent[]> {
-  const events: RecordedPoolEvent[] = [];
-  let cursor: string | undefined;
-  do {
-    const page = await reader.pageEvents({ leaseId }, { limit: 1000, ...(cursor !== undefined && { cursor }) });
-    events.push(...page.items);
-    cursor = page.next ?? undefined;
-  } while (cursor !== undefined);
-  return events;
 }
 
 export function addDescribe(program: Command): void {
@@ -124,7 +111,7 @@ export function addDescribe(program: Command): void {
       withReader(command, async (reader, globals) => {
         if (kind !== 'lease') command.error(`error: ${kind} cannot be described; allowed: lease`, { exitCode: 2 });
         const lease = await reader.getLease(id);
-        const events = await allEvents(reader, id);
+        const events = await everyItem((page) => reader.pageEvents({ leaseId: id }, page));
         if (globals.output !== 'table' && globals.output !== 'wide')
           return printValue({ lease, events }, globals.output);
         for (const [name, value] of Object.entries(lease))

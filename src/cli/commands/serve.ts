@@ -4,7 +4,8 @@ import { type Command, Option } from 'commander';
 import type { PoolView } from '../../model/views.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { pairFlag, wholeFlag } from '../flags.ts';
-import { showAmounts, showUrl, talk } from '../output.ts';
+import { LineSink } from '../line-sink.ts';
+import { showAmounts, showUrl } from '../output.ts';
 
 interface Flags {
   readonly port: number;
@@ -42,10 +43,29 @@ export function addServe(program: Command): void {
     .action((_: unknown, command: Command) => serve(command.optsWithGlobals<Flags>()));
 }
 
+/** What a service says goes to descriptors of which a full disk, or a reader that is stuck or gone, must not end it. */
+class Voice {
+  readonly #out = new LineSink(1, () => '');
+  /** The log. */
+  readonly err = new LineSink(2, droppedLine);
+
+  print(text: string): void {
+    this.#out.write(`${text}\n`);
+  }
+
+  talk(text: string): void {
+    this.err.write(`${text}\n`);
+  }
+}
+
+const droppedLine = (dropped: number): string =>
+  `${JSON.stringify({ level: 40, time: Date.now(), dropped, msg: 'lines of this log could not be written' })}\n`;
+
 async function serve(flags: Flags): Promise<void> {
   const url = flags.store ?? process.env['RPM_STORE'] ?? embedded(flags.data);
-  const { manager, server } = await start(flags, url);
-  stopOnSignals(async () => {
+  const voice = new Voice();
+  const { manager, server } = await start(flags, url, voice);
+  stopOnSignals(voice, async () => {
     const closed = server.close(); // new requests are answered 503 from here on
     await manager.dispose(); // ends what waits, so that the requests in flight get their answers
     await closed;
@@ -54,11 +74,11 @@ async function serve(flags: Flags): Promise<void> {
     await server.close(); // it answered livez and readyz while the store was opened
     throw error;
   });
-  announce(await manager.getPool(), server.url, url);
+  announce(voice, await manager.getPool(), server.url, url);
 }
 
 /** The manager on the store, and the server in front of it. */
-async function start(flags: Flags, url: string) {
+async function start(flags: Flags, url: string, voice: Voice) {
   const [
     { loadConfig, unknownVariables },
     { ResourcePoolManager },
@@ -73,8 +93,9 @@ async function start(flags: Flags, url: string) {
     import('pino'),
   ]);
   const config = await loadConfig(flags.config, process.env, flags.set ?? {});
-  for (const name of unknownVariables(process.env)) talk(`poolctl: ${name} is no variable of this program: not used`);
-  const logger = pino({ level: flags.logLevel }, pino.destination({ dest: 2, sync: true }));
+  for (const name of unknownVariables(process.env))
+    voice.talk(`poolctl: ${name} is no variable of this program: not used`);
+  const logger = pino({ level: flags.logLevel }, voice.err);
   const capacity = config.detection.capacity;
   const detector = createResourceDetector({ dataDir: flags.data, ...(capacity === null ? {} : { capacity }) });
   const manager = new ResourcePoolManager(detector, config, {
@@ -84,7 +105,7 @@ async function start(flags: Flags, url: string) {
     standby: flags.standby ?? false,
     ...(flags.writerId === undefined ? {} : { writerId: flags.writerId }),
   });
-  if (flags.standby) talk(`standing by for ${showUrl(url)}`);
+  if (flags.standby) voice.talk(`standing by for ${showUrl(url)}`);
   try {
     return { manager, server: await startServer(manager, { host: flags.host, port: flags.port, logger }) };
   } catch (error) {
@@ -93,12 +114,12 @@ async function start(flags: Flags, url: string) {
   }
 }
 
-function announce(pool: PoolView, address: string, store: string): void {
-  talk(`resource pool manager: pool ${pool.poolId} at revision ${pool.revision}, store ${showUrl(store)}`);
-  talk(`  capacity    ${showAmounts(pool.capacity)}`);
-  for (const tier of pool.tiers) talk(`  tier        ${tier.name.padEnd(12)} ${showAmounts(tier.nominal)}`);
-  process.stdout.write(`listening on ${address}\n`);
-  talk(
+function announce(voice: Voice, pool: PoolView, address: string, store: string): void {
+  voice.talk(`resource pool manager: pool ${pool.poolId} at revision ${pool.revision}, store ${showUrl(store)}`);
+  voice.talk(`  capacity    ${showAmounts(pool.capacity)}`);
+  for (const tier of pool.tiers) voice.talk(`  tier        ${tier.name.padEnd(12)} ${showAmounts(tier.nominal)}`);
+  voice.print(`listening on ${address}`);
+  voice.talk(
     `try: curl -s ${address}/v1/leases -H 'content-type: application/json' -d '{"id":"task-1","requirements":{"memory":1000,"cpu":10}}'`,
   );
 }
@@ -117,7 +138,7 @@ function embedded(dataDir: string): string {
 }
 
 /** Stops once, cleanly, on SIGINT or SIGTERM; a second signal more than a second later ends at once with 1. */
-function stopOnSignals(stop: () => Promise<void>): void {
+function stopOnSignals(voice: Voice, stop: () => Promise<void>): void {
   let since: number | undefined;
   const onSignal = () => {
     const now = performance.now();
@@ -126,7 +147,7 @@ function stopOnSignals(stop: () => Promise<void>): void {
       stop().then(
         () => process.exit(0),
         (error: unknown) => {
-          talk(`poolctl: stop failed: ${error instanceof Error ? error.message : error}`);
+          voice.talk(`poolctl: stop failed: ${error instanceof Error ? error.message : error}`);
           process.exit(1);
         },
       );

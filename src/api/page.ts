@@ -1,0 +1,48 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Page } from '../model/reading.ts';
+
+/** No answer is much larger: a page that would be ends earlier, and the next one goes on there. */
+const PAGE_CHARACTERS = 1024 * 1024;
+
+/** What every list says of its pages. */
+export const PAGES =
+  'A page holds `limit` items at most, and about 1 MiB; it looks at a bounded number of entries, so that with a filter it may be short, or empty, and yet have a `next`. The list ends where `next` is null.';
+
+/** Sends the page of at most so many items that `pageAt` reads, with its `next`, there and as RFC 8288 has it. */
+export async function sendPage<Item>(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  limit: number | undefined,
+  pageAt: (limit: number | undefined) => Promise<Page<Item>>,
+): Promise<FastifyReply> {
+  let page = await pageAt(limit);
+  let items = textsOf(page.items);
+  if (items.length < page.items.length) {
+    page = await pageAt(items.length);
+    items = textsOf(page.items);
+  }
+  linkNext(request, reply, page.next);
+  const body = `{"items":[${items.join(',')}],"next":${JSON.stringify(page.next)}}`;
+  return reply.type('application/json; charset=utf-8').send(body);
+}
+
+/** The items as JSON, as many as an answer may hold, and at least one. */
+function textsOf(items: readonly unknown[]): string[] {
+  const texts: string[] = [];
+  let characters = 0;
+  for (const item of items) {
+    if (characters >= PAGE_CHARACTERS) break;
+    const text = JSON.stringify(item);
+    texts.push(text);
+    characters += text.length;
+  }
+  return texts;
+}
+
+/** RFC 8288: the same query with the cursor of the page after. */
+function linkNext(request: FastifyRequest, reply: FastifyReply, next: string | null): void {
+  if (next === null) return;
+  const url = new URL(request.url, 'http://localhost');
+  url.searchParams.set('cursor', next);
+  reply.header('link', `<${url.pathname}${url.search}>; rel="next"`);
+}
