@@ -5,6 +5,19 @@ import { afterSilence } from './silence.ts';
 const MAX_ITEMS = 1_024;
 const MAX_BYTES = 1 << 20;
 
+export interface Patience {
+  /** How long a server that has said nothing yet is waited for, ms. */
+  readonly firstMs: number;
+  /** A call that has been silent for so long, ms, leads to the question whether its node is alive; undefined: silence is its nature. */
+  readonly silentMs: number | undefined;
+}
+
+/** What there is to be done about silence. */
+export interface Listened {
+  readonly silent: (call: ReadCall) => void;
+  readonly isAlive: (call: ReadCall) => Promise<boolean>;
+}
+
 export interface Item<T> {
   readonly value: T;
   readonly bytes: number;
@@ -16,7 +29,14 @@ export interface Item<T> {
  */
 export class Incoming<T> {
   readonly #decode: (answer: ReadAnswer) => Item<T> | undefined;
+  readonly #listened: Listened;
+  readonly #silentMs: number | undefined;
+  /** Ends the waiting for what is to come next. */
   readonly #answered: () => void;
+  #watched: () => void = () => {};
+  #hasArrived = false;
+  /** Something has come since the silence was last looked at. */
+  #heard = false;
   #call: ReadCall | undefined;
   #items: T[] = [];
   #bytes = 0;
@@ -26,10 +46,16 @@ export class Incoming<T> {
   /** The server has been told to wait, since the last time this was set back. */
   overflowed = false;
 
-  /** `firstWithinMs`: a server that has said nothing by then is not waited for. */
-  constructor(open: Promise<ReadCall>, decode: (answer: ReadAnswer) => Item<T> | undefined, firstWithinMs: number) {
+  constructor(
+    open: Promise<ReadCall>,
+    decode: (answer: ReadAnswer) => Item<T> | undefined,
+    { firstMs, silentMs }: Patience,
+    listened: Listened,
+  ) {
     this.#decode = decode;
-    this.#answered = afterSilence(firstWithinMs, () => this.fail(new Error(`no answer within ${firstWithinMs} ms`)));
+    this.#listened = listened;
+    this.#silentMs = silentMs;
+    this.#answered = afterSilence(firstMs, () => this.#giveUp(`no answer within ${firstMs} ms`));
     open.then(
       (call) => this.#attach(call),
       (error: unknown) => this.fail(error),
@@ -65,11 +91,38 @@ export class Incoming<T> {
     call.on('error', (error: Error) => this.#end({ error }));
     call.on('end', () => this.#end('ended'));
     if (this.#state !== 'open') this.#leave();
+    else if (this.#silentMs !== undefined) this.#watch(this.#silentMs);
+  }
+
+  /**
+   * A read of much that matches little may be silent for long, and so may a node that is frozen: what tells them apart is whether the
+   * node answers anything else. A call that was told to wait is silent by right.
+   */
+  #watch(ms: number): void {
+    this.#heard = false;
+    this.#watched = afterSilence(ms, () => {
+      if (this.#heard || this.#call?.isPaused() === true) return this.#watch(ms);
+      void this.#listened.isAlive(this.#call!).then((alive) => {
+        if (this.#state !== 'open') return;
+        if (alive || this.#heard) this.#watch(ms);
+        else this.#giveUp(`nothing for ${ms} ms, and the node does not answer`);
+      });
+    });
+  }
+
+  #giveUp(why: string): void {
+    const call = this.#call;
+    this.fail(new Error(why));
+    if (call !== undefined) this.#listened.silent(call);
   }
 
   #arrived(answer: ReadAnswer): void {
     if (this.#state !== 'open') return;
-    this.#answered();
+    if (!this.#hasArrived) {
+      this.#hasArrived = true;
+      this.#answered();
+    }
+    this.#heard = true;
     try {
       const item = this.#decode(answer);
       if (item !== undefined) this.#push(item);
@@ -114,6 +167,7 @@ export class Incoming<T> {
 
   #end(state: 'ended' | { readonly error: unknown }): void {
     this.#answered();
+    this.#watched();
     if (this.#state === 'open') this.#state = state;
     this.#wake();
   }

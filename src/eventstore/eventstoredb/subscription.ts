@@ -3,6 +3,7 @@ import type { SubscribeOptions, SubscriptionItem } from '../../model/event-store
 import type { RecordedEvent } from '../../model/events.ts';
 import type { Logger } from '../../model/interfaces.ts';
 import type { Incoming } from './incoming.ts';
+import type { ReadAnswer } from './messages.ts';
 import { decodeLifted, ofEvent, type Reader } from './reader.ts';
 import { subscribeFrom } from './requests.ts';
 import { mustFollow } from './revisions.ts';
@@ -55,7 +56,8 @@ async function* once(
   reader: Reader,
   ends: AbortSignal,
 ): AsyncGenerator<SubscriptionItem> {
-  const incoming = reader.open(subscribeFrom(stream, from), (answer) => ofEvent(answer, decodeLifted));
+  const decode = (answer: ReadAnswer) => ofEvent(answer, decodeLifted);
+  const incoming = reader.open(subscribeFrom(stream, from), decode, reader.subscriptionPatience);
   const stop = () => incoming.cancel();
   ends.addEventListener('abort', stop);
   const tail = new Tail(() => reader.lastRevision(stream), incoming);
