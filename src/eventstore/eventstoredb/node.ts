@@ -34,7 +34,7 @@ interface ClientInside {
  * the same. A keepalive that differs by some ms gives each node a connection of its own: one that is dead is not met again, and
  * a server that was away for a minute is not left alone for the half of the next.
  */
-const DISTINCT = 500;
+const DISTINCT = 100;
 let made = 0;
 
 const distinct = (connection: string): string =>
