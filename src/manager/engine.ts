@@ -3,6 +3,7 @@ import type { LeaseRecord, PoolState } from '../domain/state.ts';
 import { PoolError } from '../model/errors.ts';
 import type { AppendResult } from '../model/event-store.ts';
 import type { RecordedPoolEvent } from '../model/events.ts';
+import { RepeatedFailure } from '../model/repeated-failure.ts';
 import { appendLimits } from './append-limits.ts';
 import { backoffMs, sleep } from './backoff.ts';
 import { type Batch, BatchBuilder, type Decider, decideBatch } from './batch.ts';
@@ -39,6 +40,8 @@ export class Engine {
   readonly #intake: Intake;
   #draining = false;
   #accepts = true;
+  /** What the listener was told last: not each try to find out whether the log accepts again. */
+  #toldAccepts = true;
   /** Of the last event that is committed: while an append is in flight the state is ahead of it. */
   committedRevision: number;
   committedAt: number;
@@ -54,6 +57,9 @@ export class Engine {
   #cancelPatience: (() => void) | undefined;
   /** While another writer's turn is waited for: what it appends is taken in, and with the rest of its batch the turn is over. */
   #rest: { readonly settle: () => void; readonly cancel: () => void } | undefined;
+  readonly #unknownFailure: RepeatedFailure;
+  readonly #definiteFailure: RepeatedFailure;
+  readonly #readFailure: RepeatedFailure;
   #closing: AbortController = new AbortController();
   #idle: (() => void)[] = [];
   #poison: unknown;
@@ -64,6 +70,10 @@ export class Engine {
     this.committedAt = options.state.at;
     const { state, journal, context, logger, listener } = options;
     const limits = appendLimits(options.store.traits);
+    const failure = (what: string) => new RepeatedFailure({ logger, nowMs: () => options.clock.monotonic(), what });
+    this.#unknownFailure = failure('the outcome of an append is unknown');
+    this.#definiteFailure = failure('an append failed; nothing was written');
+    this.#readFailure = failure('the tail of the log could not be read');
     this.#decider = { state, journal, context, limits, logger, deciding: (call) => listener.deciding(call) };
     this.#intake = new Intake({
       limit: options.mailboxLimit,
@@ -272,7 +282,7 @@ export class Engine {
         break;
       case 'unknown':
         this.counters.unknown += 1;
-        this.#options.logger.warn({ err: result.cause, revision: batch.expectedRevision }, 'an append ended unknown');
+        this.#unknownFailure.failed(result.cause, { revision: batch.expectedRevision });
         this.#startPatience(batch);
         this.#away(() => this.#unknown(batch));
     }
@@ -282,6 +292,8 @@ export class Engine {
     this.#conflictsInRow = 0;
     this.#vainConflicts = 0;
     this.#failuresInRow = 0;
+    this.#unknownFailure.ended();
+    this.#definiteFailure.ended();
     this.counters.batches += 1;
     this.counters.events += batch.events.length;
     this.#options.journal.clear();
@@ -326,14 +338,12 @@ export class Engine {
     this.counters.failed += 1;
     this.#failuresInRow += 1;
     this.#options.journal.undoTo(0);
-    this.#options.logger.error(
-      { err: cause, revision: batch.expectedRevision },
-      'an append failed; nothing was written',
-    );
+    this.#definiteFailure.failed(cause, { revision: batch.expectedRevision });
     const again = retryable && this.#failuresInRow <= MAX_FAILURES;
     const kept = again ? batch.calls : this.#refuseAll(batch.calls, 'the event store failed', cause);
     if (again || !this.#closing.signal.aborted) this.#intake.putBack(kept);
-    this.#setAccepts(again);
+    if (again) this.#accepts = true;
+    else this.#setAccepts(false);
     this.#startPatience();
     this.#away(() => this.#pause());
   }
@@ -342,18 +352,18 @@ export class Engine {
   async #pause(): Promise<void> {
     const { clock, jitter } = this.#options;
     await sleep(clock, backoffMs(this.#failuresInRow, 10, 1_000, jitter), this.#closing.signal);
-    this.#setAccepts(true);
+    this.#accepts = true;
   }
 
   async #unknown(batch: Batch): Promise<void> {
     this.#setAccepts(false);
-    const { store, stream, clock, jitter, unknown, barrier, logger } = this.#options;
+    const { store, stream, clock, jitter, unknown, barrier } = this.#options;
     const outcome = await settleUnknown(batch, {
       store,
       stream,
       clock,
       jitter,
-      logger,
+      failure: this.#unknownFailure,
       barrier,
       limits: unknown,
       closing: this.#closing.signal,
@@ -425,6 +435,7 @@ export class Engine {
       try {
         for await (const events of readRange<RecordedPoolEvent>(store, stream, this.state.revision + 1))
           this.#foldForeign(events);
+        this.#readFailure.ended();
         this.#endPatience();
         this.#setAccepts(true);
         return;
@@ -432,7 +443,7 @@ export class Engine {
         if (this.#poison !== undefined) throw error;
         this.#setAccepts(false);
         this.#startPatience();
-        this.#options.logger.warn({ err: error, attempt }, 'the tail of the log could not be read');
+        this.#readFailure.failed(error);
         await sleep(clock, backoffMs(attempt, 10, 2_000, jitter), this.#closing.signal);
       }
     }
@@ -479,8 +490,9 @@ export class Engine {
   }
 
   #setAccepts(accepts: boolean): void {
-    if (this.#accepts === accepts) return;
     this.#accepts = accepts;
+    if (this.#toldAccepts === accepts) return;
+    this.#toldAccepts = accepts;
     this.#options.listener.logAccepts(accepts);
   }
 }

@@ -150,7 +150,7 @@ describe('waiting for others is no outage', () => {
               done += 1;
             } catch (error) {
               told.push(String(error));
-            return;
+              return;
             }
         }),
       );
