@@ -24,7 +24,7 @@ const NO_ANSWER = 'the event store does not answer';
 const CONTRADICTION = 'the event store tells of conflicts, but shows nothing that another has written';
 /** Of others' events that come while an append is under way so many are kept; the rest is read again. */
 const MAX_AHEAD = 4_096;
-/** A definite failure is tried again so often, if the store says that it may pass. */
+/** A definite failure is tried again at least so often, if the store says that it may pass, and as long as callers are patient. */
 const MAX_FAILURES = 3;
 
 /**
@@ -48,6 +48,7 @@ export class Engine {
   #conflictsInRow = 0;
   #vainConflicts = 0;
   #failuresInRow = 0;
+  #failingSinceMs = 0;
   #behindTo = -1;
   /** What came while an append was under way, without gaps: own events, or those that have defeated it. */
   #ahead: RecordedPoolEvent[] = [];
@@ -337,9 +338,11 @@ export class Engine {
   #failed(batch: Batch, { cause, retryable }: { cause: unknown; retryable: boolean }): void {
     this.counters.failed += 1;
     this.#failuresInRow += 1;
+    if (this.#failuresInRow === 1) this.#failingSinceMs = this.#options.clock.monotonic();
     this.#options.journal.undoTo(0);
     this.#definiteFailure.failed(cause, { revision: batch.expectedRevision });
-    const again = retryable && this.#failuresInRow <= MAX_FAILURES;
+    const patient = this.#options.clock.monotonic() - this.#failingSinceMs < this.#options.unknown.patienceMs;
+    const again = retryable && (patient || this.#failuresInRow <= MAX_FAILURES);
     const kept = again ? batch.calls : this.#refuseAll(batch.calls, 'the event store failed', cause);
     if (again || !this.#closing.signal.aborted) this.#intake.putBack(kept);
     if (again) this.#accepts = true;

@@ -26,8 +26,14 @@ interface ClientInside {
     create: (stub: Stub) => C,
   ): () => Promise<C>;
   execute<T>(stub: typeof GossipClient, name: string, action: (stub: GossipStub) => Promise<T>): Promise<T>;
-  callArguments(options: { readonly requiresLeader: boolean }, call: { readonly deadline: number }): CallArguments;
+  callArguments(
+    options: { readonly requiresLeader: boolean; readonly credentials?: null },
+    call: { readonly deadline: number },
+  ): CallArguments;
 }
+
+/** It would end a call that many appends share, and a subscription; each has a timer of its own instead. */
+const NO_DEADLINE = { deadline: Number.POSITIVE_INFINITY };
 
 /**
  * Channels of one process share their connections, and the growing pauses between tries to connect, where target and options are
@@ -73,7 +79,11 @@ export class Node {
     return this.#inside.execute(GossipClient, 'gossip', (stub) => {
       this.#keep(stub);
       return new Promise<ClusterInfo>((resolve, reject) => {
-        const [metadata, options] = this.arguments(false);
+        // Without credentials, as the client asks: a wrong password is told by the call that needs it.
+        const [metadata, options] = this.#inside.callArguments(
+          { requiresLeader: false, credentials: null },
+          NO_DEADLINE,
+        );
         const call = stub.read(new Empty(), metadata, options, (error, info) => {
           answered();
           this.#questions.delete(call);
@@ -89,9 +99,8 @@ export class Node {
     });
   }
 
-  /** No deadline: it would end a call that many appends share, and a subscription; each has a timer of its own instead. */
   arguments(requiresLeader: boolean): CallArguments {
-    return this.#inside.callArguments({ requiresLeader }, { deadline: Number.POSITIVE_INFINITY });
+    return this.#inside.callArguments({ requiresLeader }, NO_DEADLINE);
   }
 
   /** Cancels every call, and lets the socket go: the client's own `dispose` keeps it. */
