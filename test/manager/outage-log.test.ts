@@ -79,7 +79,8 @@ describe('an outage of a minute is some lines of log, each cause with one stack'
     const clock = fakeClock();
     const { store, state } = awayStore(how);
     const { lines, logger } = recorder();
-    const { manager } = world({ store, clock, options: { logger } });
+    const config = { overload: { pressureRatio: 1 }, enableCircuitBreaker: false };
+    const { manager } = world({ store, clock, config, options: { logger } });
     await Promise.all([manager.ready(), clock.advanceAsync(100)]);
     await manager.allocate({ requirements: { memory: 90 } });
     await manager.tryAllocate({ requirements: { memory: 20 } });

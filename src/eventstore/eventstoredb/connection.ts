@@ -58,11 +58,19 @@ export class Connection {
     if (this.#discovery !== undefined) this.#leave(this.#nodeOf.get(call), true);
   }
 
-  /** Resolves to whether the node of a call still says anything at all, asked over the same connection. */
+  /**
+   * Resolves to whether the node of a call still says anything at all. Asked over a connection of its own: on the one that is there
+   * an answer may wait behind what a slow reader of this process has not taken yet; that it is whole is the keepalive's to find out.
+   */
   async isAlive(call: Call): Promise<boolean> {
-    const node = this.#nodeOf.get(call);
-    if (node === undefined) return false;
-    return node.gossip(this.#url.discovery?.gossipTimeoutMs ?? this.#url.timeoutMs).then(() => true, isAnswer);
+    const name = this.#nodeOf.get(call)?.name;
+    if (name === undefined) return false;
+    const probe = this.#nodeAt(name);
+    const alive = await probe
+      .gossip(this.#url.discovery?.gossipTimeoutMs ?? this.#url.timeoutMs)
+      .then(() => true, isAnswer);
+    void probe.close();
+    return alive;
   }
 
   /** Cancels every call, and lets the socket go. */

@@ -8,13 +8,18 @@ const MAX_BYTES = 1 << 20;
 export interface Patience {
   /** How long a server that has said nothing yet is waited for, ms. */
   readonly firstMs: number;
-  /** A call that has been silent for so long, ms, leads to the question whether its node is alive; undefined: silence is its nature. */
-  readonly silentMs: number | undefined;
+  /** A call that has been silent for so long, ms, leads to the question whether its node is alive. */
+  readonly silentMs: number;
+  /** Once something has come, silence is its nature. */
+  readonly isLive: boolean;
 }
 
 /** What there is to be done about silence. */
 export interface Listened {
+  /** Its node does not answer anything. */
   readonly silent: (call: ReadCall) => void;
+  /** Its node is alive, but has not answered this call. */
+  readonly undecided: (call: ReadCall) => void;
   readonly isAlive: (call: ReadCall) => Promise<boolean>;
 }
 
@@ -30,7 +35,7 @@ export interface Item<T> {
 export class Incoming<T> {
   readonly #decode: (answer: ReadAnswer) => Item<T> | undefined;
   readonly #listened: Listened;
-  readonly #silentMs: number | undefined;
+  readonly #patience: Patience;
   /** Ends the waiting for what is to come next. */
   readonly #answered: () => void;
   #watched: () => void = () => {};
@@ -49,13 +54,14 @@ export class Incoming<T> {
   constructor(
     open: Promise<ReadCall>,
     decode: (answer: ReadAnswer) => Item<T> | undefined,
-    { firstMs, silentMs }: Patience,
+    patience: Patience,
     listened: Listened,
   ) {
     this.#decode = decode;
     this.#listened = listened;
-    this.#silentMs = silentMs;
-    this.#answered = afterSilence(firstMs, () => this.#giveUp(`no answer within ${firstMs} ms`));
+    this.#patience = patience;
+    const { firstMs } = patience;
+    this.#answered = afterSilence(firstMs, () => this.#giveUp(`no answer within ${firstMs} ms`, listened.undecided));
     open.then(
       (call) => this.#attach(call),
       (error: unknown) => this.fail(error),
@@ -91,29 +97,31 @@ export class Incoming<T> {
     call.on('error', (error: Error) => this.#end({ error }));
     call.on('end', () => this.#end('ended'));
     if (this.#state !== 'open') this.#leave();
-    else if (this.#silentMs !== undefined) this.#watch(this.#silentMs);
+    else this.#watch();
   }
 
   /**
    * A read of much that matches little may be silent for long, and so may a node that is frozen: what tells them apart is whether the
    * node answers anything else. A call that was told to wait is silent by right.
    */
-  #watch(ms: number): void {
+  #watch(): void {
+    const { silentMs: ms, isLive } = this.#patience;
+    if (isLive && this.#hasArrived) return;
     this.#heard = false;
     this.#watched = afterSilence(ms, () => {
-      if (this.#heard || this.#call?.isPaused() === true) return this.#watch(ms);
+      if (this.#heard || this.#call?.isPaused() === true) return this.#watch();
       void this.#listened.isAlive(this.#call!).then((alive) => {
         if (this.#state !== 'open') return;
-        if (alive || this.#heard) this.#watch(ms);
-        else this.#giveUp(`nothing for ${ms} ms, and the node does not answer`);
+        if (alive || this.#heard) this.#watch();
+        else this.#giveUp(`nothing for ${ms} ms, and the node does not answer`, this.#listened.silent);
       });
     });
   }
 
-  #giveUp(why: string): void {
+  #giveUp(why: string, tell: (call: ReadCall) => void): void {
     const call = this.#call;
     this.fail(new Error(why));
-    if (call !== undefined) this.#listened.silent(call);
+    if (call !== undefined) tell(call);
   }
 
   #arrived(answer: ReadAnswer): void {

@@ -40,23 +40,24 @@ export class Reader {
     const { connection } = this.options;
     return new Incoming(connection.openRead(request), decode, patience, {
       silent: (call) => connection.silent(call),
+      undecided: (call) => connection.undecided(call),
       isAlive: (call) => connection.isAlive(call),
     });
   }
 
   get #readPatience(): Patience {
     const { firstMs, timeoutMs } = this.options;
-    return { firstMs, silentMs: timeoutMs };
+    return { firstMs, silentMs: timeoutMs, isLive: false };
   }
 
-  /** The server confirms a subscription at once, and then says nothing until there is something. */
+  /** The server confirms a subscription, and then says nothing until there is something. */
   get subscriptionPatience(): Patience {
-    return { firstMs: this.options.timeoutMs, silentMs: undefined };
+    return { ...this.#readPatience, isLive: true };
   }
 
   /** Of a read through all of a server's streams: the first that matches may lie far back. */
   get searchPatience(): Patience {
-    return { firstMs: LONGEST_MS, silentMs: this.options.timeoutMs };
+    return { ...this.#readPatience, firstMs: LONGEST_MS };
   }
 
   async *pages<T>(
