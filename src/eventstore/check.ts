@@ -1,4 +1,5 @@
 import type { EventStore } from '../model/event-store.ts';
+import type { RecordedEvent } from '../model/events.ts';
 import { isAuditStream } from '../model/ids.ts';
 import { damagedAt } from './errors.ts';
 
@@ -8,20 +9,31 @@ export interface CheckReport {
 }
 
 export interface CheckOptions {
+  /** Only these; default every pool's. On a server that many pools share, reading all is as long as all of them are. */
+  readonly streams?: readonly string[];
   /** Called after each page with the events read so far. */
   readonly onProgress?: (events: number) => void;
   readonly signal?: AbortSignal;
 }
 
+async function* pagesOf(
+  store: EventStore,
+  { streams, signal }: CheckOptions,
+): AsyncGenerator<readonly RecordedEvent[]> {
+  const until = signal === undefined ? {} : { signal };
+  if (streams === undefined) yield* store.readAll(until);
+  else for (const stream of streams) yield* store.read(stream, until);
+}
+
 /**
- * Reads the whole log and returns what it holds. Throws at the first damage, naming its place: DamagedLogError for a revision
+ * Reads the log, or some of its streams, and returns what it holds. Throws at the first damage, naming its place: DamagedLogError for a revision
  * that is missing or a checksum that does not fit, UnknownEventError for an event that this program does not know. The beginning of
  * an audit stream may be gone from a server that keeps only so much of it.
  */
 export async function checkStore(store: EventStore, options: CheckOptions = {}): Promise<CheckReport> {
   const last = new Map<string, number>();
   let events = 0;
-  for await (const page of store.readAll(options.signal === undefined ? {} : { signal: options.signal })) {
+  for await (const page of pagesOf(store, options)) {
     for (const { stream, revision } of page) {
       const isShortened = store.traits.shared && isAuditStream(stream) && !last.has(stream);
       const expected = isShortened ? revision : (last.get(stream) ?? -1) + 1;

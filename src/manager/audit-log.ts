@@ -10,6 +10,7 @@ import {
 } from '../model/events.ts';
 import { auditStream, eventId } from '../model/ids.ts';
 import type { Logger } from '../model/interfaces.ts';
+import { RepeatedFailure } from '../model/repeated-failure.ts';
 import { type AppendLimits, appendLimits, fitting } from './append-limits.ts';
 import { backoffMs, type Jitter, sleep } from './backoff.ts';
 
@@ -43,6 +44,7 @@ export class AuditLog {
   readonly #stream: string;
   readonly #maxPerSecond: number;
   readonly #limits: AppendLimits;
+  readonly #failure: RepeatedFailure;
   #waiting: AuditEvent[] = [];
   #counts = new Map<string, number>();
   #countedSince = 0;
@@ -58,6 +60,9 @@ export class AuditLog {
     this.#stream = auditStream(options.poolId);
     this.#maxPerSecond = options.maxPerSecond ?? 200;
     this.#limits = appendLimits(options.store.traits);
+    const { logger, clock } = options;
+    const nowMs = () => clock.monotonic();
+    this.#failure = new RepeatedFailure({ logger, nowMs, what: 'refusals could not be recorded' });
   }
 
   refused(data: Omit<AuditEventData['RequestRefused'], 'writerId'>, at: number, actor: string): void {
@@ -133,7 +138,7 @@ export class AuditLog {
 
   /** True once the batch stands in the stream. Only closing ends it before. */
   async #record(batch: readonly AuditEvent[]): Promise<boolean> {
-    const { clock, jitter, logger } = this.#options;
+    const { clock, jitter } = this.#options;
     let doubtful = false;
     for (let attempt = 1; ; attempt++) {
       const result = await this.#append(batch);
@@ -144,7 +149,7 @@ export class AuditLog {
         if (found === 'others') this.#revision = undefined;
       } else {
         doubtful ||= result.outcome === 'unknown';
-        logger.warn({ err: result.cause, attempt }, 'refusals could not be recorded');
+        this.#failure.failed(result.cause);
         if (result.outcome === 'failed' && !result.retryable) return this.#recorded(batch, undefined);
       }
       if (this.#closing.signal.aborted && attempt >= 3) return false;
@@ -175,7 +180,7 @@ export class AuditLog {
       for await (const events of this.#options.store.read(this.#stream, { from, limit: 1 }))
         if (events[0] !== undefined) return events[0].id === batch[0]!.id ? from + batch.length - 1 : 'others';
     } catch (error) {
-      this.#options.logger.warn({ err: error }, 'the refusals could not be read');
+      this.#failure.failed(error);
     }
     return 'unknown';
   }
@@ -183,6 +188,7 @@ export class AuditLog {
   /** `revision` of its last event; undefined = it never can be recorded, and is left out. */
   #recorded(batch: readonly AuditEvent[], revision: number | undefined): true {
     if (revision === undefined) return true;
+    this.#failure.ended();
     this.#revision = revision;
     const first = revision - batch.length + 1;
     this.#options.recorded(batch.map((event, i) => ({ ...event, stream: this.#stream, revision: first + i })));

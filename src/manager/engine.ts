@@ -3,6 +3,7 @@ import type { LeaseRecord, PoolState } from '../domain/state.ts';
 import { PoolError } from '../model/errors.ts';
 import type { AppendResult } from '../model/event-store.ts';
 import type { RecordedPoolEvent } from '../model/events.ts';
+import { RepeatedFailure } from '../model/repeated-failure.ts';
 import { appendLimits } from './append-limits.ts';
 import { backoffMs, sleep } from './backoff.ts';
 import { type Batch, BatchBuilder, type Decider, decideBatch } from './batch.ts';
@@ -12,17 +13,18 @@ import { Intake } from './intake.ts';
 import { readRange } from './log-streams.ts';
 import { settleUnknown } from './unknown-outcome.ts';
 
-/** In a row. A writer that is known to the others is defeated a few times, one that is not some hundred times (`Turns`). */
-const MAX_CONFLICTS = 1_000;
+/** In a row, each without anything new in the log: then the store is wrong. Defeats by others, however many, are no outage. */
+const MAX_VAIN_CONFLICTS = 1_000;
 /** The rest of a batch of which a part has come is here by then. */
 const SETTLE_MS = 1;
 /** After a defeat; drawn, so that two that lost together do not meet again. */
 const MAX_PAUSE_MS = 3;
 const RETRY_AFTER_MS = 1_000;
 const NO_ANSWER = 'the event store does not answer';
+const CONTRADICTION = 'the event store tells of conflicts, but shows nothing that another has written';
 /** Of others' events that come while an append is under way so many are kept; the rest is read again. */
 const MAX_AHEAD = 4_096;
-/** A definite failure is tried again so often, if the store says that it may pass. */
+/** A definite failure is tried again at least so often, if the store says that it may pass, and as long as callers are patient. */
 const MAX_FAILURES = 3;
 
 /**
@@ -38,18 +40,27 @@ export class Engine {
   readonly #intake: Intake;
   #draining = false;
   #accepts = true;
+  /** What the listener was told last: not each try to find out whether the log accepts again. */
+  #toldAccepts = true;
   /** Of the last event that is committed: while an append is in flight the state is ahead of it. */
   committedRevision: number;
   committedAt: number;
   #conflictsInRow = 0;
+  #vainConflicts = 0;
   #failuresInRow = 0;
+  #failingSinceMs = 0;
   #behindTo = -1;
   /** What came while an append was under way, without gaps: own events, or those that have defeated it. */
   #ahead: RecordedPoolEvent[] = [];
   /** The log has been away for longer than callers are kept waiting. */
   #patienceOver = false;
+  /** Runs while an append, or a read, has not been answered definitely: never while others are waited for, or what they wrote is read. */
+  #cancelPatience: (() => void) | undefined;
   /** While another writer's turn is waited for: what it appends is taken in, and with the rest of its batch the turn is over. */
   #rest: { readonly settle: () => void; readonly cancel: () => void } | undefined;
+  readonly #unknownFailure: RepeatedFailure;
+  readonly #definiteFailure: RepeatedFailure;
+  readonly #readFailure: RepeatedFailure;
   #closing: AbortController = new AbortController();
   #idle: (() => void)[] = [];
   #poison: unknown;
@@ -60,6 +71,10 @@ export class Engine {
     this.committedAt = options.state.at;
     const { state, journal, context, logger, listener } = options;
     const limits = appendLimits(options.store.traits);
+    const failure = (what: string) => new RepeatedFailure({ logger, nowMs: () => options.clock.monotonic(), what });
+    this.#unknownFailure = failure('the outcome of an append is unknown');
+    this.#definiteFailure = failure('an append failed; nothing was written');
+    this.#readFailure = failure('the tail of the log could not be read');
     this.#decider = { state, journal, context, limits, logger, deciding: (call) => listener.deciding(call) };
     this.#intake = new Intake({
       limit: options.mailboxLimit,
@@ -272,14 +287,18 @@ export class Engine {
         break;
       case 'unknown':
         this.counters.unknown += 1;
-        this.#options.logger.warn({ err: result.cause, revision: batch.expectedRevision }, 'an append ended unknown');
-        this.#away(() => this.#unknown(batch), batch);
+        this.#unknownFailure.failed(result.cause, { revision: batch.expectedRevision });
+        this.#startPatience(batch);
+        this.#away(() => this.#unknown(batch));
     }
   }
 
   #appended(batch: Batch): void {
     this.#conflictsInRow = 0;
+    this.#vainConflicts = 0;
     this.#failuresInRow = 0;
+    this.#unknownFailure.ended();
+    this.#definiteFailure.ended();
     this.counters.batches += 1;
     this.counters.events += batch.events.length;
     this.#options.journal.clear();
@@ -312,8 +331,9 @@ export class Engine {
   async #lost(batch: Batch, logEnd = Number.POSITIVE_INFINITY): Promise<void> {
     this.#options.journal.undoTo(0);
     this.#conflictsInRow += 1;
-    const hopeless = this.#conflictsInRow > MAX_CONFLICTS;
-    this.#intake.putBack(hopeless ? this.#refuseAll(batch.calls, 'other writers were always first') : batch.calls);
+    this.#vainConflicts += 1;
+    const hopeless = this.#vainConflicts > MAX_VAIN_CONFLICTS;
+    this.#intake.putBack(hopeless ? this.#refuseAll(batch.calls, CONTRADICTION) : batch.calls);
     if (this.#conflictsInRow > 2) await sleep(this.#options.clock, backoffMs(1, 1, MAX_PAUSE_MS, this.#options.jitter));
     this.#foldAhead();
     if (this.state.revision < logEnd) await this.#foldTail();
@@ -322,15 +342,16 @@ export class Engine {
   #failed(batch: Batch, { cause, retryable }: { cause: unknown; retryable: boolean }): void {
     this.counters.failed += 1;
     this.#failuresInRow += 1;
+    if (this.#failuresInRow === 1) this.#failingSinceMs = this.#options.clock.monotonic();
     this.#options.journal.undoTo(0);
-    this.#options.logger.error(
-      { err: cause, revision: batch.expectedRevision },
-      'an append failed; nothing was written',
-    );
-    const again = retryable && this.#failuresInRow <= MAX_FAILURES;
+    this.#definiteFailure.failed(cause, { revision: batch.expectedRevision });
+    const patient = this.#options.clock.monotonic() - this.#failingSinceMs < this.#options.unknown.patienceMs;
+    const again = retryable && (patient || this.#failuresInRow <= MAX_FAILURES);
     const kept = again ? batch.calls : this.#refuseAll(batch.calls, 'the event store failed', cause);
     if (again || !this.#closing.signal.aborted) this.#intake.putBack(kept);
-    this.#setAccepts(again);
+    if (again) this.#accepts = true;
+    else this.#setAccepts(false);
+    this.#startPatience();
     this.#away(() => this.#pause());
   }
 
@@ -338,23 +359,24 @@ export class Engine {
   async #pause(): Promise<void> {
     const { clock, jitter } = this.#options;
     await sleep(clock, backoffMs(this.#failuresInRow, 10, 1_000, jitter), this.#closing.signal);
-    this.#setAccepts(true);
+    this.#accepts = true;
   }
 
   async #unknown(batch: Batch): Promise<void> {
     this.#setAccepts(false);
-    const { store, stream, clock, jitter, unknown, barrier, logger } = this.#options;
+    const { store, stream, clock, jitter, unknown, barrier } = this.#options;
     const outcome = await settleUnknown(batch, {
       store,
       stream,
       clock,
       jitter,
-      logger,
+      failure: this.#unknownFailure,
       barrier,
       limits: unknown,
       closing: this.#closing.signal,
       appendEnded: (ok, durationMs) => this.#options.listener.appendEnded(ok, durationMs),
     });
+    if (outcome !== 'abandoned') this.#endPatience();
     if (outcome === 'abandoned') this.#abandon(batch);
     else if (outcome === 'applied') this.#appended(batch);
     else await this.#lost(batch);
@@ -384,21 +406,30 @@ export class Engine {
     return calls.filter((call) => !call.asked);
   }
 
-  /** Nothing is decided until `work` has ended. Callers wait for it only so long; what became of `doubtful` nobody can tell them. */
-  #away(work: () => Promise<void>, doubtful?: Batch): void {
-    const { clock, unknown } = this.#options;
+  /** Nothing is decided until `work` has ended. */
+  #away(work: () => Promise<void>): void {
     this.#intake.hold();
     this.#rest?.cancel();
     this.#rest = undefined;
-    const cancelPatience = clock.schedule(unknown.patienceMs, () => this.#patienceEnded(doubtful));
     work()
       .catch((error: unknown) => this.#crash(error))
       .then(() => {
-        cancelPatience();
-        this.#patienceOver = false;
+        this.#endPatience();
         this.#intake.release();
         this.#drain();
       });
+  }
+
+  /** Callers wait for a log that does not answer only so long; what became of `doubtful` nobody can tell them. */
+  #startPatience(doubtful?: Batch): void {
+    const { clock, unknown } = this.#options;
+    this.#cancelPatience ??= clock.schedule(unknown.patienceMs, () => this.#patienceEnded(doubtful));
+  }
+
+  #endPatience(): void {
+    this.#cancelPatience?.();
+    this.#cancelPatience = undefined;
+    this.#patienceOver = false;
   }
 
   #catchUp(): void {
@@ -411,12 +442,15 @@ export class Engine {
       try {
         for await (const events of readRange<RecordedPoolEvent>(store, stream, this.state.revision + 1))
           this.#foldForeign(events);
+        this.#readFailure.ended();
+        this.#endPatience();
         this.#setAccepts(true);
         return;
       } catch (error) {
         if (this.#poison !== undefined) throw error;
         this.#setAccepts(false);
-        this.#options.logger.warn({ err: error, attempt }, 'the tail of the log could not be read');
+        this.#startPatience();
+        this.#readFailure.failed(error);
         await sleep(clock, backoffMs(attempt, 10, 2_000, jitter), this.#closing.signal);
       }
     }
@@ -431,6 +465,7 @@ export class Engine {
       this.#crash(error);
       throw error;
     }
+    this.#vainConflicts = 0;
     this.#mark();
     this.#options.turns?.learnt(events, this.#options.clock.monotonic());
     this.#options.listener.committed(events, leases, false);
@@ -462,8 +497,9 @@ export class Engine {
   }
 
   #setAccepts(accepts: boolean): void {
-    if (this.#accepts === accepts) return;
     this.#accepts = accepts;
+    if (this.#toldAccepts === accepts) return;
+    this.#toldAccepts = accepts;
     this.#options.listener.logAccepts(accepts);
   }
 }

@@ -2,6 +2,7 @@ import type { Clock } from '../model/clock.ts';
 import type { EventStore } from '../model/event-store.ts';
 import type { RecordedEvent } from '../model/events.ts';
 import type { Logger } from '../model/interfaces.ts';
+import { RepeatedFailure } from '../model/repeated-failure.ts';
 import { backoffMs, type Jitter, sleep } from './backoff.ts';
 
 export interface FollowOptions {
@@ -29,16 +30,24 @@ export async function followLog({
   signal,
   ...options
 }: FollowOptions): Promise<void> {
+  const nowMs = () => clock.monotonic();
+  const failure = new RepeatedFailure({
+    logger,
+    nowMs,
+    what: 'the log cannot be followed for now',
+    fields: { stream },
+  });
   for (let attempt = 1; !signal.aborted; attempt++) {
     try {
       for await (const item of store.subscribe(stream, { from: options.from(), signal })) {
         attempt = 1;
+        failure.ended();
         if ('events' in item) options.take(item.events);
         else if (options.once) return;
       }
     } catch (error) {
       if (signal.aborted) return;
-      logger.warn({ err: error, attempt, stream }, 'the log can not be followed for now');
+      failure.failed(error);
     }
     await sleep(clock, backoffMs(attempt, 20, 2_000, jitter), signal);
   }

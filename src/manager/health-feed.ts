@@ -1,6 +1,7 @@
 import type { Subscription } from 'rxjs';
 import type { Clock } from '../model/clock.ts';
 import type { HealthMonitor, HealthStatus, Logger, ResourceIssue, ResourceMetrics } from '../model/interfaces.ts';
+import { RepeatedFailure } from '../model/repeated-failure.ts';
 import { clockScheduler } from '../rx/clock-scheduler.ts';
 import { watchHealth } from '../rx/health.ts';
 
@@ -19,6 +20,8 @@ export interface HealthFeedOptions {
 /** The health monitor, asked and told at intervals. Nothing that it throws reaches the manager. */
 export class HealthFeed {
   readonly #options: HealthFeedOptions;
+  /** By the method that threw. */
+  readonly #failures = new Map<string, RepeatedFailure>();
   #subscription: Subscription | undefined;
   #cancelTimer: () => void = () => undefined;
   #last: string | undefined;
@@ -68,8 +71,19 @@ export class HealthFeed {
   #guarded(what: string, run: () => void): void {
     try {
       run();
+      this.#failures.get(what)?.ended();
     } catch (error) {
-      this.#options.logger.warn({ err: error }, `the health monitor's ${what} threw`);
+      this.#failureOf(what).failed(error);
     }
+  }
+
+  #failureOf(what: string): RepeatedFailure {
+    const { logger, clock } = this.#options;
+    const known = this.#failures.get(what);
+    if (known !== undefined) return known;
+    const nowMs = () => clock.monotonic();
+    const failure = new RepeatedFailure({ logger, nowMs, what: `the health monitor's ${what} threw` });
+    this.#failures.set(what, failure);
+    return failure;
   }
 }

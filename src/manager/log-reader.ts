@@ -33,10 +33,14 @@ export class LogReader extends StoredPoolReader {
     return replayLog(source, await lastRevision(this.#store, stream), options);
   }
 
-  /** Reads every event with the store's own checks, and folds the pool's. Throws with the place of the damage. */
-  async check(onProgress: (progress: ReplayProgress) => void = () => {}): Promise<Checked> {
+  /**
+   * Reads every event with the store's own checks, and folds the pool's. Throws with the place of the damage. On a server only the
+   * streams of the pool are read, unless `all`; a file is checked whole in any case.
+   */
+  async check(onProgress: (progress: ReplayProgress) => void = () => {}, all = false): Promise<Checked> {
     const stream = poolStream(this.#poolId);
-    await checkStore(this.#store);
+    const streams = [stream, auditStream(this.#poolId)];
+    await checkStore(this.#store, all || !this.#store.traits.shared ? {} : { streams });
     const { events } = await this.replay({ to: await lastRevision(this.#store, stream), onProgress });
     return { events, refusals: (await lastRevision(this.#store, auditStream(this.#poolId))) + 1 };
   }

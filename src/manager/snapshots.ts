@@ -1,6 +1,7 @@
 import type { Clock } from '../model/clock.ts';
 import type { EventStore, Snapshot } from '../model/event-store.ts';
 import type { Logger } from '../model/interfaces.ts';
+import { RepeatedFailure } from '../model/repeated-failure.ts';
 
 export interface SnapshotWriterOptions {
   readonly store: EventStore;
@@ -21,12 +22,19 @@ const pause = (): Promise<void> => new Promise((resolve) => void setImmediate(re
 /** Writes snapshots off the hot path, one at a time. They are caches: a failure is logged, and that is all. */
 export class SnapshotWriter {
   readonly #options: SnapshotWriterOptions;
+  readonly #failure: RepeatedFailure;
   #since = 0;
   #notBeforeMs = 0;
   #writing: Promise<void> | undefined;
 
   constructor(options: SnapshotWriterOptions) {
     this.#options = options;
+    const { logger, clock } = options;
+    this.#failure = new RepeatedFailure({
+      logger,
+      nowMs: () => clock.monotonic(),
+      what: 'a snapshot could not be written',
+    });
   }
 
   committed(events: number): void {
@@ -48,11 +56,12 @@ export class SnapshotWriter {
   }
 
   async #write(): Promise<void> {
-    const { store, stream, take, logger } = this.#options;
+    const { store, stream, take } = this.#options;
     try {
       await store.snapshots.save(stream, await take(pause));
+      this.#failure.ended();
     } catch (error) {
-      logger.warn({ err: error }, 'a snapshot could not be written');
+      this.#failure.failed(error);
     }
   }
 }

@@ -10,6 +10,7 @@ import { isPoolError, PoolError } from '../model/errors.ts';
 import type { EventStore } from '../model/event-store.ts';
 import { poolStream } from '../model/ids.ts';
 import type { Logger, SystemResources } from '../model/interfaces.ts';
+import { RepeatedFailure } from '../model/repeated-failure.ts';
 import { backoffMs, type Jitter, sleep } from './backoff.ts';
 import { AskedCall } from './call.ts';
 import { type Core, configHash } from './core.ts';
@@ -59,14 +60,17 @@ export async function recoverState(
   poolId: string,
   { clock, jitter, logger, signal }: { clock: Clock; jitter: Jitter; logger: Logger; signal: AbortSignal },
 ): Promise<PoolState> {
+  const nowMs = () => clock.monotonic();
+  const failure = new RepeatedFailure({ logger, nowMs, what: 'the event store cannot be read yet' });
   for (let attempt = 1; ; attempt++) {
     try {
       await restoreSnapshot(readings, store, poolStream(poolId), logger);
       await readUp(readings, store, poolStream(poolId), signal);
+      failure.ended();
       return readings.state;
     } catch (error) {
       if (!isAway(error) || signal.aborted) throw error;
-      logger.warn({ err: error, attempt }, 'the event store cannot be read yet');
+      failure.failed(error);
       await sleep(clock, backoffMs(attempt, 20, 2_000, jitter), signal);
     }
   }

@@ -1,7 +1,7 @@
 import type { Clock } from '../model/clock.ts';
 import type { AppendResult, EventStore } from '../model/event-store.ts';
 import type { NewEvent } from '../model/events.ts';
-import type { Logger } from '../model/interfaces.ts';
+import type { RepeatedFailure } from '../model/repeated-failure.ts';
 import { backoffMs, type Jitter, sleep } from './backoff.ts';
 
 export interface UnknownLimits {
@@ -20,7 +20,8 @@ export interface UnknownOptions {
   readonly stream: string;
   readonly clock: Clock;
   readonly jitter: Jitter;
-  readonly logger: Logger;
+  /** Of appends whose outcome is not known, over one or many of them. */
+  readonly failure: RepeatedFailure;
   readonly barrier: () => NewEvent;
   readonly limits: UnknownLimits;
   readonly closing: AbortSignal;
@@ -66,7 +67,7 @@ async function tryAgain(
   events: readonly NewEvent[],
   options: UnknownOptions,
 ): Promise<Certainty | undefined> {
-  const { store, stream, clock, logger } = options;
+  const { store, stream, clock, failure } = options;
   const startedMs = clock.monotonic();
   const result = await append(store, stream, events, batch.expectedRevision);
   const retried = events === batch.events;
@@ -76,7 +77,7 @@ async function tryAgain(
   }
   if (result.outcome === 'conflict') return whoseIsIt(batch, options);
   options.appendEnded(false, clock.monotonic() - startedMs);
-  logger.warn({ err: result.cause, revision: batch.expectedRevision }, 'the outcome of an append is still unknown');
+  failure.failed(result.cause, { revision: batch.expectedRevision });
   return undefined;
 }
 
@@ -89,13 +90,13 @@ async function append(store: EventStore, stream: string, events: readonly NewEve
 }
 
 /** Something stands at the batch's place: its own first event, or another writer's (or the barrier). */
-async function whoseIsIt(batch: Doubtful, { store, stream, logger }: UnknownOptions): Promise<Certainty | undefined> {
+async function whoseIsIt(batch: Doubtful, { store, stream, failure }: UnknownOptions): Promise<Certainty | undefined> {
   try {
     for await (const events of store.read(stream, { from: batch.expectedRevision + 1, limit: 1 })) {
       if (events[0] !== undefined) return events[0].id === batch.events[0]!.id ? 'applied' : 'never';
     }
   } catch (error) {
-    logger.warn({ err: error }, 'the log could not be read after a conflict');
+    failure.failed(error, { revision: batch.expectedRevision });
   }
   return undefined;
 }

@@ -31,6 +31,8 @@ export interface FaultyStoreOptions {
   readonly rates?: FaultRates;
   /** How long an answer takes, ms, drawn anew each time; 0 (the default) = it is there at once. */
   readonly latencyMs?: () => number;
+  /** How long a read takes before its first page, ms, drawn anew each time; default 0. */
+  readonly readMs?: () => number;
   /** After this an append or a read that got no answer is given up (default 1 000). */
   readonly timeoutMs?: number;
   /** How much later a late append lands at most, ms (default 5 000). */
@@ -128,6 +130,8 @@ export class FaultyStore implements EventStore {
 
   async *read(stream: string, options?: ReadOptions): AsyncGenerator<readonly RecordedEvent[]> {
     if (this.#blocked) await this.#passOrTimeOut();
+    const readMs = this.#options.readMs?.() ?? 0;
+    if (readMs > 0) await later(this.#options.clock, readMs, () => undefined);
     const suffers = this.#suffers(stream);
     if (suffers && this.#happens('readFails')) throw away('the read failed');
     let pages = 0;

@@ -1,8 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openEventStore } from '../../src/eventstore/open.ts';
 import { createResourceDetector, DEFAULT_POOL_CONFIG, ResourcePoolManager } from '../../src/index.ts';
+import { NO_STREAM } from '../../src/model/event-store.ts';
 import { poolStream } from '../../src/model/ids.ts';
 import { type EventStoreDbProcess, startEventStoreDb } from '../support/eventstoredb/start.ts';
 import { poolctl, type Serving, scratch, serve } from './poolctl.ts';
@@ -56,6 +58,21 @@ describe('poolctl serve on an EventStoreDB', { timeout: 60_000 }, () => {
     expect((await poolctl('--server', second.url, 'allocate', '--memory', '900Gi')).code).toBe(4);
     expect((await second.stop()).code).toBe(0);
     expect((await onLog('kill', 'refusals')).stdout).toContain('RequestRefused');
+  });
+
+  it('checks the pool that it was told to, and every pool on the server only with --all', async () => {
+    const manager = await serveOn('sound');
+    await manager.stop();
+    const writer = await openEventStore(store.url);
+    const metadata = { correlationId: 'c', causationId: 'c', actor: 'a' };
+    const unknown = { id: randomUUID(), type: 'NeverHeardOf', schemaVersion: 1, at: 0, data: {}, metadata };
+    await writer.append(poolStream('damaged'), [unknown], NO_STREAM);
+    await writer.close();
+    expect((await onLog('sound', 'check')).code).toBe(0);
+    const all = await onLog('sound', 'check', '--all');
+    expect([all.code, all.stderr]).toEqual([expect.any(Number), expect.stringContaining('NeverHeardOf')]);
+    expect(all.code).not.toBe(0);
+    expect((await onLog('damaged', 'check')).code).not.toBe(0);
   });
 
   it('two managers serve one pool: each knows the leases of the other, and when one is killed the other goes on at once', async () => {

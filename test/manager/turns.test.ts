@@ -112,3 +112,82 @@ test('a manager to which the log is further away gets through, too, though the c
   expect(conflicts / batches).toBeLessThan(0.5);
   await Promise.all([...managers.map((manager) => manager.dispose()), clock.advanceAsync(10_000)]);
 });
+
+describe('waiting for others is no outage', () => {
+  /** Managers on one log, far enough from it that reading what another wrote takes longer than callers wait for an outage. */
+  function writersOf(count: number, readMs: () => number) {
+    const [store, clock] = [new MemoryEventStore(), fakeClock()];
+    const managers = Array.from({ length: count }, (_, n) => {
+      const draw = seeded(n + 1);
+      const connection = new FaultyStore(store, {
+        clock,
+        random: draw,
+        latencyMs: () => 2,
+        readMs,
+        rates: { subscriptionDelayed: 1 },
+        delayMs: 20,
+        timeoutMs: 3_600_000,
+        traits: { durable: true },
+      });
+      const tuning = { unknown: { patienceMs: 1, giveUpMs: 30_000, closeMs: 1_000 } };
+      return world({ store: connection, clock, options: { writerId: `w${n}`, random: draw }, tuning }).manager;
+    });
+    return { managers, clock };
+  }
+
+  test.each([4])(
+    '%i writers at full speed with 64 callers each: none is told of an outage, no breaker moves',
+    async (count) => {
+      const { managers, clock } = writersOf(count, () => 2);
+      await Promise.all([...managers.map((manager) => manager.ready()), clock.advanceAsync(5_000)]);
+      let [done, stopped] = [0, false];
+      const told: string[] = [];
+      const callers = managers.flatMap((manager) =>
+        Array.from({ length: 64 }, async () => {
+          while (!stopped)
+            try {
+              await manager.release(await manager.allocate({ requirements: { memory: 1 }, waitMs: 3_600_000 }));
+              done += 1;
+            } catch (error) {
+              told.push(String(error));
+              return;
+            }
+        }),
+      );
+      await clock.advanceAsync(300);
+      stopped = true;
+      await Promise.all([...callers, clock.advanceAsync(20_000)]);
+      const all = await Promise.all(managers.map((manager) => manager.getMetrics()));
+      expect(told).toEqual([]);
+      expect(done).toBeGreaterThan(count * 64);
+      expect(all.map(({ appends }) => appends.conflicts).reduce((sum, n) => sum + n)).toBeGreaterThan(count);
+      expect(all.map(({ appends: { failed, unknown } }) => failed + unknown)).toEqual(managers.map(() => 0));
+      for (const manager of managers) expect((await manager.getPool()).breaker.mode).toBe('closed');
+      await Promise.all([...managers.map((manager) => manager.dispose()), clock.advanceAsync(10_000)]);
+    },
+  );
+
+  test('a tail of what others wrote that takes minutes to read holds callers up, and is not told as an outage', async () => {
+    let slow = false;
+    const { managers, clock } = writersOf(2, () => (slow ? 60_000 : 2));
+    const [one, other] = managers;
+    await Promise.all([...managers.map((manager) => manager.ready()), clock.advanceAsync(1_000)]);
+    const theirs = other!.allocate({ requirements: { memory: 1 } });
+    const asked = one!.allocate({ requirements: { memory: 1 } });
+    slow = true;
+    await clock.advanceAsync(300_000);
+    slow = false;
+    await clock.advanceAsync(5_000);
+    expect((await Promise.all([asked, theirs])).map(({ token }) => token).sort()).toEqual([1, 2]);
+    await Promise.all([...managers.map((manager) => manager.dispose()), clock.advanceAsync(200_000)]);
+  });
+});
+
+/** Draws that a run repeats. */
+function seeded(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
+}

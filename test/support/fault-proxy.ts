@@ -28,6 +28,8 @@ export interface FaultProxy {
   delay(ms: number): void;
   /** Resets all connections. New ones are served. */
   cut(): void;
+  /** As a stopped process: connections stay open, and are accepted; what was sent is kept, and passes at heal(). */
+  freeze(): void;
   /** Connections stay open, and are accepted, but nothing passes in either direction. */
   halfOpen(): void;
   /** What clients send arrives; what the target answers does not. */
@@ -37,17 +39,20 @@ export interface FaultProxy {
   stop(): Promise<void>;
 }
 
-type Fault = 'none' | 'halfOpen' | 'dropAnswers';
+type Fault = 'none' | 'frozen' | 'halfOpen' | 'dropAnswers';
 
 interface Switches {
   fault: Fault;
   delayMs: number;
+  /** While frozen: settles with the end of it. */
+  thawed: Promise<void>;
+  thaw: () => void;
 }
 
 type Counts = { -readonly [Name in keyof FaultCounters]: number };
 
 export async function startFaultProxy({ target, port = 0 }: FaultProxyOptions): Promise<FaultProxy> {
-  const switches: Switches = { fault: 'none', delayMs: 0 };
+  const switches: Switches = { fault: 'none', delayMs: 0, thawed: Promise.resolve(), thaw: () => {} };
   const counts: Counts = {
     accepted: 0,
     live: 0,
@@ -78,7 +83,12 @@ export async function startFaultProxy({ target, port = 0 }: FaultProxyOptions): 
       switches.delayMs = ms;
     },
     cut: () => cutThose(() => true),
+    freeze: () => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      Object.assign(switches, { fault: 'frozen', thawed: promise, thaw: resolve });
+    },
     halfOpen: () => {
+      switches.thaw();
       switches.fault = 'halfOpen';
     },
     dropAnswers: () => {
@@ -86,6 +96,7 @@ export async function startFaultProxy({ target, port = 0 }: FaultProxyOptions): 
     },
     heal: () => {
       Object.assign(switches, { fault: 'none', delayMs: 0 });
+      switches.thaw();
       cutThose((link) => link.hasLostBytes);
     },
     stop: async () => {
@@ -114,6 +125,7 @@ class Link {
     };
     forward(client, target, {
       delayMs: () => switches.delayMs,
+      thawed: () => frozen(switches),
       passes: () => switches.fault !== 'halfOpen',
       passed: (bytes) => {
         counts.bytesToTarget += bytes;
@@ -122,6 +134,7 @@ class Link {
     });
     forward(target, client, {
       delayMs: () => switches.delayMs,
+      thawed: () => frozen(switches),
       passes: () => switches.fault === 'none',
       passed: (bytes) => {
         counts.bytesToClient += bytes;
@@ -137,8 +150,12 @@ class Link {
   }
 }
 
+const frozen = ({ fault, thawed }: Switches): Promise<void> | undefined => (fault === 'frozen' ? thawed : undefined);
+
 interface Direction {
   delayMs(): number;
+  /** Of a frozen link: settles when it is no longer. */
+  thawed(): Promise<void> | undefined;
   passes(): boolean;
   passed(bytes: number): void;
   dropped(bytes: number): void;
@@ -153,6 +170,7 @@ function forward(from: Socket, to: Socket, direction: Direction): void {
     const carry = async () => {
       const waitMs = dueMs - performance.now();
       if (waitMs > 0) await sleep(waitMs);
+      await direction.thawed();
       if (to.destroyed) return;
       if (!direction.passes()) return direction.dropped(chunk.length);
       direction.passed(chunk.length);

@@ -61,11 +61,12 @@ export function addLogCommands(program: Command): void {
   program
     .command('check')
     .description('verify a store (--store): every event is there, whole, and can be folded')
-    .action((_: unknown, command: Command) =>
+    .option('--all', 'of a server (esdb:) every pool, not only the one of --pool; a file is always checked whole')
+    .action((flags: { readonly all?: true }, command: Command) =>
       withLog(
         command,
         async (log, globals) => {
-          const checked = await log.check(progress());
+          const checked = await log.check(progress(), flags.all);
           if (globals.output !== 'table' && globals.output !== 'wide') return printValue(checked, globals.output);
           print(`ok: ${checked.events} events, ${checked.refusals} refusals`);
         },

@@ -9,7 +9,7 @@ type Settle = (answer: Answer) => void;
 
 /**
  * Appends over one BatchAppend call that stays open. Every append has a timer of its own, because a batch that the server never
- * answers has no other end; once it has fired, the call is given up for a new one, and an answer that comes after all is ignored.
+ * answers has no other end; once it has fired, the node is left, and an answer that comes after all is ignored.
  */
 export class Appender {
   readonly #connection: Connection;
@@ -50,7 +50,7 @@ export class Appender {
   #openLane(): Promise<Lane> {
     this.#lane ??= this.#connection.openBatchAppend().then(
       (call) =>
-        new Lane(call, () => {
+        new Lane(call, this.#connection, () => {
           this.#lane = undefined;
         }),
       (error: unknown) => {
@@ -65,12 +65,14 @@ export class Appender {
 /** One open call. Answers find their batches by correlation id; when the call ends, every batch in flight on it is in doubt. */
 class Lane {
   readonly #call: BatchAppendCall;
+  readonly #connection: Connection;
   readonly #inFlight = new Map<string, Settle>();
   readonly #ended: () => void;
   #open = true;
 
-  constructor(call: BatchAppendCall, ended: () => void) {
+  constructor(call: BatchAppendCall, connection: Connection, ended: () => void) {
     this.#call = call;
+    this.#connection = connection;
     this.#ended = ended;
     call.on('data', (response: BatchAppendResp) => this.#answered(response));
     call.on('error', (error: Error) => this.#end((inFlight) => answerOfBrokenCall(error, inFlight)));
@@ -90,6 +92,7 @@ class Lane {
   giveUp(cause: unknown): void {
     this.#end(() => ({ kind: 'unknown', cause }));
     this.#call.cancel();
+    this.#connection.silent(this.#call);
   }
 
   #answered(response: BatchAppendResp): void {
@@ -98,8 +101,10 @@ class Lane {
     if (settle === undefined) return;
     this.#inFlight.delete(id);
     const error = response.getError();
-    if (error !== undefined) settle(answerOfError(error));
-    else settle({ kind: 'success', revision: revisionOf(response) });
+    const answer: Answer =
+      error === undefined ? { kind: 'success', revision: revisionOf(response) } : answerOfError(error);
+    settle(answer);
+    if (answer.kind === 'unknown') this.#connection.undecided(this.#call);
   }
 
   #end(answer: (inFlight: number) => Answer): void {

@@ -1,82 +1,143 @@
-import { EventStoreDBClient } from '@eventstore/db-client';
+import { convertToCommandError, ErrorType } from '@eventstore/db-client';
 import type { Logger } from '../../model/interfaces.ts';
-import { type BatchAppendCall, type Client, type ReadCall, type ReadRequest, StreamsClient } from './messages.ts';
-import { notAllowed, type StoreUrl } from './url.ts';
+import { Discovery } from './discovery.ts';
+import type { BatchAppendCall, ReadCall, ReadRequest } from './messages.ts';
+import { type Call, checkUrl, Node } from './node.ts';
+import type { StoreUrl } from './url.ts';
 
-type Stub = InstanceType<typeof StreamsClient>;
-type Call = BatchAppendCall | ReadCall;
-type CallArguments = [Parameters<Stub['batchAppend']>[0], Parameters<Stub['batchAppend']>[1]];
-
-/** What the client keeps for its own commands: they are `protected` there, and this adapter's calls are such commands. */
-interface ClientInside {
-  GRPCStreamCreator<C extends Call>(
-    stub: typeof StreamsClient,
-    name: string,
-    create: (stub: Stub) => C,
-  ): () => Promise<C>;
-  callArguments(options: { readonly requiresLeader: boolean }, call: { readonly deadline: number }): CallArguments;
-}
+/** Errors of a call by which the node itself is left: it is away, has ended what it had begun, or is not the leader. */
+const LEAVING: ReadonlySet<string> = new Set([ErrorType.UNAVAILABLE, ErrorType.CANCELLED, ErrorType.NOT_LEADER]);
 
 /**
- * One client: the channel with its TLS, credentials, keepalive, discovery of the cluster and the way to its leader. The calls
- * on it are made here and not by the client's `appendToStream` and `readStream`: those share one map of promises among all
- * clients of the process, so that the lost connection of one rejects the appends of another, and the answer that comes after
- * all ends the process (docs/adr/0010).
+ * The way to the server: the node that is used now, found with the first call, and found anew once it was left. It is left, with
+ * all that is under way on it, as soon as one call of it was not answered in time or ended in a way that says that another node
+ * should be asked: a connection that is merely kept would go on leading to a node that is frozen (docs/adr/0019). The calls
+ * are made here and not by the client's `appendToStream` and `readStream` (docs/adr/0010).
  */
 export class Connection {
-  readonly #client: Client;
-  readonly #inside: ClientInside;
+  readonly #url: StoreUrl;
   readonly #requiresLeader: boolean;
-  #stub: Stub | undefined;
-  #closed = false;
+  readonly #logger: Logger;
+  readonly #discovery: Discovery | undefined;
+  readonly #nodeOf = new WeakMap<Call, Node>();
+  readonly #closing = new AbortController();
+  #current: { readonly found: Promise<Node>; node?: Node } | undefined;
+  /** Where one node is named: the leader that it has named, once. */
+  #leader: string | undefined;
 
-  /** Connects with the first call. `requiresLeader`: a node that is not the leader sends the calls on to it. */
+  /** Throws INVALID_CONFIG for a URL that the client refuses. `requiresLeader`: only the leader will do. */
   constructor(url: StoreUrl, requiresLeader: boolean, logger: Logger) {
-    this.#client = createClient(url, logger);
-    this.#inside = this.#client as unknown as ClientInside;
+    checkUrl(url, logger);
+    this.#url = url;
     this.#requiresLeader = requiresLeader;
+    this.#logger = logger;
+    const { discovery: limits, hosts: seeds, shown } = url;
+    const connect = (name: string) => this.#nodeAt(name);
+    this.#discovery = limits && new Discovery({ seeds, shown, limits, requiresLeader, connect });
   }
 
   openBatchAppend(): Promise<BatchAppendCall> {
-    return this.#open('batchAppend', (stub) => stub.batchAppend(...this.#arguments()));
+    return this.#open((node) =>
+      node.open('batchAppend', (stub) => stub.batchAppend(...node.arguments(this.#requiresLeader))),
+    );
   }
 
   openRead(request: ReadRequest): Promise<ReadCall> {
-    return this.#open('read', (stub) => stub.read(request, ...this.#arguments()));
+    return this.#open((node) =>
+      node.open('read', (stub) => stub.read(request, ...node.arguments(this.#requiresLeader))),
+    );
   }
 
-  /** Cancels every call, and lets the socket go: the client's own `dispose` keeps it. */
+  /** The call was not answered in time, whatever else its node may still do. */
+  silent(call: Call): void {
+    this.#leave(this.#nodeOf.get(call), true);
+  }
+
+  /** The node has answered that it cannot say, or cannot now: of a cluster another may be the leader by now. */
+  undecided(call: Call): void {
+    if (this.#discovery !== undefined) this.#leave(this.#nodeOf.get(call), true);
+  }
+
+  /**
+   * Resolves to whether the node of a call still says anything at all. Asked over a connection of its own: on the one that is there
+   * an answer may wait behind what a slow reader of this process has not taken yet; that it is whole is the keepalive's to find out.
+   */
+  async isAlive(call: Call): Promise<boolean> {
+    const name = this.#nodeOf.get(call)?.name;
+    if (name === undefined) return false;
+    const probe = this.#nodeAt(name);
+    const alive = await probe
+      .gossip(this.#url.discovery?.gossipTimeoutMs ?? this.#url.timeoutMs)
+      .then(() => true, isAnswer);
+    void probe.close();
+    return alive;
+  }
+
+  /** Cancels every call, and lets the socket go. */
   async close(): Promise<void> {
-    this.#closed = true;
-    await this.#client.dispose();
-    this.#stub?.close();
+    this.#closing.abort(new Error('the store was closed'));
+    await this.#current?.found.then(
+      (node) => node.close(),
+      () => undefined,
+    );
   }
 
-  #open<C extends Call>(name: string, create: (stub: Stub) => C): Promise<C> {
-    const created = (stub: Stub) => {
-      if (this.#closed) throw new Error('the store was closed while it was being connected');
-      this.#stub = stub;
-      return create(stub);
-    };
-    return this.#inside.GRPCStreamCreator(StreamsClient, name, created)();
+  async #open<C extends Call>(open: (node: Node) => Promise<C>): Promise<C> {
+    this.#closing.signal.throwIfAborted();
+    const node = await this.#node();
+    this.#closing.signal.throwIfAborted();
+    const call = await open(node);
+    this.#nodeOf.set(call, node);
+    call.on('error', (error: Error) => this.#failed(node, error));
+    return call;
   }
 
-  /** No deadline: it would end a call that many appends share, and a subscription; each has a timer of its own instead. */
-  #arguments(): CallArguments {
-    return this.#inside.callArguments({ requiresLeader: this.#requiresLeader }, { deadline: Number.POSITIVE_INFINITY });
+  #node(): Promise<Node> {
+    if (this.#current !== undefined) return this.#current.found;
+    const current: { found: Promise<Node>; node?: Node } = { found: this.#find() };
+    this.#current = current;
+    current.found.then(
+      (node) => {
+        current.node = node;
+      },
+      () => {
+        if (this.#current === current) this.#current = undefined;
+      },
+    );
+    return current.found;
+  }
+
+  async #find(): Promise<Node> {
+    if (this.#discovery !== undefined) return this.#discovery.find(this.#closing.signal);
+    const name = this.#leader;
+    this.#leader = undefined;
+    if (name !== undefined) return this.#nodeAt(name);
+    return new Node(this.#url.hosts[0]!, this.#url.connection, this.#url.shown, this.#logger);
+  }
+
+  #nodeAt(name: string): Node {
+    return new Node(name, this.#url.connectionTo(name), this.#url.shown, this.#logger);
+  }
+
+  #failed(node: Node, error: Error): void {
+    const failure = convertToCommandError(error) as { type?: string; leader?: { address: string; port: number } };
+    if (!LEAVING.has(failure.type ?? '')) return;
+    if (failure.leader !== undefined) {
+      const leader = `${failure.leader.address}:${failure.leader.port}`;
+      this.#leader = leader;
+      this.#discovery?.learn([leader]);
+    }
+    this.#leave(node, failure.leader === undefined);
+  }
+
+  #leave(node: Node | undefined, suspect: boolean): void {
+    if (node === undefined || this.#current?.node !== node) return;
+    this.#current = undefined;
+    if (suspect) this.#discovery?.suspect(node.name);
+    void node.close();
   }
 }
 
-/** The client warns on the console of a keepalive below 10 s; what it refuses is told without credentials. */
-function createClient({ connection, shown }: StoreUrl, logger: Logger): Client {
-  const { warn } = console;
-  console.warn = (text) => logger.debug({ store: shown }, String(text));
-  try {
-    return EventStoreDBClient.connectionString(connection);
-  } catch (error) {
-    const why = error instanceof Error ? error.message.replace(/[^\s"]*@/g, '***@') : 'the client refuses it';
-    throw notAllowed(shown, why);
-  } finally {
-    console.warn = warn;
-  }
-}
+/** A status that the server itself has sent: it has answered, if only that it has no such method. */
+const isAnswer = (error: unknown): boolean =>
+  [3, 5, 7, 9, 12, 13, 16].includes((error as { code?: number }).code ?? -1);

@@ -5,6 +5,24 @@ import { afterSilence } from './silence.ts';
 const MAX_ITEMS = 1_024;
 const MAX_BYTES = 1 << 20;
 
+export interface Patience {
+  /** How long a server that has said nothing yet is waited for, ms. */
+  readonly firstMs: number;
+  /** A call that has been silent for so long, ms, leads to the question whether its node is alive. */
+  readonly silentMs: number;
+  /** Once something has come, silence is its nature. */
+  readonly isLive: boolean;
+}
+
+/** What there is to be done about silence. */
+export interface Listened {
+  /** Its node does not answer anything. */
+  readonly silent: (call: ReadCall) => void;
+  /** Its node is alive, but has not answered this call. */
+  readonly undecided: (call: ReadCall) => void;
+  readonly isAlive: (call: ReadCall) => Promise<boolean>;
+}
+
 export interface Item<T> {
   readonly value: T;
   readonly bytes: number;
@@ -16,7 +34,14 @@ export interface Item<T> {
  */
 export class Incoming<T> {
   readonly #decode: (answer: ReadAnswer) => Item<T> | undefined;
+  readonly #listened: Listened;
+  readonly #patience: Patience;
+  /** Ends the waiting for what is to come next. */
   readonly #answered: () => void;
+  #watched: () => void = () => {};
+  #hasArrived = false;
+  /** Something has come since the silence was last looked at. */
+  #heard = false;
   #call: ReadCall | undefined;
   #items: T[] = [];
   #bytes = 0;
@@ -26,10 +51,17 @@ export class Incoming<T> {
   /** The server has been told to wait, since the last time this was set back. */
   overflowed = false;
 
-  /** `firstWithinMs`: a server that has said nothing by then is not waited for. */
-  constructor(open: Promise<ReadCall>, decode: (answer: ReadAnswer) => Item<T> | undefined, firstWithinMs: number) {
+  constructor(
+    open: Promise<ReadCall>,
+    decode: (answer: ReadAnswer) => Item<T> | undefined,
+    patience: Patience,
+    listened: Listened,
+  ) {
     this.#decode = decode;
-    this.#answered = afterSilence(firstWithinMs, () => this.fail(new Error(`no answer within ${firstWithinMs} ms`)));
+    this.#listened = listened;
+    this.#patience = patience;
+    const { firstMs } = patience;
+    this.#answered = afterSilence(firstMs, () => this.#giveUp(`no answer within ${firstMs} ms`, listened.undecided));
     open.then(
       (call) => this.#attach(call),
       (error: unknown) => this.fail(error),
@@ -65,11 +97,40 @@ export class Incoming<T> {
     call.on('error', (error: Error) => this.#end({ error }));
     call.on('end', () => this.#end('ended'));
     if (this.#state !== 'open') this.#leave();
+    else this.#watch();
+  }
+
+  /**
+   * A read of much that matches little may be silent for long, and so may a node that is frozen: what tells them apart is whether the
+   * node answers anything else. A call that was told to wait is silent by right.
+   */
+  #watch(): void {
+    const { silentMs: ms, isLive } = this.#patience;
+    if (isLive && this.#hasArrived) return;
+    this.#heard = false;
+    this.#watched = afterSilence(ms, () => {
+      if (this.#heard || this.#call?.isPaused() === true) return this.#watch();
+      void this.#listened.isAlive(this.#call!).then((alive) => {
+        if (this.#state !== 'open') return;
+        if (alive || this.#heard) this.#watch();
+        else this.#giveUp(`nothing for ${ms} ms, and the node does not answer`, this.#listened.silent);
+      });
+    });
+  }
+
+  #giveUp(why: string, tell: (call: ReadCall) => void): void {
+    const call = this.#call;
+    this.fail(new Error(why));
+    if (call !== undefined) tell(call);
   }
 
   #arrived(answer: ReadAnswer): void {
     if (this.#state !== 'open') return;
-    this.#answered();
+    if (!this.#hasArrived) {
+      this.#hasArrived = true;
+      this.#answered();
+    }
+    this.#heard = true;
     try {
       const item = this.#decode(answer);
       if (item !== undefined) this.#push(item);
@@ -114,6 +175,7 @@ export class Incoming<T> {
 
   #end(state: 'ended' | { readonly error: unknown }): void {
     this.#answered();
+    this.#watched();
     if (this.#state === 'open') this.#state = state;
     this.#wake();
   }

@@ -3,15 +3,21 @@ import { DamagedLogError } from '../errors.ts';
 import { lift } from '../upcast.ts';
 import { decodeEvent } from './codec.ts';
 import type { Connection } from './connection.ts';
-import { Incoming, type Item } from './incoming.ts';
+import { Incoming, type Item, type Patience } from './incoming.ts';
 import type { ReadAnswer, ReadRequest, RecordedMessage } from './messages.ts';
 import { readError } from './outcome.ts';
 import { readBackwards } from './requests.ts';
+
+/** The longest that a timer can hold, ms. */
+const LONGEST_MS = 2 ** 31 - 1;
 
 export interface ReaderOptions {
   readonly connection: Connection;
   /** The store's URL without credentials. */
   readonly shown: string;
+  /** How long the first answer of a read may take. */
+  readonly firstMs: number;
+  /** How long a server that answers from memory may take. */
   readonly timeoutMs: number;
   /** Aborted when the store is closed, with the error that whoever reads then is given. */
   readonly closed: AbortSignal;
@@ -25,20 +31,45 @@ export class Reader {
     this.options = options;
   }
 
-  open<T>(request: ReadRequest, decode: (answer: ReadAnswer) => Item<T> | undefined): Incoming<T> {
-    const { connection, timeoutMs } = this.options;
-    return new Incoming(connection.openRead(request), decode, timeoutMs);
+  /** `patience`: by default that of a read. */
+  open<T>(
+    request: ReadRequest,
+    decode: (answer: ReadAnswer) => Item<T> | undefined,
+    patience: Patience = this.#readPatience,
+  ): Incoming<T> {
+    const { connection } = this.options;
+    return new Incoming(connection.openRead(request), decode, patience, {
+      silent: (call) => connection.silent(call),
+      undecided: (call) => connection.undecided(call),
+      isAlive: (call) => connection.isAlive(call),
+    });
+  }
+
+  get #readPatience(): Patience {
+    const { firstMs, timeoutMs } = this.options;
+    return { firstMs, silentMs: timeoutMs, isLive: false };
+  }
+
+  /** The server confirms a subscription, and then says nothing until there is something. */
+  get subscriptionPatience(): Patience {
+    return { ...this.#readPatience, isLive: true };
+  }
+
+  /** Of a read through all of a server's streams: the first that matches may lie far back. */
+  get searchPatience(): Patience {
+    return { ...this.#readPatience, firstMs: LONGEST_MS };
   }
 
   async *pages<T>(
     request: ReadRequest,
     decode: (message: RecordedMessage) => T,
     signal?: AbortSignal,
+    patience?: Patience,
   ): AsyncGenerator<readonly T[]> {
     const { closed } = this.options;
     const ends = signal === undefined ? closed : AbortSignal.any([closed, signal]);
     ends.throwIfAborted();
-    const incoming = this.open(request, (answer) => ofEvent(answer, decode));
+    const incoming = this.open(request, (answer) => ofEvent(answer, decode), patience);
     const stop = () => incoming.cancel();
     ends.addEventListener('abort', stop);
     try {

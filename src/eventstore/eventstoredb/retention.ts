@@ -1,5 +1,6 @@
 import { isAuditStream } from '../../model/ids.ts';
 import type { Logger } from '../../model/interfaces.ts';
+import { RepeatedFailure } from '../../model/repeated-failure.ts';
 import type { AuditRetention } from '../options.ts';
 import type { MetadataStreams } from './metadata.ts';
 
@@ -9,23 +10,27 @@ export const AUDIT_RETENTION: AuditRetention = { maxAgeMs: 30 * 24 * 3_600_000, 
 export class Retention {
   readonly #metadata: MetadataStreams;
   readonly #audit: AuditRetention;
-  readonly #logger: Logger;
+  readonly #failure: RepeatedFailure;
   readonly #told = new Set<string>();
 
   constructor(metadata: MetadataStreams, audit: AuditRetention, logger: Logger) {
     this.#metadata = metadata;
     this.#audit = audit;
-    this.#logger = logger;
+    const what = 'how much of the refusals is kept could not be set';
+    this.#failure = new RepeatedFailure({ logger, nowMs: () => performance.now(), what });
   }
 
   /** Not awaited: no refusal waits for it. Tried again with the next append if it failed. */
   appendedTo(stream: string): void {
     if (!isAuditStream(stream) || this.#told.has(stream)) return;
     this.#told.add(stream);
-    this.#tell(stream).catch((error: unknown) => {
-      this.#told.delete(stream);
-      this.#logger.warn({ err: error, stream }, 'how much of the refusals is kept could not be set');
-    });
+    this.#tell(stream).then(
+      () => this.#failure.ended(),
+      (error: unknown) => {
+        this.#told.delete(stream);
+        this.#failure.failed(error, { stream });
+      },
+    );
   }
 
   async #tell(stream: string): Promise<void> {

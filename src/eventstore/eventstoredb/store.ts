@@ -65,7 +65,7 @@ export class EventStoreDbStore implements EventStore {
     this.#appender = new Appender(connection, timeoutMs);
     const { signal: closed } = this.#closing;
     setMaxListeners(0, closed); // each read is one
-    this.#reader = new Reader({ connection, shown, timeoutMs: Math.max(timeoutMs, READ_TIMEOUT_MS), closed });
+    this.#reader = new Reader({ connection, shown, firstMs: Math.max(timeoutMs, READ_TIMEOUT_MS), timeoutMs, closed });
     const metadata = new MetadataStreams(this.#appender, this.#reader);
     this.#retention = new Retention(metadata, auditRetention, logger);
     this.snapshots = new EventStoreDbSnapshots(this.#appender, this.#reader, metadata, { readOnly, logger });
@@ -98,7 +98,7 @@ export class EventStoreDbStore implements EventStore {
 
   /** The pools' streams: others on the same server, and the server's own, are not asked for. */
   readAll(options: { readonly signal?: AbortSignal } = {}): AsyncGenerator<readonly RecordedEvent[]> {
-    return this.#reader.pages(readAllOf('pool-'), decodeLifted, options.signal);
+    return this.#reader.pages(readAllOf('pool-'), decodeLifted, options.signal, this.#reader.searchPatience);
   }
 
   subscribe(stream: string, options: SubscribeOptions = {}): AsyncGenerator<SubscriptionItem> {

@@ -2,7 +2,9 @@ import { isPoolError } from '../../model/errors.ts';
 import type { SubscribeOptions, SubscriptionItem } from '../../model/event-store.ts';
 import type { RecordedEvent } from '../../model/events.ts';
 import type { Logger } from '../../model/interfaces.ts';
+import { RepeatedFailure } from '../../model/repeated-failure.ts';
 import type { Incoming } from './incoming.ts';
+import type { ReadAnswer } from './messages.ts';
 import { decodeLifted, ofEvent, type Reader } from './reader.ts';
 import { subscribeFrom } from './requests.ts';
 import { mustFollow } from './revisions.ts';
@@ -25,22 +27,23 @@ export async function* subscribe(
   const { closed, shown } = reader.options;
   const ends = options.signal === undefined ? closed : AbortSignal.any([closed, options.signal]);
   closed.throwIfAborted();
+  const nowMs = () => performance.now();
+  const what = 'a subscription was lost; it is begun again';
+  const failure = new RepeatedFailure({ logger, nowMs, what, fields: { store: shown, stream } });
   let next = options.from ?? 0;
   let connected = false;
   for (let attempt = 1; !ends.aborted; attempt++) {
     try {
       for await (const item of once(stream, next, reader, ends)) {
         [connected, attempt] = [true, 1];
+        failure.ended();
         if ('events' in item) next = item.events.at(-1)!.revision + 1;
         yield item;
       }
     } catch (error) {
       if (ends.aborted) return;
       if (!connected || !isAway(error)) throw error;
-      logger.warn(
-        { err: error, store: shown, stream, from: next, attempt },
-        'a subscription was lost; it is begun again',
-      );
+      failure.failed(error, { from: next });
     }
     if (!ends.aborted) await pause(attempt, ends);
   }
@@ -55,7 +58,8 @@ async function* once(
   reader: Reader,
   ends: AbortSignal,
 ): AsyncGenerator<SubscriptionItem> {
-  const incoming = reader.open(subscribeFrom(stream, from), (answer) => ofEvent(answer, decodeLifted));
+  const decode = (answer: ReadAnswer) => ofEvent(answer, decodeLifted);
+  const incoming = reader.open(subscribeFrom(stream, from), decode, reader.subscriptionPatience);
   const stop = () => incoming.cancel();
   ends.addEventListener('abort', stop);
   const tail = new Tail(() => reader.lastRevision(stream), incoming);

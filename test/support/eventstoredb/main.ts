@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
+import type { Endpoint } from './cluster/standing.ts';
 import { type ServerOptions, startServer } from './server.ts';
-import type { Endpoint } from './services/info.ts';
 
 const USAGE = `usage: main.ts --data DIR [--port N] [--advertise HOST:PORT] [--no-fsync] [--not-ready-ms N]
 

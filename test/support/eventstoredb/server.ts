@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
+import { alone, type Endpoint } from './cluster/standing.ts';
 import type { Handler } from './grpc/server.ts';
 import { createGrpcServer } from './grpc/server.ts';
 import { decodeDrafts } from './log/codec.ts';
@@ -8,7 +9,7 @@ import { LogStore } from './log/log-store.ts';
 import { append } from './services/append.ts';
 import { batchAppend } from './services/batch-append.ts';
 import { softDelete, tombstone } from './services/delete.ts';
-import { type Endpoint, getSupportedMethods, gossipRead } from './services/info.ts';
+import { getSupportedMethods, gossipRead } from './services/info.ts';
 import { read } from './services/read.ts';
 import type { ServerContext } from './services/server-context.ts';
 import { Writer } from './write/writer.ts';
@@ -39,9 +40,15 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const { file, entries, cutBytes } = await openLogFile(options.dataDir, options.fsync);
   const store = loadStore(entries);
   const readyAtMs = performance.now() + options.notReadyMs;
-  const context = { store, writer: new Writer(store, file), isReady: () => performance.now() >= readyAtMs };
   const endpoint = { host: options.host, port: options.port };
-  const server = createGrpcServer(handlers(context, () => options.advertise ?? endpoint));
+  const server = createGrpcServer(
+    handlers({
+      store,
+      writer: new Writer(store, file),
+      standing: alone(() => options.advertise ?? endpoint),
+      isReady: () => performance.now() >= readyAtMs,
+    }),
+  );
   server.listen(options.port, options.host);
   await once(server, 'listening');
   endpoint.port = (server.address() as AddressInfo).port;
@@ -63,7 +70,8 @@ function loadStore(entries: readonly Buffer[]): LogStore {
   return store;
 }
 
-function handlers(context: ServerContext, endpointOf: () => Endpoint): Map<string, Handler> {
+/** What a server answers, by the full path of each method. */
+export function handlers(context: ServerContext): Map<string, Handler> {
   const streams = '/event_store.client.streams.Streams';
   return new Map([
     [`${streams}/Read`, read(context)],
@@ -71,7 +79,7 @@ function handlers(context: ServerContext, endpointOf: () => Endpoint): Map<strin
     [`${streams}/BatchAppend`, batchAppend(context)],
     [`${streams}/Delete`, softDelete(context)],
     [`${streams}/Tombstone`, tombstone(context)],
-    ['/event_store.client.gossip.Gossip/Read', gossipRead(endpointOf)],
+    ['/event_store.client.gossip.Gossip/Read', gossipRead(context.standing)],
     ['/event_store.client.server_features.ServerFeatures/GetSupportedMethods', getSupportedMethods],
   ]);
 }

@@ -12,6 +12,8 @@ const UNIT_MS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 
 
 /** One gRPC call on one HTTP/2 stream. Ended once; whatever comes after its end is dropped. */
 export class Call {
+  /** The client will be served by the leader only. */
+  readonly requiresLeader: boolean;
   readonly #stream: ServerHttp2Stream;
   readonly #frames = new FrameReader();
   readonly #aborter = new AbortController();
@@ -26,6 +28,7 @@ export class Call {
 
   constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders) {
     this.#stream = stream;
+    this.requiresLeader = headers['requires-leader'] === 'true';
     stream.on('data', (chunk: Buffer) => this.#receive(chunk));
     stream.on('end', () => this.#guarded(() => this.#onHalfClose()));
     stream.on('error', () => {}); // 'close' follows and says the same

@@ -85,3 +85,15 @@ export const unexpectedResult = (result: string): StatusError =>
   new StatusError(StatusCode.unknown, `Unexpected ${result}`);
 
 export const serverNotReady = (): StatusError => new StatusError(StatusCode.unavailable, 'Server Is Not Ready');
+
+/** Beside the leader's address as trailers (RpcExceptions.cs of the server's source). */
+export const notLeader = (host: string, port: number): StatusError =>
+  new StatusError(StatusCode.notFound, 'Leader info available', {
+    exception: 'not-leader',
+    'leader-endpoint-host': host,
+    'leader-endpoint-port': String(port),
+  });
+
+export const NO_LEADER_INFO = 'No leader info available in response';
+
+export const noLeaderInfo = (): StatusError => new StatusError(StatusCode.unknown, NO_LEADER_INFO);

@@ -59,11 +59,11 @@ export const maximumSizeStatus = (maxBytes: number): Status =>
     new shared.MaximumAppendSizeExceeded().setMaxappendsize(maxBytes),
   );
 
-/** Its code is left at 0, as the real server has it. */
-export function notReadyStatus(): Status {
+/** "Not now", with the reason. Its code is left at 0, as the real server has it. */
+export function notHandledStatus(reason: string): Status {
   const details = new Any();
   details.pack(new GoogleEmpty().serializeBinary(), 'google.protobuf.Empty');
-  return new status.Status().setMessage('Server Is Not Ready').setDetails(details);
+  return new status.Status().setMessage(reason).setDetails(details);
 }
 
 const streamDeletedStatus = (stream: string): Status =>

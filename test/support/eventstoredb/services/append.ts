@@ -11,7 +11,7 @@ import {
 import { appendedEvent, MAX_APPEND_BYTES } from '../proto/events.ts';
 import { streams } from '../proto/generated.ts';
 import type { Outcome, ProposedEvent } from '../write/writer.ts';
-import { assertReady, type ServerContext } from './server-context.ts';
+import { assertServes, type ServerContext } from './server-context.ts';
 
 /** Streams.Append: options, then events, one a message; carried out when the client half-closes. */
 export const append =
@@ -25,7 +25,7 @@ export const append =
     });
     call.onHalfClose(() => {
       if (pending === undefined) throw new HandlerException('Operation is not valid due to the current state.');
-      assertReady(context);
+      assertServes(context, call);
       pending.commit(context, call);
     });
   };

@@ -1,7 +1,7 @@
 import type { BatchAppendReq } from '@eventstore/db-client/generated/streams_pb.js';
 import type { Timestamp } from 'google-protobuf/google/protobuf/timestamp_pb.js';
 import type { Call } from '../grpc/call.ts';
-import { HandlerException, StatusError } from '../grpc/status.ts';
+import { HandlerException, NO_LEADER_INFO, StatusError } from '../grpc/status.ts';
 import { batchExpectedFrom, streamNameFrom, uuidFrom } from '../proto/decode.ts';
 import {
   type BatchHead,
@@ -9,7 +9,7 @@ import {
   encodeBatchError,
   encodeBatchOutcome,
   maximumSizeStatus,
-  notReadyStatus,
+  notHandledStatus,
   timeoutStatus,
 } from '../proto/encode-batch.ts';
 import { streamIdentifier } from '../proto/encode-read.ts';
@@ -18,7 +18,7 @@ import { shared, streams } from '../proto/generated.ts';
 import type { ExpectedVersion } from '../proto/numbers.ts';
 import { EMPTY_UUID, uuidHalves } from '../proto/uuid.ts';
 import type { ProposedEvent } from '../write/writer.ts';
-import type { ServerContext } from './server-context.ts';
+import { refusalOfFollower, type ServerContext } from './server-context.ts';
 
 /** How long a batch may take to become final: EventStoreDB's WriteTimeoutMs. A deadline can only shorten it. */
 const WRITE_TIMEOUT_MS = 2_000;
@@ -127,12 +127,23 @@ class BatchWorker {
     }
     if (batch.stream === '') throw new HandlerException('eventStreamId');
     if (!this.#context.isReady()) {
-      this.#send(encodeBatchError(head, notReadyStatus()));
+      this.#send(encodeBatchError(head, notHandledStatus('Server Is Not Ready')));
+      return;
+    }
+    const refusal = refusalOfFollower(this.#context, this.#call);
+    if (refusal !== undefined) {
+      this.#refuseAsFollower(head, refusal);
       return;
     }
     this.#context.writer.append(batch.stream, batch.expected.version, batch.events, (outcome) =>
       this.#send(encodeBatchOutcome(head, outcome, batch.expected, batch.stream)),
     );
+  }
+
+  /** Who leads is told by the end of the call, with whatever else is under way on it; that nobody leads by an answer. */
+  #refuseAsFollower(head: BatchHead, refusal: StatusError): void {
+    if (refusal.message === NO_LEADER_INFO) this.#send(encodeBatchError(head, notHandledStatus(NO_LEADER_INFO)));
+    else this.#call.end(refusal);
   }
 
   /** A chunk without options has no stream to name in a refusal: the real server fails at that, and the call with it. */

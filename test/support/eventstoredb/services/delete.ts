@@ -5,7 +5,7 @@ import { expectedFrom, streamNameFrom } from '../proto/decode.ts';
 import { streams } from '../proto/generated.ts';
 import { type ExpectedVersion, toInt64Text } from '../proto/numbers.ts';
 import type { Outcome } from '../write/writer.ts';
-import { assertReady, type ServerContext } from './server-context.ts';
+import { assertServes, type ServerContext } from './server-context.ts';
 
 /** Streams.Delete: a soft delete. */
 export const softDelete =
@@ -14,7 +14,7 @@ export const softDelete =
     call.onMessage((bytes) => {
       const options = optionsOf(streams.DeleteReq.deserializeBinary(bytes));
       const expected = expectedFrom(options, 'DeleteReq');
-      const stream = ready(context, options);
+      const stream = ready(context, call, options);
       context.writer.delete(stream, expected.version, (outcome) =>
         call.run(() => {
           const position = positionOf(outcome, stream, expected);
@@ -33,7 +33,7 @@ export const tombstone =
     call.onMessage((bytes) => {
       const options = optionsOf(streams.TombstoneReq.deserializeBinary(bytes));
       const expected = expectedFrom(options, 'TombstoneReq');
-      const stream = ready(context, options);
+      const stream = ready(context, call, options);
       context.writer.tombstone(stream, expected.version, (outcome) =>
         call.run(() => {
           const position = positionOf(outcome, stream, expected);
@@ -52,10 +52,14 @@ function optionsOf<Options>(request: { getOptions(): Options | undefined }): Opt
 }
 
 /** The stream's name, once it is certain that there is one and that the server serves. */
-function ready(context: ServerContext, options: { getStreamIdentifier(): StreamIdentifier | undefined }): string {
+function ready(
+  context: ServerContext,
+  call: Call,
+  options: { getStreamIdentifier(): StreamIdentifier | undefined },
+): string {
   const stream = streamNameFrom(options.getStreamIdentifier());
   if (stream === '') throw new HandlerException('eventStreamId');
-  assertReady(context);
+  assertServes(context, call);
   return stream;
 }
 

@@ -1,14 +1,8 @@
-import { randomUUID } from 'node:crypto';
+import type { Member, Standing } from '../cluster/standing.ts';
 import type { Call } from '../grpc/call.ts';
 import { ticksSinceEpoch } from '../proto/encode-read.ts';
 import { features, gossip, shared } from '../proto/generated.ts';
 import { uuidHalves } from '../proto/uuid.ts';
-
-/** The address that clients are to reach the server at. */
-export interface Endpoint {
-  readonly host: string;
-  readonly port: number;
-}
 
 const SERVER_VERSION = '24.6.0';
 const STREAMS_SERVICE = 'event_store.client.streams.streams';
@@ -24,28 +18,28 @@ const METHODS: readonly (readonly [service: string, method: string, features: re
   ['event_store.client.server_features.serverfeatures', 'getsupportedmethods', []],
 ];
 
-/** Gossip.Read: one member, this server, as the leader. */
-export function gossipRead(endpointOf: () => Endpoint): (call: Call) => void {
-  const instanceId = uuidHalves(randomUUID());
+/** Gossip.Read: what the node holds to be true of each member. */
+export function gossipRead(standing: Standing): (call: Call) => void {
   return (call) => {
     call.onMessage(() => {
-      const { host, port } = endpointOf();
-      const member = new gossip.MemberInfo()
-        .setInstanceId(
-          new shared.UUID().setStructured(
-            new shared.UUID.Structured()
-              .setMostSignificantBits(instanceId.mostSignificant)
-              .setLeastSignificantBits(instanceId.leastSignificant),
-          ),
-        )
-        .setTimeStamp(ticksSinceEpoch(Date.now()))
-        .setState(gossip.MemberInfo.VNodeState.LEADER)
-        .setIsAlive(true)
-        .setHttpEndPoint(new gossip.EndPoint().setAddress(host).setPort(port));
-      call.write(new gossip.ClusterInfo().setMembersList([member]).serializeBinary());
+      const members = standing.members().map(memberInfo);
+      call.write(new gossip.ClusterInfo().setMembersList(members).serializeBinary());
       call.end();
     });
   };
+}
+
+function memberInfo({ instanceId, state, isAlive, host, port }: Member) {
+  const { mostSignificant, leastSignificant } = uuidHalves(instanceId);
+  const id = new shared.UUID.Structured()
+    .setMostSignificantBits(mostSignificant)
+    .setLeastSignificantBits(leastSignificant);
+  return new gossip.MemberInfo()
+    .setInstanceId(new shared.UUID().setStructured(id))
+    .setTimeStamp(ticksSinceEpoch(Date.now()))
+    .setState(gossip.MemberInfo.VNodeState[state])
+    .setIsAlive(isAlive)
+    .setHttpEndPoint(new gossip.EndPoint().setAddress(host).setPort(port));
 }
 
 /** ServerFeatures.GetSupportedMethods: what this server has, not all that a real one has. */

@@ -7,7 +7,7 @@ import { readStream } from '../read/read-stream.ts';
 import { subscribeToAll } from '../read/subscribe-all.ts';
 import { subscribeToStream } from '../read/subscribe-stream.ts';
 import { type ParsedRead, parseRead } from './read-request.ts';
-import { assertReady, type ServerContext } from './server-context.ts';
+import { assertServes, type ServerContext } from './server-context.ts';
 
 /** Streams.Read: reads and subscriptions, of a stream and of $all. */
 export const read =
@@ -15,7 +15,7 @@ export const read =
   (call: Call): void => {
     call.onMessage((bytes) => {
       const { request, uuidForm } = parseRead(streams.ReadReq.deserializeBinary(bytes).getOptions());
-      assertReady(context);
+      assertServes(context, call);
       if (request.kind === 'nothing') call.end();
       else if (request.kind === 'all' && neverAnswers(request.read)) return;
       else call.run(() => send(call, answersTo(context, request, call.signal), uuidForm));
