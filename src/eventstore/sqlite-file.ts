@@ -51,6 +51,8 @@ const PAGE_BYTES = 8_192;
 const EXTRA_PAGES = 1;
 /** What a row takes besides its event; rounded up. */
 const ROW_BYTES = 32;
+/** Read at once, where rows may be large. */
+const STEP_ROWS = 32;
 
 /** One open connection with its prepared statements. Given up as a whole after an I/O error. */
 export class SqliteFile {
@@ -130,6 +132,19 @@ export class SqliteFile {
     return this.#sound(() => this.#rows.all(first, last)) as unknown as Row[];
   }
 
+  /** As `rows`, but no further than the row with which they have `maxChars` of text, UTF-16 units. */
+  rowsWithin(first: number, last: number, maxChars: number): Row[] {
+    const rows: Row[] = [];
+    for (let next = first, left = maxChars; next <= last && left > 0; next += STEP_ROWS) {
+      for (const row of this.rows(next, Math.min(last, next + STEP_ROWS - 1))) {
+        if (left <= 0) break;
+        rows.push(row);
+        left -= charsOf([row]);
+      }
+    }
+    return rows;
+  }
+
   /** Takes in what has been written since the last look, by this process or another. Throws DamagedLogError. */
   look(): void {
     this.atOneMoment(() => {
@@ -179,6 +194,13 @@ export class SqliteFile {
       throw asDamage(error, this.#path);
     }
   }
+}
+
+/** How much text the events of rows are, UTF-16 units; a rotten row may hold no text. */
+export function charsOf(rows: readonly Row[]): number {
+  let chars = 0;
+  for (const [, event] of rows) chars += typeof event === 'string' ? event.length : 0;
+  return chars;
 }
 
 const SQLITE_CORRUPT = 11;
