@@ -216,6 +216,7 @@ export class Lifecycle {
       store,
       poolId: this.poolId,
       readings: () => readings,
+      audit: () => readings.audit,
       breaker: () => core.gate.record,
       flushAudit: () => core.audit.flush(),
     });
