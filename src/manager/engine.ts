@@ -406,7 +406,9 @@ export class Engine {
     const { store, stream, clock, jitter } = this.#options;
     for (let attempt = 1; attempt <= 3 || !this.#closing.signal.aborted; attempt++) {
       try {
-        const tail = readRange<RecordedPoolEvent>(store, stream, this.state.revision + 1, undefined, { turn: nextTurn });
+        const tail = readRange<RecordedPoolEvent>(store, stream, this.state.revision + 1, undefined, {
+          turn: nextTurn,
+        });
         for await (const events of tail) this.#foldForeign(events);
         this.#setAccepts(true);
         return;

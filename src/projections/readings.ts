@@ -60,7 +60,7 @@ export class PoolReadings {
     return Object.fromEntries(this.#projections.map((projection) => [projection.name, projection.save()]));
   }
 
-  /** Goes on from a state that is these readings' own from here on, and from what projections saved at its revision. */
+  /** Goes on from a state that is these readings' own from here on, and from what projections saved at its revision; the index is loaded by itself. */
   load(state: PoolState, saved: Readonly<Record<string, unknown>>, lastEventId: string | null): void {
     this.#state = state;
     this.#lastEventId = lastEventId;
