@@ -134,14 +134,23 @@ async function isOf(store: EventStore, stream: string, { revision, parts }: Snap
   return false;
 }
 
-/** Folds every event after those that are folded, up to the end of the log. */
+export interface ReadUpOptions {
+  readonly signal?: AbortSignal;
+  /** Told after each page. */
+  readonly reached?: (revision: number) => void;
+}
+
+/** Folds every event after those that are folded, up to the end of the log; a page in each turn of the event loop. */
 export async function readUp(
   readings: PoolReadings,
   store: EventStore,
   stream: string,
-  signal?: AbortSignal,
+  { signal, reached = () => undefined }: ReadUpOptions = {},
 ): Promise<void> {
   const from = readings.state.revision + 1;
-  for await (const events of readRange<RecordedPoolEvent>(store, stream, from, undefined, { signal, turn: nextTurn }))
+  const range = { signal, turn: nextTurn };
+  for await (const events of readRange<RecordedPoolEvent>(store, stream, from, undefined, range)) {
     readings.fold(events);
+    reached(readings.state.revision);
+  }
 }
