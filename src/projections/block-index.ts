@@ -20,7 +20,7 @@ export type Mark = (kind: 'lease' | 'owner', id: string) => void;
 
 class Chunk {
   /** Of each block a Bloom filter of the ids in it. */
-  readonly filters = new Uint32Array(CHUNK_BLOCKS * FILTER_WORDS);
+  readonly filters = new Int32Array(CHUNK_BLOCKS * FILTER_WORDS);
   /** Of each block the types of its events, a bit each. */
   readonly types = new Uint32Array(CHUNK_BLOCKS);
 }
@@ -82,7 +82,7 @@ export class BlockIndex {
     }
     const { filters } = this.#chunk;
     const step = stepOf(hash);
-    for (let n = 0, bit = hash; n < BITS_PER_ID; n++, bit += step) {
+    for (let n = 0, bit = hash; n < BITS_PER_ID; n++, bit = (bit + step) | 0) {
       const at = bit & (FILTER_BITS - 1);
       filters[this.#place + (at >>> 5)]! |= 1 << (at & 31);
     }
@@ -197,9 +197,9 @@ export class BlockIndex {
   }
 }
 
-function isMarked(filters: Uint32Array, place: number, hash: number): boolean {
+function isMarked(filters: Int32Array, place: number, hash: number): boolean {
   const step = stepOf(hash);
-  for (let n = 0, bit = hash; n < BITS_PER_ID; n++, bit += step) {
+  for (let n = 0, bit = hash; n < BITS_PER_ID; n++, bit = (bit + step) | 0) {
     const at = bit & (FILTER_BITS - 1);
     if ((filters[place + (at >>> 5)]! & (1 << (at & 31))) === 0) return false;
   }
@@ -239,5 +239,5 @@ function hashOf(id: string, seed: number): number {
   for (let i = 0; i < id.length; i++) hash = Math.imul(hash ^ id.charCodeAt(i), FNV_PRIME);
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return (hash ^ (hash >>> 16)) >>> 0;
+  return hash ^ (hash >>> 16);
 }
