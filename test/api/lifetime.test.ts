@@ -271,7 +271,7 @@ describe('health', () => {
     const { url } = await serve(manager);
     const seen: string[] = [];
     for (let pages = 0; pages < 3; pages++) {
-      await expect.poll(() => store.waiting).toBe(true);
+      await expect.poll(() => store.waiting, { timeout: 10_000 }).toBe(true);
       expect((await ask(url, 'GET', '/livez')).status).toBe(200);
       expectProblem(await ask(url, 'GET', '/v1/leases'), 'LOG_UNAVAILABLE');
       seen.push((await ask(url, 'GET', '/readyz?verbose')).body.checks[0].message);
@@ -283,10 +283,10 @@ describe('health', () => {
       expect.stringMatching(/^revision 511 of/),
     ]);
     expect(asked).toBe(0);
-    await expect.poll(() => store.waiting).toBe(true);
+    await expect.poll(() => store.waiting, { timeout: 10_000 }).toBe(true);
     store.open();
-    await expect.poll(async () => (await ask(url, 'GET', '/readyz')).status).toBe(200);
-    await expect.poll(() => asked).toBe(1);
+    await expect.poll(async () => (await ask(url, 'GET', '/readyz')).status, { timeout: 10_000 }).toBe(200);
+    await expect.poll(() => asked, { timeout: 10_000 }).toBe(1);
     await manager.dispose();
   });
 
