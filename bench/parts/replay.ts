@@ -12,8 +12,9 @@ import { readRange } from '../../src/manager/log-streams.ts';
 import { replayLog } from '../../src/manager/replay-log.ts';
 import type { EventStore } from '../../src/model/event-store.ts';
 import type { RecordedPoolEvent } from '../../src/model/events.ts';
+import { EventIndex } from '../../src/projections/event-index.ts';
 import { fold } from '../../src/projections/fold.ts';
-import { LeaseHistoryProjection } from '../../src/projections/lease-history.ts';
+import { ownerOf } from '../../src/projections/leases.ts';
 import { MetricsProjection } from '../../src/projections/metrics.ts';
 import { UtilizationProjection } from '../../src/projections/utilization.ts';
 import { Timeline } from '../../src/replay/timeline.ts';
@@ -73,7 +74,8 @@ async function foldInMemory(): Promise<void> {
   tell({ what: 'fold of the state, from objects', ...alone, unit: 'M/s' });
   const rebuilt = await rates(IN_MEMORY, () => {
     const state = emptyState();
-    const projections = [new MetricsProjection(), new UtilizationProjection(), new LeaseHistoryProjection()];
+    const index = new EventIndex((leaseId) => ownerOf(state, leaseId));
+    const projections = [new MetricsProjection(), new UtilizationProjection(), index];
     for (const page of pages) fold(state, projections, page);
   });
   tell({ what: 'fold and every projection rebuilt, from objects', ...rebuilt, unit: 'M/s' });

@@ -149,13 +149,6 @@ export class EndedLeases extends Undoable {
     return { lease, endedAt, reason: REASONS[reasons[place * 2]!]!, revision };
   }
 
-  /** The id of the last lease to end that the caller called so. */
-  lastNamed(name: string): string | undefined {
-    const { mask, ids, names } = this.#ring;
-    for (let n = this.#next - 1; n >= this.#first; n--) if (names[n & mask] === name) return ids[n & mask];
-    return this.has(name) && this.get(name)!.lease.name === null ? name : undefined;
-  }
-
   /** In the order of their ends. */
   *values(): Generator<EndedLease> {
     for (let n = this.#first; n < this.#next; n++) yield this.nth(n);

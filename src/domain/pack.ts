@@ -2,22 +2,35 @@ import { tierMode } from '../machines/transitions.ts';
 import type { ResolvedConfig } from '../model/config.ts';
 import type { ReclaimReason } from '../model/events.ts';
 import type { Dimensions } from './dimensions.ts';
-import { type EndedLease, EndedLeases } from './ended-leases.ts';
-import { type LeaseColumns, LeaseColumnsWriter, readLeaseColumns } from './lease-columns.ts';
+import { EndedLeases } from './ended-leases.ts';
+import { type LeaseColumns, LeaseColumnsReader, LeaseColumnsWriter } from './lease-columns.ts';
 import type { LeaseRecord } from './lease-record.ts';
 import { limitsOf, ownersOf } from './sizing.ts';
-import { type PlainRest, type PlainTier, serializeRest } from './snapshot.ts';
-import { emptyState, type PoolState, type TierState, type WaitingRecord } from './state.ts';
+import { type Entries, type PlainRest, type PlainTier, serializeRest } from './snapshot.ts';
+import {
+  emptyState,
+  type KeyRecord,
+  type PoolState,
+  type Quarantine,
+  type TierState,
+  type WaitingRecord,
+} from './state.ts';
+import { StillLeases } from './still-leases.ts';
 import { Tally } from './tally.ts';
 import { rulesOf } from './tier-rules.ts';
 import { WaitingList } from './waiting-list.ts';
 
-/** A state as plain JSON, for snapshots: small, and quick to read. (`canonicalState` is the form that is compared.) */
-export interface PackedState {
-  readonly rest: PlainRest;
-  readonly live: LeaseColumns;
-  readonly ended: EndedColumns;
-}
+/**
+ * A part of a state as plain JSON, for snapshots: small, and quick to read. (`canonicalState` is the form that is compared.) The first
+ * one is the `rest`; of the others there are as many as the state is large, each so large that it takes about a millisecond.
+ */
+export type StatePart =
+  | { readonly rest: PlainRest }
+  | { readonly keys: Entries<KeyRecord> }
+  | { readonly quarantine: Entries<Quarantine> }
+  | { readonly tier: string; readonly waiting: readonly WaitingRecord[] }
+  | { readonly live: LeaseColumns }
+  | { readonly ended: EndedColumns };
 
 interface EndedColumns {
   readonly leases: LeaseColumns;
@@ -26,82 +39,136 @@ interface EndedColumns {
   readonly revision: number[];
 }
 
-/**
- * Packs a state as it stands when this is made, whatever is folded afterwards. Ended leases are most of it and never change, so
- * they are packed by and by: `step` until it says false, then `packed`.
- */
+/** A waiting request and its key are as large as a client makes them, up to some KiB. */
+const PART_RECORDS = 128;
+
+/** Packs a state as it stands when this is made, whatever is folded afterwards: what changes is copied then, the rest written by and by. */
 export class StatePacker {
   readonly #rest: PlainRest;
-  readonly #live = new LeaseColumnsWriter();
+  readonly #waiting: readonly (readonly [tier: string, waiting: readonly WaitingRecord[]])[];
+  readonly #keys: [string[], KeyRecord[]];
+  readonly #quarantine: [string[], Quarantine[]];
+  readonly #live: StillLeases;
   readonly #ended: EndedLeases;
-  readonly #endedLeases = new LeaseColumnsWriter();
-  readonly #endings = { endedAt: [] as number[], reason: [] as (ReclaimReason | null)[], revision: [] as number[] };
-  #next: number;
+  readonly #writer = new LeaseColumnsWriter();
 
   constructor(state: PoolState) {
-    this.#rest = serializeRest(state);
-    for (const lease of state.leases.values()) this.#live.add(lease);
+    const rest = serializeRest(state);
+    this.#rest = { ...rest, tiers: rest.tiers.map((tier) => ({ ...tier, waiting: [] })) };
+    this.#waiting = state.tiers.map(({ name, waiting }) => [name, [...waiting]]);
+    this.#keys = [[...state.keys.keys()], [...state.keys.values()]];
+    this.#quarantine = [[...state.quarantine.keys()], [...state.quarantine.values()]];
+    this.#live = new StillLeases(state.leases);
     this.#ended = state.ended.copy();
-    this.#next = this.#ended.first;
   }
 
-  /** Packs up to `count` more ended leases; false once none is left. */
-  step(count: number): boolean {
-    const end = Math.min(this.#next + count, this.#ended.next);
-    for (; this.#next < end; this.#next++) this.#add(this.#ended.nth(this.#next));
-    return this.#next < this.#ended.next;
+  *parts(): Generator<StatePart> {
+    yield { rest: this.#rest };
+    for (const [tier, waiting] of this.#waiting)
+      for (let at = 0; at < waiting.length; at += PART_RECORDS)
+        yield { tier, waiting: waiting.slice(at, at + PART_RECORDS) };
+    for (const keys of entriesOf(...this.#keys)) yield { keys };
+    for (const quarantine of entriesOf(...this.#quarantine)) yield { quarantine };
+    yield* this.#liveParts();
+    yield* this.#endedParts();
   }
 
-  packed(): PackedState {
-    while (this.step(Number.MAX_SAFE_INTEGER));
-    const ended = { leases: this.#endedLeases.columns, ...this.#endings };
-    return { rest: this.#rest, live: this.#live.columns, ended };
+  packed(): StatePart[] {
+    return [...this.parts()];
   }
 
-  #add({ lease, endedAt, reason, revision }: EndedLease): void {
-    this.#endedLeases.add(lease);
-    this.#endings.endedAt.push(endedAt);
-    this.#endings.reason.push(reason);
-    this.#endings.revision.push(revision);
+  *#liveParts(): Generator<StatePart> {
+    for (let place = 0; place < this.#live.size; place++) {
+      this.#writer.add(this.#live.at(place));
+      if (this.#writer.isFull) yield { live: this.#writer.take() };
+    }
+    yield { live: this.#writer.take() };
+  }
+
+  *#endedParts(): Generator<StatePart> {
+    const { first, next } = this.#ended;
+    let endings = noEndings();
+    for (let n = first; n < next; n++) {
+      const { lease, endedAt, reason, revision } = this.#ended.nth(n);
+      this.#writer.add(lease);
+      endings.endedAt.push(endedAt);
+      endings.reason.push(reason);
+      endings.revision.push(revision);
+      if (!this.#writer.isFull) continue;
+      yield { ended: { leases: this.#writer.take(), ...endings } };
+      endings = noEndings();
+    }
+    yield { ended: { leases: this.#writer.take(), ...endings } };
+  }
+}
+
+const noEndings = (): Omit<EndedColumns, 'leases'> => ({ endedAt: [], reason: [], revision: [] });
+
+function* entriesOf<Value>(keys: readonly string[], values: readonly Value[]): Generator<Entries<Value>> {
+  for (let at = 0; at < keys.length; at += PART_RECORDS)
+    yield keys.slice(at, at + PART_RECORDS).map((key, i) => [key, values[at + i]!]);
+}
+
+/** Makes a state of its own of parts, taken in their order. */
+export class StateUnpacker {
+  readonly #state: PoolState;
+  readonly #reader: LeaseColumnsReader;
+
+  /** `rest`: the first part. */
+  constructor(rest: PlainRest) {
+    const { endedFirst, endedNext, ...kept } = structuredCopy(rest);
+    const blank = emptyState();
+    const { numbered } = blank;
+    this.#reader = new LeaseColumnsReader(numbered);
+    this.#state = {
+      ...blank,
+      ...kept,
+      whole: numbered.dense(kept.allocatable),
+      tiers: kept.tiers.map((tier) => restoreTier(tier, numbered, kept.config)),
+      allocated: Tally.from(numbered, kept.allocated),
+      quarantined: Tally.from(numbered, kept.quarantined),
+      breakers: new Map(kept.breakers),
+      ended: EndedLeases.from([], endedFirst),
+    };
+  }
+
+  take(part: StatePart): void {
+    const state = this.#state;
+    if ('keys' in part) for (const [scope, record] of part.keys) restoreKey(state, scope, record);
+    else if ('quarantine' in part) for (const [id, record] of part.quarantine) state.quarantine.set(id, record);
+    else if ('waiting' in part) restoreWaiters(state, part.tier, part.waiting);
+    else if ('live' in part) for (const lease of this.#reader.read(part.live)) restoreLive(state, lease);
+    else if ('ended' in part) this.#takeEnded(part.ended);
+  }
+
+  /** The state, once every part is taken. */
+  state(): PoolState {
+    const state = this.#state;
+    for (const record of [...state.waiting.values()].sort((a, b) => a.revision - b.revision))
+      state.arrivals.put('came', record, undefined);
+    state.owners = ownersOf(state);
+    return state;
+  }
+
+  #takeEnded({ leases, endedAt, reason, revision }: EndedColumns): void {
+    let i = 0;
+    for (const lease of this.#reader.read(leases)) {
+      this.#state.ended.add(lease, endedAt[i]!, reason[i]!, revision[i]!);
+      i += 1;
+    }
   }
 }
 
 /** A state of its own. */
-export function unpackState({ rest, live, ended }: PackedState): PoolState {
-  const { endedFirst, endedNext, ...kept } = structuredCopy(rest);
-  const blank = emptyState();
-  const { numbered } = blank;
-  const state: PoolState = {
-    ...blank,
-    ...kept,
-    whole: numbered.dense(kept.allocatable),
-    tiers: kept.tiers.map((tier) => restoreTier(tier, numbered, kept.config)),
-    allocated: Tally.from(numbered, kept.allocated),
-    quarantined: Tally.from(numbered, kept.quarantined),
-    keys: new Map(kept.keys),
-    keysInOrder: new Map(kept.keys.filter(([, { n }]) => n >= 0).map(([scope, { n }]) => [n, scope])),
-    quarantine: new Map(kept.quarantine),
-    breakers: new Map(kept.breakers),
-    ended: EndedLeases.from(endedOf(ended, numbered), endedFirst),
-  };
-  const leases = [...readLeaseColumns(live, numbered)].sort((a, b) => a.token - b.token);
-  for (const lease of leases) restoreLive(state, lease);
-  for (const [i, tier] of state.tiers.entries()) {
-    const records = kept.tiers[i]!.waiting.map((record) => restoreWaiting(state, record));
-    tier.waiting = new WaitingList(tier.rules, numbered, records);
-  }
-  for (const record of [...state.waiting.values()].sort((a, b) => a.revision - b.revision))
-    state.arrivals.put('came', record, undefined);
-  state.owners = ownersOf(state);
-  return state;
+export function unpackState([first, ...parts]: readonly StatePart[]): PoolState {
+  const unpacker = new StateUnpacker((first as { rest: PlainRest }).rest);
+  for (const part of parts) unpacker.take(part);
+  return unpacker.state();
 }
 
-function* endedOf({ leases, endedAt, reason, revision }: EndedColumns, numbered: Dimensions): Generator<EndedLease> {
-  let i = 0;
-  for (const lease of readLeaseColumns(leases, numbered)) {
-    yield { lease, endedAt: endedAt[i]!, reason: reason[i]!, revision: revision[i]! };
-    i += 1;
-  }
+function restoreKey(state: PoolState, scope: string, record: KeyRecord): void {
+  state.keys.set(scope, record);
+  if (record.n >= 0) state.keysInOrder.set(record.n, scope);
 }
 
 function restoreTier(tier: PlainTier, numbered: Dimensions, config: ResolvedConfig): TierState {
@@ -124,6 +191,11 @@ function restoreLive(state: PoolState, lease: LeaseRecord): void {
 }
 
 /** One record for all the tiers that may grant it. */
+function restoreWaiters(state: PoolState, tierName: string, records: readonly WaitingRecord[]): void {
+  const tier = state.tiers.find(({ name }) => name === tierName)!;
+  for (const record of records) tier.waiting.put('came', restoreWaiting(state, record), undefined);
+}
+
 function restoreWaiting(state: PoolState, record: WaitingRecord): WaitingRecord {
   const known = state.waiting.get(record.leaseId);
   if (known !== undefined) return known;

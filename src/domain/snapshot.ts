@@ -20,15 +20,13 @@ export interface PlainTier extends Omit<TierState, 'limits' | 'rules' | 'allocat
   readonly waiting: readonly WaitingRecord[];
 }
 
-type Entries<Value> = readonly (readonly [string, Value])[];
+export type Entries<Value> = readonly (readonly [string, Value])[];
 
-/** A state as plain JSON, but for its leases and what follows from them. */
+/** A state as plain JSON, but for its leases, what follows from them, and what there may be as many of. */
 export type PlainRest = Omit<PoolState, keyof Folded> & {
   readonly allocated: Amounts;
   readonly quarantined: Amounts;
   readonly tiers: readonly PlainTier[];
-  readonly keys: Entries<KeyRecord>;
-  readonly quarantine: Entries<Quarantine>;
   readonly breakers: Entries<RecordedBreaker>;
   readonly endedFirst: number;
   readonly endedNext: number;
@@ -36,6 +34,8 @@ export type PlainRest = Omit<PoolState, keyof Folded> & {
 
 /** What others follow from is written too (names, owners): the form is read by people and hashed. */
 type PlainState = PlainRest & {
+  readonly keys: Entries<KeyRecord>;
+  readonly quarantine: Entries<Quarantine>;
   readonly leases: Entries<PlainLease>;
   readonly names: Entries<string>;
   readonly owners: Entries<Amounts>;
@@ -69,6 +69,8 @@ type Folded = Pick<
 function serializeState(state: PoolState): PlainState {
   return {
     ...serializeRest(state),
+    keys: sorted([...state.keys]),
+    quarantine: sorted([...state.quarantine]),
     leases: sorted([...state.leases.values()].map((lease) => [lease.leaseId, lease.toJSON()])),
     names: sorted(namesOf(state)),
     owners: sorted([...state.owners].map(([owner, held]) => [owner, held.toJSON()])),
@@ -76,7 +78,7 @@ function serializeState(state: PoolState): PlainState {
   };
 }
 
-/** All but the leases and what follows from them. Later folds change nothing of it. */
+/** All but the leases, what follows from them, keys and quarantine. Later folds change nothing of it. */
 export function serializeRest(state: PoolState): PlainRest {
   const {
     numbered,
@@ -92,15 +94,14 @@ export function serializeRest(state: PoolState): PlainRest {
     names,
     owners,
     holdings,
-    ...kept
+    ...others
   } = state;
+  const { keys, quarantine, ...kept } = others;
   return {
     ...kept,
     allocated: state.allocated.toJSON(),
     quarantined: state.quarantined.toJSON(),
     tiers: state.tiers.map(plainTier),
-    keys: sorted([...state.keys]),
-    quarantine: sorted([...state.quarantine]),
     breakers: sorted([...state.breakers]),
     endedFirst: ended.first,
     endedNext: ended.next,

@@ -2,6 +2,7 @@ import type { EventStore } from '../model/event-store.ts';
 import type { RecordedEvent } from '../model/events.ts';
 import { isAuditStream } from '../model/ids.ts';
 import { damagedAt } from './errors.ts';
+import { nextTurn } from './turn.ts';
 
 export interface CheckReport {
   readonly events: number;
@@ -42,6 +43,7 @@ export async function checkStore(store: EventStore, options: CheckOptions = {}):
     }
     events += page.length;
     options.onProgress?.(events);
+    await nextTurn();
   }
   return { events, streams: last.size };
 }

@@ -14,6 +14,7 @@ import { closedError } from './errors.ts';
 import { follow, Wakers } from './follow.ts';
 import { PackedLog } from './packed-log.ts';
 import { PAGE_EVENTS, readRange } from './ranges.ts';
+import { jsonLines, parseLines } from './snapshot-text.ts';
 import { lift } from './upcast.ts';
 
 const TRAITS: StoreTraits = {
@@ -148,18 +149,22 @@ const closed = (): AppendResult => ({ outcome: 'failed', retryable: false, cause
 
 /** As text, so that later changes to the state do not reach what was saved. */
 class MemorySnapshots implements SnapshotStore {
-  readonly #texts = new Map<string, string>();
+  readonly #saved = new Map<string, Omit<Snapshot, 'parts'> & { readonly lines: readonly Buffer[] }>();
 
-  async save(stream: string, snapshot: Snapshot): Promise<void> {
-    this.#texts.set(stream, JSON.stringify(snapshot));
+  async save(stream: string, { parts, ...head }: Snapshot): Promise<void> {
+    const lines: Buffer[] = [];
+    for await (const line of jsonLines(parts)) lines.push(line);
+    this.#saved.set(stream, { ...head, lines });
   }
 
   async load(stream: string): Promise<Snapshot | undefined> {
-    const text = this.#texts.get(stream);
-    return text === undefined ? undefined : (JSON.parse(text) as Snapshot);
+    const saved = this.#saved.get(stream);
+    if (saved === undefined) return undefined;
+    const { lines, ...head } = saved;
+    return { ...head, parts: await parseLines(Buffer.concat(lines)) };
   }
 
   async delete(stream: string): Promise<void> {
-    this.#texts.delete(stream);
+    this.#saved.delete(stream);
   }
 }

@@ -1,12 +1,19 @@
 import { invalid } from '../model/errors.ts';
 import type { ReadOptions } from '../model/event-store.ts';
 
-/** How many events a page holds at most. */
-export const PAGE_EVENTS = 1_000;
+/**
+ * How many events a page holds at most. A page is what a reader does between two turns of the event loop: to read, check, parse
+ * and fold so many takes about a millisecond.
+ */
+export const PAGE_EVENTS = 256;
+/** So much text a page holds at most, in UTF-16 units, but always one event. */
+export const PAGE_CHARS = 256 * 1024;
+/** Backwards only the last few events of a stream are read, as a rule. */
+const BACKWARD_EVENTS = 16;
 
 /**
  * The pages of one read. `last` is the stream's last revision when the read began: what is appended meanwhile is not part
- * of it. `slice` gives the revisions from `first` to `last`, both included, ascending.
+ * of it. `slice` gives the revisions from `first` to `last`, both included, ascending; fewer if they are large, but never none.
  */
 export function* readRange<E>(
   options: ReadOptions,
@@ -19,18 +26,26 @@ export function* readRange<E>(
   if (direction === 'forward') {
     const first = from ?? 0;
     const end = Math.min(last, first + limit - 1);
-    for (let at = first; at <= end; at += pageEvents) {
+    for (let at = first; at <= end; ) {
       signal?.throwIfAborted();
-      yield slice(at, Math.min(end, at + pageEvents - 1));
+      const page = slice(at, Math.min(end, at + pageEvents - 1));
+      at += page.length;
+      yield page;
     }
   } else {
     const first = Math.min(last, from ?? last);
     const end = Math.max(0, first - limit + 1);
-    for (let at = first; at >= end; at -= pageEvents) {
+    for (let at = first; at >= end; at -= BACKWARD_EVENTS) {
       signal?.throwIfAborted();
-      yield slice(Math.max(end, at - pageEvents + 1), at).toReversed();
+      yield whole(slice, Math.max(end, at - BACKWARD_EVENTS + 1), at).reverse();
     }
   }
+}
+
+function whole<E>(slice: (first: number, last: number) => readonly E[], first: number, last: number): E[] {
+  const events: E[] = [];
+  while (first + events.length <= last) events.push(...slice(first + events.length, last));
+  return events;
 }
 
 /** What is asked for, with its defaults; `from` undefined = the end that the direction begins at. Throws INVALID_REQUEST. */

@@ -51,6 +51,8 @@ const PAGE_BYTES = 8_192;
 const EXTRA_PAGES = 1;
 /** What a row takes besides its event; rounded up. */
 const ROW_BYTES = 32;
+/** Read first, where rows may be large: how many more fit is guessed by them. */
+const FIRST_ROWS = 16;
 
 /** One open connection with its prepared statements. Given up as a whole after an I/O error. */
 export class SqliteFile {
@@ -130,6 +132,21 @@ export class SqliteFile {
     return this.#sound(() => this.#rows.all(first, last)) as unknown as Row[];
   }
 
+  /** As `rows`, but no further than the row with which they have `maxChars` of text, UTF-16 units. */
+  rowsWithin(first: number, last: number, maxChars: number): Row[] {
+    const rows = this.rows(first, Math.min(last, first + FIRST_ROWS - 1));
+    let chars = charsOf(rows);
+    for (let next = first + FIRST_ROWS; rows.length > 0 && next <= last && chars < maxChars; ) {
+      const fitting = Math.max(1, Math.floor((maxChars - chars) / Math.max(1, chars / rows.length)));
+      const end = Math.min(last, next + fitting - 1);
+      const more = this.rows(next, end);
+      rows.push(...more);
+      chars += charsOf(more);
+      next = end + 1;
+    }
+    return chars <= maxChars ? rows : rows.slice(0, endWithin(rows, maxChars));
+  }
+
   /** Takes in what has been written since the last look, by this process or another. Throws DamagedLogError. */
   look(): void {
     this.atOneMoment(() => {
@@ -179,6 +196,20 @@ export class SqliteFile {
       throw asDamage(error, this.#path);
     }
   }
+}
+
+/** How much text the events of rows are, UTF-16 units; a rotten row may hold no text. */
+export function charsOf(rows: readonly Row[]): number {
+  let chars = 0;
+  for (const [, event] of rows) chars += typeof event === 'string' ? event.length : 0;
+  return chars;
+}
+
+/** How many of the rows there are up to the one with which they have `maxChars`. */
+function endWithin(rows: readonly Row[], maxChars: number): number {
+  let end = 0;
+  for (let left = maxChars; left > 0; end++) left -= charsOf(rows.slice(end, end + 1));
+  return end;
 }
 
 const SQLITE_CORRUPT = 11;

@@ -17,7 +17,7 @@ import { markPath, readMark } from './high-water.ts';
 import { PAGE_EVENTS, readRange } from './ranges.ts';
 import { SnapshotFiles } from './snapshot-files.ts';
 import { SqliteFile } from './sqlite-file.ts';
-import { verifiedAll, verifiedRange, verifyOpened } from './sqlite-verify.ts';
+import { verifiedAll, verifiedPage, verifyOpened } from './sqlite-verify.ts';
 import { lift } from './upcast.ts';
 
 /** How often a follower asks whether the writer, another process, has appended. */
@@ -51,7 +51,7 @@ export class SqliteReader implements EventStore {
   }
 
   async *read(stream: string, options: ReadOptions = {}): AsyncGenerator<readonly RecordedEvent[]> {
-    yield* readRange(options, PAGE_EVENTS, this.#last(stream), (from, to) => this.#range(stream, from, to));
+    yield* readRange(options, PAGE_EVENTS, this.#last(stream), (from, to) => this.#page(stream, from, to));
   }
 
   async *readAll(options: { readonly signal?: AbortSignal } = {}): AsyncGenerator<readonly RecordedEvent[]> {
@@ -65,7 +65,7 @@ export class SqliteReader implements EventStore {
     const ended = () => this.#closed || options.signal?.aborted === true;
     const page = (from: number, limit: number) => {
       const last = Math.min(this.#last(stream), from + limit - 1);
-      return last < from ? [] : this.#range(stream, from, last);
+      return last < from ? [] : this.#page(stream, from, last);
     };
     const grown = async () => {
       const before = this.#last(stream);
@@ -97,7 +97,7 @@ export class SqliteReader implements EventStore {
     return file;
   }
 
-  #range(stream: string, first: number, last: number): RecordedEvent[] {
-    return verifiedRange(this.#open(), stream, first, last).map(lift);
+  #page(stream: string, first: number, last: number): RecordedEvent[] {
+    return verifiedPage(this.#open(), stream, first, last).map(lift);
   }
 }

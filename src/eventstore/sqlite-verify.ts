@@ -3,9 +3,9 @@ import type { Logger } from '../model/interfaces.ts';
 import { FIRST_CHAIN, fromRow, type Row } from './codec.ts';
 import { DamagedLogError, damagedAt } from './errors.ts';
 import type { Mark } from './high-water.ts';
-import type { SqliteFile } from './sqlite-file.ts';
+import { PAGE_CHARS, PAGE_EVENTS } from './ranges.ts';
+import { charsOf, type SqliteFile } from './sqlite-file.ts';
 
-const PAGE_EVENTS = 1_000;
 /** How many events at the end are verified when a log is opened; the rest are verified whenever they are read. */
 const VERIFIED_ON_OPEN = 1_000;
 
@@ -52,6 +52,25 @@ function isTorn(end: number, mark: Mark, path: string, logger: Logger): boolean 
 export function verifiedRange(file: SqliteFile, stream: string, first: number, last: number): RecordedEvent[] {
   const spans = Array.from(file.runs.spans(stream, first, last), (span) => verifiedSpan(file, ...span));
   const events = spans.length === 1 ? spans[0]! : spans.flat();
+  mustBe(events, stream, first, last);
+  return events;
+}
+
+/** As `verifiedRange`, but large events make it shorter: it ends with the one that brings it to `PAGE_CHARS`. */
+export function verifiedPage(file: SqliteFile, stream: string, first: number, last: number): RecordedEvent[] {
+  const events: RecordedEvent[] = [];
+  let left = PAGE_CHARS;
+  for (const [from, to] of file.runs.spans(stream, first, last)) {
+    if (left <= 0) break;
+    const rows = file.rowsWithin(from, to, left);
+    left -= charsOf(rows);
+    events.push(...verifiedRows(file, from, left > 0 ? to : rows.at(-1)![0], rows));
+  }
+  mustBe(events, stream, first, left > 0 ? last : first + events.length - 1);
+  return events;
+}
+
+function mustBe(events: readonly RecordedEvent[], stream: string, first: number, last: number): void {
   for (let i = 0; i <= last - first; i++) {
     const event = events[i];
     if (event?.stream === stream && event.revision === first + i) continue;
@@ -59,20 +78,27 @@ export function verifiedRange(file: SqliteFile, stream: string, first: number, l
       event === undefined ? 'the event is missing' : `${event.stream}, revision ${event.revision} lies there`;
     throw damagedAt(stream, first + i, there);
   }
-  return events;
 }
 
 /** Every stream's events in the order of commits, in pages, each one verified. */
 export function* verifiedAll(file: SqliteFile): Generator<RecordedEvent[]> {
   const { end } = file.runs;
-  for (let first = 1; first <= end; first += PAGE_EVENTS)
-    yield verifiedSpan(file, first, Math.min(end, first + PAGE_EVENTS - 1));
+  for (let first = 1; first <= end; ) {
+    const to = Math.min(end, first + PAGE_EVENTS - 1);
+    const rows = file.rowsWithin(first, to, PAGE_CHARS);
+    const page = verifiedRows(file, first, charsOf(rows) < PAGE_CHARS ? to : rows.at(-1)![0], rows);
+    first += page.length;
+    yield page;
+  }
 }
 
 /** The events at the positions from `first` to `last`, each one verified. */
-function verifiedSpan(file: SqliteFile, first: number, last: number): RecordedEvent[] {
-  const rows = file.rows(Math.max(1, first - 1), last);
-  let previous = first === 1 ? FIRST_CHAIN : present(file, rows.shift(), first - 1)[2];
+const verifiedSpan = (file: SqliteFile, first: number, last: number): RecordedEvent[] =>
+  verifiedRows(file, first, last, file.rows(first, last));
+
+/** `rows`: those at the positions from `first` to `last`, as far as they are there. */
+function verifiedRows(file: SqliteFile, first: number, last: number, rows: readonly Row[]): RecordedEvent[] {
+  let previous = first === 1 ? FIRST_CHAIN : present(file, file.rows(first - 1, first - 1)[0], first - 1)[2];
   const events: RecordedEvent[] = [];
   for (let position = first; position <= last; position++) {
     const row = present(file, rows[position - first], position);

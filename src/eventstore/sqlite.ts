@@ -17,7 +17,7 @@ import { PAGE_EVENTS, readRange } from './ranges.ts';
 import { SnapshotFiles } from './snapshot-files.ts';
 import type { WriterLock } from './sqlite-lock.ts';
 import { WritableLog } from './sqlite-log.ts';
-import { verifiedAll, verifiedRange } from './sqlite-verify.ts';
+import { verifiedAll, verifiedPage, verifiedRange } from './sqlite-verify.ts';
 import { lift } from './upcast.ts';
 import { rewriteWal } from './wal.ts';
 import { WalKeeper } from './wal-keeper.ts';
@@ -69,7 +69,7 @@ export class SqliteEventStore implements EventStore {
 
   async *read(stream: string, options: ReadOptions = {}): AsyncGenerator<readonly RecordedEvent[]> {
     const last = this.#log().lastRevision(stream);
-    yield* readRange(options, PAGE_EVENTS, last, (from, to) => this.#range(stream, from, to));
+    yield* readRange(options, PAGE_EVENTS, last, (from, to) => this.#page(stream, from, to));
   }
 
   async *readAll(options: { readonly signal?: AbortSignal } = {}): AsyncGenerator<readonly RecordedEvent[]> {
@@ -83,7 +83,7 @@ export class SqliteEventStore implements EventStore {
     this.#log();
     const page = (from: number, limit: number) => {
       const last = Math.min(this.#log().lastRevision(stream), from + limit - 1);
-      return last < from ? [] : this.#range(stream, from, last);
+      return last < from ? [] : this.#page(stream, from, last);
     };
     const grown = () => this.#wakers.wait(stream, options.signal);
     const ended = () => this.#closed || options.signal?.aborted === true;
@@ -119,8 +119,8 @@ export class SqliteEventStore implements EventStore {
     return { outcome: 'appended', revision: last };
   }
 
-  #range(stream: string, first: number, last: number): RecordedEvent[] {
-    return verifiedRange(this.#log().file, stream, first, last).map(lift);
+  #page(stream: string, first: number, last: number): RecordedEvent[] {
+    return verifiedPage(this.#log().file, stream, first, last).map(lift);
   }
 
   /** The open log; opened anew from the disk if the last one was given up. */

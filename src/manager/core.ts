@@ -97,7 +97,7 @@ export class Core implements EngineListener, AllocateDesk {
       logger,
       clock,
       every: store.traits.durable ? tuning.snapshotEvery : Number.POSITIVE_INFINITY,
-      take: (pause) => readings.snapshot(pause),
+      take: () => readings.snapshot(),
     });
     this.engine = new Engine({
       store,

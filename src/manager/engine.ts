@@ -1,5 +1,6 @@
 import { evolve } from '../domain/evolve.ts';
 import type { LeaseRecord, PoolState } from '../domain/state.ts';
+import { nextTurn } from '../eventstore/turn.ts';
 import { PoolError } from '../model/errors.ts';
 import type { AppendResult } from '../model/event-store.ts';
 import type { RecordedPoolEvent } from '../model/events.ts';
@@ -23,7 +24,7 @@ const RETRY_AFTER_MS = 1_000;
 const NO_ANSWER = 'the event store does not answer';
 const CONTRADICTION = 'the event store tells of conflicts, but shows nothing that another has written';
 /** Of others' events that come while an append is under way so many are kept; the rest is read again. */
-const MAX_AHEAD = 4_096;
+const MAX_AHEAD = 1_024;
 /** A definite failure is tried again at least so often, if the store says that it may pass, and as long as callers are patient. */
 const MAX_FAILURES = 3;
 
@@ -440,8 +441,10 @@ export class Engine {
     const { store, stream, clock, jitter } = this.#options;
     for (let attempt = 1; attempt <= 3 || !this.#closing.signal.aborted; attempt++) {
       try {
-        for await (const events of readRange<RecordedPoolEvent>(store, stream, this.state.revision + 1))
-          this.#foldForeign(events);
+        const tail = readRange<RecordedPoolEvent>(store, stream, this.state.revision + 1, undefined, {
+          turn: nextTurn,
+        });
+        for await (const events of tail) this.#foldForeign(events);
         this.#readFailure.ended();
         this.#endPatience();
         this.#setAccepts(true);

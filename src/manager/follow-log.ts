@@ -1,3 +1,4 @@
+import { nextTurn } from '../eventstore/turn.ts';
 import type { Clock } from '../model/clock.ts';
 import type { EventStore } from '../model/event-store.ts';
 import type { RecordedEvent } from '../model/events.ts';
@@ -44,6 +45,7 @@ export async function followLog({
         failure.ended();
         if ('events' in item) options.take(item.events);
         else if (options.once) return;
+        await nextTurn(); // history may be long, and of a store in this process it is there at once
       }
     } catch (error) {
       if (signal.aborted) return;

@@ -23,6 +23,7 @@ import { metricsOf } from './metrics.ts';
 import type { ManagerOptions, Tuning } from './options.ts';
 import { StoredPoolReader } from './pool-reader.ts';
 import { Readings } from './readings.ts';
+import { RecoveryProgress } from './recovery.ts';
 import type { ReadyStatus } from './service.ts';
 import { ShapeCache } from './shape-cache.ts';
 import { randomIdPrefix, Stamp } from './stamp.ts';
@@ -62,6 +63,7 @@ export class Lifecycle {
   readonly #capacity: CapacityFeed;
   readonly #health: HealthFeed;
   readonly #ownMonitor: DefaultHealthMonitor | undefined;
+  readonly #progress: RecoveryProgress;
   readonly #stop = new AbortController();
   #phase: 'recovering' | 'standby' | 'serving' | 'draining' | 'closed' = 'recovering';
   #store: OpenedStore | undefined;
@@ -77,6 +79,7 @@ export class Lifecycle {
     this.#jitter = options.random ?? Math.random;
     this.#logger = options.logger ?? SILENT;
     this.#tuning = { ...TUNING, ...options.tuning };
+    this.#progress = new RecoveryProgress(this.#clock, this.#logger);
     this.#capacity = this.#capacityFeed(detector);
     this.#ownMonitor = options.healthMonitor === undefined ? this.#defaultMonitor() : undefined;
     this.#health = this.#healthFeed(options.healthMonitor ?? this.#ownMonitor!);
@@ -108,11 +111,16 @@ export class Lifecycle {
       ready: admitting && accepts,
       state,
       checks: [
-        { name: 'recovered', ok: this.#core !== undefined },
+        this.#core !== undefined ? { name: 'recovered', ok: true } : this.#recovering(),
         { name: 'log', ok: accepts, ...message },
         { name: 'admitting', ok: admitting },
       ],
     };
+  }
+
+  #recovering(): ReadyStatus['checks'][number] {
+    const message = this.#phase === 'recovering' ? { message: this.#progress.message } : {};
+    return { name: 'recovered', ok: false, ...message };
   }
 
   /** Ends what waits, waits for what is in flight (never for leases), and closes. Idempotent; also while recovering. */
@@ -132,7 +140,8 @@ export class Lifecycle {
     const { store } = this.#store;
     const { poolId } = this;
     const readings = new Readings();
-    const state = await recoverState(readings, store, poolId, { clock, jitter, logger, signal });
+    const progress = this.#progress;
+    const state = await recoverState(readings, store, poolId, { clock, jitter, logger, signal, progress });
     const { hostId } = found.resources;
     const writerId = writerIdOf(this.#options, this.#store, hostId, poolId);
     const core = new Core({
@@ -217,6 +226,7 @@ export class Lifecycle {
       store,
       poolId: this.poolId,
       readings: () => readings,
+      audit: () => readings.audit,
       breaker: () => core.gate.record,
       flushAudit: () => core.audit.flush(),
     });

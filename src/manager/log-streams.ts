@@ -1,24 +1,46 @@
+import { PAGE_EVENTS } from '../eventstore/ranges.ts';
+import { readersTurn } from '../eventstore/turn.ts';
 import { type EventStore, NO_STREAM } from '../model/event-store.ts';
 import type { RecordedAuditEvent, RecordedEvent, RecordedPoolEvent } from '../model/events.ts';
 import type { EventFilter, StreamItem } from '../model/reading.ts';
 import { matches, type OwnerOf } from '../projections/filter.ts';
 
+export interface RangeOptions {
+  /** Looked at before each page. */
+  readonly signal?: AbortSignal | undefined;
+  /** Waited for before each page; default: the turn of one reader among others. */
+  readonly turn?: () => Promise<void>;
+}
+
 /**
- * Pages of a stream between two revisions, both inclusive. What the store gives is of known types: its codec refuses others. A stream
- * whose beginning is gone is read from where it begins now.
+ * Pages of a stream between two revisions, both inclusive, each in a turn of the event loop of its own: who reads much holds nobody up.
+ * What the store gives is of known types: its codec refuses others. A stream whose beginning is gone is read from where it begins now.
  */
 export async function* readRange<E extends RecordedEvent>(
   store: EventStore,
   stream: string,
   from: number,
   to = Number.MAX_SAFE_INTEGER,
-): AsyncIterable<readonly E[]> {
+  { signal, turn = readersTurn }: RangeOptions = {},
+): AsyncGenerator<readonly E[]> {
   const limit = to === Number.MAX_SAFE_INTEGER ? {} : { limit: Math.max(0, to - from + 1) };
-  for await (const page of store.read(stream, { from, ...limit }) as AsyncIterable<readonly E[]>) {
-    const end = (page.at(-1)?.revision ?? 0) <= to ? page.length : page.findIndex(({ revision }) => revision > to);
-    yield end === page.length ? page : page.slice(0, end);
-    if (end < page.length) return;
+  await turn();
+  signal?.throwIfAborted();
+  for await (const page of store.read(stream, { from, ...limit, ...(signal && { signal }) })) {
+    for (const events of slicesOf(page as readonly E[])) {
+      const end = (events.at(-1)?.revision ?? 0) <= to ? events.length : events.findIndex((e) => e.revision > to);
+      yield end === events.length ? events : events.slice(0, end);
+      if (end < events.length || events.at(-1)?.revision === to) return;
+      await turn();
+      signal?.throwIfAborted();
+    }
   }
+}
+
+/** What has come over the network may be more than one slice. */
+function* slicesOf<E>(page: readonly E[]): Generator<readonly E[]> {
+  if (page.length <= PAGE_EVENTS) return yield page;
+  for (let at = 0; at < page.length; at += PAGE_EVENTS) yield page.slice(at, at + PAGE_EVENTS);
 }
 
 /** The revision of the first event that the stream still has; 0 if it has none. */
@@ -43,24 +65,33 @@ export interface FollowOptions<E> {
   readonly learn?: ((events: readonly E[]) => void) | undefined;
 }
 
-/** History from `filter.from`, then live events, as far as the filter asks for them. Ends at `filter.to`, or by `signal`. */
+/**
+ * History from `filter.from`, then live events, as far as the filter asks for them. Ends at `filter.to`, or by `signal`. Until it has
+ * caught up, each page waits for its turn among the readers.
+ */
 export async function* followStream<E extends RecordedPoolEvent | RecordedAuditEvent>(
   store: EventStore,
   stream: string,
   filter: EventFilter,
   { signal, ownerOf, from = filter.from ?? 0, learn }: FollowOptions<E> = {},
 ): AsyncGenerator<StreamItem<E>> {
+  let behind = true;
+  await readersTurn();
   for await (const item of store.subscribe(stream, { from, ...(signal !== undefined && { signal }) })) {
     if ('caughtUp' in item) {
+      behind = false;
       yield item;
       continue;
     }
-    const events = item.events as readonly E[];
-    learn?.(events);
-    for (const event of events) {
-      if (filter.to !== undefined && event.revision > filter.to) return;
-      if (matches(event, filter, ownerOf)) yield { event };
-      if (event.revision === filter.to) return;
+    behind ||= item.events.length >= PAGE_EVENTS;
+    for (const events of slicesOf(item.events as readonly E[])) {
+      learn?.(events);
+      for (const event of events) {
+        if (filter.to !== undefined && event.revision > filter.to) return;
+        if (matches(event, filter, ownerOf)) yield { event };
+        if (event.revision === filter.to) return;
+      }
+      if (behind) await readersTurn();
     }
   }
 }

@@ -11,6 +11,7 @@ import type {
   MetricsView,
   Moment,
   Page,
+  PageOptions,
   RequestFilter,
   StreamItem,
   UtilizationView,
@@ -246,8 +247,8 @@ export class ResourcePoolManager implements PoolService, LeaseHome, AsyncDisposa
     return metricsOf((await this.#running()).core);
   }
 
-  async getPool(moment?: Moment): Promise<PoolView> {
-    return (await this.#running()).reader.getPool(moment);
+  async getPool(moment?: Moment, signal?: AbortSignal): Promise<PoolView> {
+    return (await this.#running()).reader.getPool(moment, signal);
   }
 
   async getLease(leaseId: string): Promise<LeaseView> {
@@ -270,14 +271,11 @@ export class ResourcePoolManager implements PoolService, LeaseHome, AsyncDisposa
     return (await this.#running()).reader.getUtilization();
   }
 
-  async pageEvents(filter: EventFilter, page: { cursor?: string; limit?: number }): Promise<Page<RecordedPoolEvent>> {
+  async pageEvents(filter: EventFilter, page: PageOptions): Promise<Page<RecordedPoolEvent>> {
     return (await this.#running()).reader.pageEvents(filter, page);
   }
 
-  async pageRefusals(
-    filter: EventFilter,
-    page: { cursor?: string; limit?: number },
-  ): Promise<Page<RecordedAuditEvent>> {
+  async pageRefusals(filter: EventFilter, page: PageOptions): Promise<Page<RecordedAuditEvent>> {
     return (await this.#running()).reader.pageRefusals(filter, page);
   }
 

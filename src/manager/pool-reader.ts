@@ -1,4 +1,5 @@
 import type { BreakerRecord } from '../domain/state.ts';
+import { readersTurn } from '../eventstore/turn.ts';
 import type { EventStore } from '../model/event-store.ts';
 import type { RecordedAuditEvent, RecordedEvent, RecordedPoolEvent } from '../model/events.ts';
 import { auditStream, poolStream } from '../model/ids.ts';
@@ -7,13 +8,15 @@ import type {
   LeaseFilter,
   Moment,
   Page,
+  PageOptions,
   PoolReader,
   RequestFilter,
   StreamItem,
   UtilizationView,
 } from '../model/reading.ts';
 import type { LeaseView, PoolView, RequestView } from '../model/views.ts';
-import { eventPage } from '../projections/event-page.ts';
+import type { BlockIndex } from '../projections/block-index.ts';
+import { eventPage, eventsIn, type Finding } from '../projections/event-page.ts';
 import type { PoolReadings } from '../projections/readings.ts';
 import { Timeline } from '../replay/timeline.ts';
 import { followStream, lastRevision, readRange } from './log-streams.ts';
@@ -25,13 +28,13 @@ export interface StoredPoolReaderOptions {
   readonly readings: () => PoolReadings | Promise<PoolReadings>;
   /** Of the manager that answers; without one that of the log's last writer is shown. */
   readonly breaker?: () => BreakerRecord;
+  /** Where refusals lie, if somebody folds them. */
+  readonly audit?: () => { readonly index: BlockIndex };
   /** Waits for what is refused already to be recorded. */
   readonly flushAudit?: () => Promise<void>;
   /** Where nobody else brings the readings what is committed: takes in what a subscription to the log delivers. */
   readonly learn?: (events: readonly RecordedPoolEvent[]) => void;
 }
-
-type PageOptions = { readonly cursor?: string; readonly limit?: number };
 
 /** What can be read of a pool, running or not: committed facts, from the projections and from the log. */
 export class StoredPoolReader implements PoolReader {
@@ -47,8 +50,8 @@ export class StoredPoolReader implements PoolReader {
     this.#timeline = new Timeline(this.#source(this.#stream));
   }
 
-  async getPool(moment?: Moment): Promise<PoolView> {
-    if (moment !== undefined) return this.#timeline.poolAt(moment);
+  async getPool(moment?: Moment, signal?: AbortSignal): Promise<PoolView> {
+    if (moment !== undefined) return this.#timeline.poolAt(moment, signal);
     return (await this.#options.readings()).pool(this.#options.breaker?.());
   }
 
@@ -73,37 +76,65 @@ export class StoredPoolReader implements PoolReader {
   }
 
   async pageEvents(filter: EventFilter, page: PageOptions): Promise<Page<RecordedPoolEvent>> {
-    const owners = await this.#owners(filter);
+    const finding = isPicky(filter) ? await this.#options.readings() : undefined;
     const head = await lastRevision(this.#options.store, this.#stream);
-    return eventPage(this.#source<RecordedPoolEvent>(this.#stream), head, filter, page, owners?.ownerOf);
+    await readersTurn();
+    return eventPage(this.#source<RecordedPoolEvent>(this.#stream, page.signal), head, filter, page, finding);
   }
 
   async pageRefusals(filter: EventFilter, page: PageOptions): Promise<Page<RecordedAuditEvent>> {
     await this.#options.flushAudit?.();
     const head = await lastRevision(this.#options.store, this.#audit);
-    return eventPage(this.#source<RecordedAuditEvent>(this.#audit), head, filter, page);
+    await readersTurn();
+    const source = this.#source<RecordedAuditEvent>(this.#audit, page.signal);
+    return eventPage(source, head, filter, page, this.#options.audit?.());
   }
 
   async *followEvents(filter: EventFilter, signal?: AbortSignal): AsyncGenerator<StreamItem<RecordedPoolEvent>> {
     const { store, learn } = this.#options;
-    const owners = await this.#owners(filter);
-    if (owners === undefined) return yield* followStream<RecordedPoolEvent>(store, this.#stream, filter, { signal });
-    const { state, ownerOf } = owners;
+    if (!isPicky(filter)) return yield* followStream<RecordedPoolEvent>(store, this.#stream, filter, { signal });
+    const readings = await this.#options.readings();
+    const known = readings.index.next;
+    await readersTurn();
+    yield* this.#found<RecordedPoolEvent>(this.#stream, known - 1, filter, readings, signal);
+    if (filter.to !== undefined && filter.to < known) return;
     // What is between the readings and `filter.from` is learnt too: it may tell of the owners of what comes after.
-    const from = learn === undefined ? filter.from : Math.min(filter.from ?? 0, state.revision + 1);
+    const from = learn === undefined ? Math.max(filter.from ?? 0, known) : known;
+    const { ownerOf } = readings;
     yield* followStream<RecordedPoolEvent>(store, this.#stream, filter, { signal, ownerOf, learn, from });
   }
 
-  followRefusals(filter: EventFilter, signal?: AbortSignal): AsyncIterable<StreamItem<RecordedAuditEvent>> {
-    return followStream<RecordedAuditEvent>(this.#options.store, this.#audit, filter, { signal });
+  async *followRefusals(filter: EventFilter, signal?: AbortSignal): AsyncGenerator<StreamItem<RecordedAuditEvent>> {
+    const { store, audit } = this.#options;
+    const finding = isPicky(filter) ? audit?.() : undefined;
+    const known = finding?.index.next ?? 0;
+    await readersTurn();
+    yield* this.#found<RecordedAuditEvent>(this.#audit, known - 1, filter, finding, signal);
+    if (filter.to !== undefined && filter.to < known) return;
+    const from = Math.max(filter.from ?? 0, known);
+    yield* followStream<RecordedAuditEvent>(store, this.#audit, filter, { signal, from });
   }
 
-  /** The readings if the filter asks whose lease it is: what ends one does not say so itself. */
-  async #owners({ owner }: EventFilter): Promise<PoolReadings | undefined> {
-    return owner === undefined ? undefined : this.#options.readings();
+  /** Of history; ends by `signal`. */
+  async *#found<E extends RecordedEvent>(
+    stream: string,
+    to: number,
+    filter: EventFilter,
+    finding: Finding | undefined,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<StreamItem<E>> {
+    try {
+      for await (const event of eventsIn(this.#source<E>(stream, signal), to, filter, finding)) yield { event };
+    } catch (error) {
+      if (signal?.aborted !== true) throw error;
+    }
   }
 
-  #source<E extends RecordedEvent>(stream: string) {
-    return (from: number, to: number) => readRange<E>(this.#options.store, stream, from, to);
+  #source<E extends RecordedEvent>(stream: string, signal?: AbortSignal) {
+    return (from: number, to: number) => readRange<E>(this.#options.store, stream, from, to, { signal });
   }
 }
+
+/** It asks for more than revisions: it pays to look where that may lie. */
+const isPicky = ({ types, leaseId, owner }: EventFilter): boolean =>
+  types !== undefined || leaseId !== undefined || owner !== undefined;

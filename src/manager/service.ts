@@ -10,6 +10,7 @@ export type {
   MetricsView,
   Moment,
   Page,
+  PageOptions,
   PoolReader,
   RequestFilter,
   StreamItem,

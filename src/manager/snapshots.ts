@@ -10,14 +10,12 @@ export interface SnapshotWriterOptions {
   readonly clock: Clock;
   /** One is written once so many events have been committed since the last, and `SPACING_MS` have passed. */
   readonly every: number;
-  readonly take: (pause: () => Promise<void>) => Promise<Snapshot>;
+  /** Of this very moment. */
+  readonly take: () => Snapshot;
 }
 
 /** Writing one costs as much as the state is large, so they lie at least so far apart. */
 const SPACING_MS = 60_000;
-
-/** Lets whatever waits go first. */
-const pause = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
 
 /** Writes snapshots off the hot path, one at a time. They are caches: a failure is logged, and that is all. */
 export class SnapshotWriter {
@@ -58,7 +56,7 @@ export class SnapshotWriter {
   async #write(): Promise<void> {
     const { store, stream, take } = this.#options;
     try {
-      await store.snapshots.save(stream, await take(pause));
+      await store.snapshots.save(stream, take());
       this.#failure.ended();
     } catch (error) {
       this.#failure.failed(error);

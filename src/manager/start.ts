@@ -14,8 +14,10 @@ import { RepeatedFailure } from '../model/repeated-failure.ts';
 import { backoffMs, type Jitter, sleep } from './backoff.ts';
 import { AskedCall } from './call.ts';
 import { type Core, configHash } from './core.ts';
+import { lastRevision } from './log-streams.ts';
 import type { ManagerOptions } from './options.ts';
 import { type Readings, readUp, restoreSnapshot } from './readings.ts';
+import type { RecoveryProgress } from './recovery.ts';
 import { SYSTEM } from './stamp.ts';
 import { VERSION } from './version.ts';
 import { orphansOf } from './writer-watch.ts';
@@ -53,19 +55,30 @@ let instances = 0;
 /** Drawn: in containers of one image, host and process ids are the same. */
 const PROCESS = randomUUID().slice(0, 8);
 
+interface RecoveryParts {
+  readonly clock: Clock;
+  readonly jitter: Jitter;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+  readonly progress: RecoveryProgress;
+}
+
 /** Reads the log to its end. A store that is away is tried again until `signal` aborts; a damaged log throws. */
 export async function recoverState(
   readings: Readings,
   store: EventStore,
   poolId: string,
-  { clock, jitter, logger, signal }: { clock: Clock; jitter: Jitter; logger: Logger; signal: AbortSignal },
+  { clock, jitter, logger, signal, progress }: RecoveryParts,
 ): Promise<PoolState> {
+  const stream = poolStream(poolId);
   const nowMs = () => clock.monotonic();
   const failure = new RepeatedFailure({ logger, nowMs, what: 'the event store cannot be read yet' });
   for (let attempt = 1; ; attempt++) {
     try {
-      await restoreSnapshot(readings, store, poolStream(poolId), logger);
-      await readUp(readings, store, poolStream(poolId), signal);
+      await restoreSnapshot(readings, store, stream, logger);
+      progress.began(readings.state.revision, await lastRevision(store, stream));
+      await readUp(readings, store, stream, { signal, reached: (revision) => progress.reached(revision) });
+      progress.ended();
       failure.ended();
       return readings.state;
     } catch (error) {

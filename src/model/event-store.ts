@@ -48,12 +48,13 @@ export interface Snapshot {
   readonly revision: number;
   readonly schemaVersion: number;
   readonly codeVersion: string;
-  /** Plain JSON. */
-  readonly state: unknown;
+  /** Plain JSON, each so small that it can be written or read at once. */
+  readonly parts: Iterable<unknown>;
 }
 
 /** Snapshots are caches: deletable at any time, ignored with a warning when damaged or of another version. */
 export interface SnapshotStore {
+  /** Takes the parts one by one; between two of them the event loop turns. */
   save(stream: string, snapshot: Snapshot): Promise<void>;
   /** The newest that is whole; undefined if there is none. */
   load(stream: string): Promise<Snapshot | undefined>;

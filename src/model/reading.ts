@@ -38,6 +38,15 @@ export interface Page<Item> {
   readonly next: string | null;
 }
 
+/** Which page, and until when it is wanted: a page that is read long ends with the reason of `signal`. */
+export interface PageOptions {
+  /** The `next` of the page before. */
+  readonly cursor?: string;
+  /** 1..1000; default 100. */
+  readonly limit?: number;
+  readonly signal?: AbortSignal;
+}
+
 export type Moment = { readonly revision: number } | { readonly at: number };
 
 export interface UtilizationPoint {
@@ -95,7 +104,8 @@ export type StreamItem<E> = { readonly event: E } | { readonly caughtUp: true };
 
 /** Everything that can be read of a pool: from a manager, over HTTP, or from a log that is opened read-only. */
 export interface PoolReader {
-  getPool(moment?: Moment): Promise<PoolView>;
+  /** A past moment far off takes its time; `signal` ends that with its reason. */
+  getPool(moment?: Moment, signal?: AbortSignal): Promise<PoolView>;
   /** NOT_FOUND if unknown or no longer kept. */
   getLease(leaseId: string): Promise<LeaseView>;
   listLeases(filter?: LeaseFilter): Promise<Page<LeaseView>>;
@@ -105,8 +115,8 @@ export interface PoolReader {
   getUtilization(): Promise<UtilizationView>;
 
   /** A page of the log: `cursor` wins over `from`. */
-  pageEvents(filter: EventFilter, page: { cursor?: string; limit?: number }): Promise<Page<RecordedPoolEvent>>;
-  pageRefusals(filter: EventFilter, page: { cursor?: string; limit?: number }): Promise<Page<RecordedAuditEvent>>;
+  pageEvents(filter: EventFilter, page: PageOptions): Promise<Page<RecordedPoolEvent>>;
+  pageRefusals(filter: EventFilter, page: PageOptions): Promise<Page<RecordedAuditEvent>>;
   /** History from `from`, then live; without gap or duplicate. Ends at `to`, or when `signal` aborts. */
   followEvents(filter: EventFilter, signal?: AbortSignal): AsyncIterable<StreamItem<RecordedPoolEvent>>;
   followRefusals(filter: EventFilter, signal?: AbortSignal): AsyncIterable<StreamItem<RecordedAuditEvent>>;

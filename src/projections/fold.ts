@@ -4,7 +4,11 @@ import type { RecordedPoolEvent } from '../model/events.ts';
 import type { Projection } from './projection.ts';
 
 /** Takes events into a state, by the domain's own fold, and into projections. */
-export function fold(state: PoolState, projections: readonly Projection[], events: readonly RecordedPoolEvent[]): void {
+export function fold(
+  state: PoolState,
+  projections: readonly Pick<Projection, 'apply'>[],
+  events: readonly RecordedPoolEvent[],
+): void {
   for (let place = 0; place < events.length; place++) {
     const event = events[place]!;
     const lease = evolve(state, event);

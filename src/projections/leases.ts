@@ -1,5 +1,4 @@
 import type { EndedLease, LeaseRecord, PoolState } from '../domain/state.ts';
-import { leaseNamed } from '../domain/state.ts';
 import { leaseView } from '../domain/views.ts';
 import { invalid, PoolError } from '../model/errors.ts';
 import type { LeaseFilter, Page } from '../model/reading.ts';
@@ -82,7 +81,3 @@ export function readLease(state: PoolState, leaseId: string): LeaseView {
 /** Whose lease or waiting request it is, as long as it is kept. */
 export const ownerOf = (state: PoolState, leaseId: string): string | undefined =>
   (state.leases.get(leaseId) ?? state.ended.get(leaseId)?.lease)?.owner ?? state.waiting.get(leaseId)?.request.owner;
-
-/** The lease or waiting request that goes, or last went, by the caller's name; undefined if none is kept. */
-export const leaseIdOf = (state: PoolState, requestId: string): string | undefined =>
-  leaseNamed(state, requestId) ?? state.ended.lastNamed(requestId);

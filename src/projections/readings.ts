@@ -4,9 +4,9 @@ import { PoolError } from '../model/errors.ts';
 import type { RecordedPoolEvent } from '../model/events.ts';
 import type { LeaseFilter, Page, RequestFilter, UtilizationView } from '../model/reading.ts';
 import type { LeaseView, PoolView, RequestView, TierView } from '../model/views.ts';
+import { EventIndex } from './event-index.ts';
 import { fold } from './fold.ts';
-import { type LeaseHistory, LeaseHistoryProjection } from './lease-history.ts';
-import { leaseIdOf, listLeases, ownerOf, readLease } from './leases.ts';
+import { listLeases, ownerOf, readLease } from './leases.ts';
 import { type CountedMetrics, MetricsProjection } from './metrics.ts';
 import type { Projection } from './projection.ts';
 import { listRequests, readRequest } from './requests.ts';
@@ -22,8 +22,10 @@ export class PoolReadings {
   #lastEventId: string | null = null;
   readonly #metrics = new MetricsProjection();
   readonly #utilization = new UtilizationProjection();
-  readonly #history = new LeaseHistoryProjection();
-  readonly #projections: readonly Projection[] = [this.#metrics, this.#utilization, this.#history];
+  readonly #projections: readonly Projection[] = [this.#metrics, this.#utilization];
+  /** Where filters find what they ask for. */
+  readonly index = new EventIndex((leaseId) => this.ownerOf(leaseId));
+  readonly #folds = [...this.#projections, this.index];
 
   /** The committed state, to be read at once and not kept. */
   get state(): PoolState {
@@ -32,7 +34,7 @@ export class PoolReadings {
 
   /** Takes in committed events that nobody else folds. */
   fold(events: readonly RecordedPoolEvent[]): void {
-    fold(this.#state, this.#projections, events);
+    fold(this.#state, this.#folds, events);
     this.#lastEventId = events.at(-1)?.id ?? this.#lastEventId;
   }
 
@@ -44,7 +46,7 @@ export class PoolReadings {
   /** Takes in committed events that are folded already. `leases`: for each event the one that it grants or ends. */
   apply(events: readonly RecordedPoolEvent[], leases: readonly (LeaseRecord | undefined)[]): void {
     for (let i = 0; i < events.length; i++)
-      for (let n = 0; n < this.#projections.length; n++) this.#projections[n]!.apply(events[i]!, leases[i]);
+      for (let n = 0; n < this.#folds.length; n++) this.#folds[n]!.apply(events[i]!, leases[i]);
     this.#lastEventId = events.at(-1)?.id ?? this.#lastEventId;
   }
 
@@ -53,12 +55,12 @@ export class PoolReadings {
     return this.#lastEventId;
   }
 
-  /** What each projection holds, by its name. */
+  /** What each projection holds, by its name; the index is saved by itself. */
   save(): Readonly<Record<string, unknown>> {
     return Object.fromEntries(this.#projections.map((projection) => [projection.name, projection.save()]));
   }
 
-  /** Goes on from a state that is these readings' own from here on, and from what projections saved at its revision. */
+  /** Goes on from a state that is these readings' own from here on, and from what projections saved at its revision; the index is loaded by itself. */
   load(state: PoolState, saved: Readonly<Record<string, unknown>>, lastEventId: string | null): void {
     this.#state = state;
     this.#lastEventId = lastEventId;
@@ -112,11 +114,6 @@ export class PoolReadings {
 
   metrics(): CountedMetrics {
     return this.#metrics.view();
-  }
-
-  /** Where the events of a lease are, by its id or by the caller's name for the request. */
-  history(id: string): LeaseHistory {
-    return this.#history.of(leaseIdOf(this.state, id) ?? id);
   }
 
   /** Whose lease or waiting request it is, as long as it is kept; for filters. */

@@ -5,6 +5,8 @@ import { bytesOf, type Frame, frameOf } from './copy-state.ts';
 const FIRST_SPACING_EVENTS = 4_096;
 /** A log of 1 M grants, releases and renewals takes 150 MB at the first distance. */
 const MAX_BYTES = 160 * 2 ** 20;
+/** Events between two frames that are counted again: to count one looks at each of its leases. */
+const COUNT_EVERY = 64;
 
 /**
  * Frames of the past at even distances, from which a seek sets out. They share the leases that live on from one to the next. When
@@ -17,6 +19,8 @@ export class Keyframes {
   readonly #frames = new Map<number, Frame>();
   /** An estimate. */
   #bytes = 0;
+  /** Frames of which it is not known yet what they take since others went. */
+  #uncounted: Frame[] = [];
 
   constructor(spacingEvents = FIRST_SPACING_EVENTS, maxBytes = MAX_BYTES) {
     this.#spacing = spacingEvents;
@@ -35,11 +39,11 @@ export class Keyframes {
   /** Keeps a frame if the state stands where one belongs and is missing. */
   offer(state: PoolState): void {
     const { revision } = state;
+    if (this.#uncounted.length > 0 && revision % COUNT_EVERY === 0) this.#count(this.#uncounted.pop()!);
     if (!this.#belongs(revision) || this.#frames.has(revision)) return;
     const frame = frameOf(state);
     this.#frames.set(revision, frame);
-    this.#bytes += bytesOf(frame, this.#frames.get(revision - this.#spacing));
-    while (this.#bytes > this.#maxBytes && this.#frames.size > 1) this.#thin();
+    this.#count(frame);
   }
 
   /** The last one that is not after the moment. */
@@ -58,8 +62,12 @@ export class Keyframes {
     this.#spacing *= 2;
     for (const revision of this.#frames.keys()) if (!this.#belongs(revision)) this.#frames.delete(revision);
     this.#bytes = 0;
-    for (const [revision, frame] of this.#frames)
-      this.#bytes += bytesOf(frame, this.#frames.get(revision - this.#spacing));
+    this.#uncounted = [...this.#frames.values()];
+  }
+
+  #count(frame: Frame): void {
+    this.#bytes += bytesOf(frame, this.#frames.get(frame.revision - this.#spacing));
+    if (this.#bytes > this.#maxBytes && this.#frames.size > 1) this.#thin();
   }
 }
 

@@ -6,7 +6,6 @@ import { PoolError } from '../model/errors.ts';
 import type { RecordedPoolEvent } from '../model/events.ts';
 import type { EventSource } from '../projections/event-page.ts';
 import { fold } from '../projections/fold.ts';
-import { LeaseHistoryProjection } from '../projections/lease-history.ts';
 import { MetricsProjection } from '../projections/metrics.ts';
 import type { Projection } from '../projections/projection.ts';
 import { UtilizationProjection } from '../projections/utilization.ts';
@@ -29,11 +28,7 @@ export interface Replayed {
   readonly projections: Readonly<Record<string, string>>;
 }
 
-const allProjections = (): readonly Projection[] => [
-  new MetricsProjection(),
-  new UtilizationProjection(),
-  new LeaseHistoryProjection(),
-];
+const allProjections = (): readonly Projection[] => [new MetricsProjection(), new UtilizationProjection()];
 
 /** Folds a log again and rebuilds every projection from it. Throws NOT_FOUND for revisions that are not there. */
 export async function replay(

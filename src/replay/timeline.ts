@@ -15,7 +15,8 @@ const MAX_ENDED_CARRIED = 1_024;
 
 /**
  * The pool as it was. A moment is a revision, which is included, or an instant: then all that is dated up to it is. Both
- * folds read committed events by the one `evolve`, so what they give is what was.
+ * folds read committed events by the one `evolve`, so what they give is what was. A page of the source is folded at once: a source
+ * that waits before each page gives others their turn.
  */
 export class Timeline {
   readonly #source: EventSource<RecordedPoolEvent>;
@@ -24,6 +25,8 @@ export class Timeline {
   #last: PoolState | undefined;
   /** The highest revision seen. */
   #known = -1;
+  /** Seeks go one after the other, so that many that begin at once share the way: the first one leaves keyframes on it. */
+  #seeks: Promise<unknown> = Promise.resolve();
 
   constructor(source: EventSource<RecordedPoolEvent>, keyframes = new Keyframes()) {
     this.#source = source;
@@ -33,13 +36,20 @@ export class Timeline {
   /**
    * The pool's view at a moment. Folds at most the distance between two keyframes (4 096 events; more as leases and log
    * grow) where it has been before, and the whole way there the first time. Throws NOT_FOUND before the first event and for
-   * a revision that is not there yet, INVALID_REQUEST for what is no moment.
+   * a revision that is not there yet, INVALID_REQUEST for what is no moment, and the reason of `signal`.
    */
-  async poolAt(moment: Moment): Promise<PoolView> {
+  poolAt(moment: Moment, signal?: AbortSignal): Promise<PoolView> {
+    const seek = this.#seeks.then(() => this.#poolAt(moment, signal));
+    this.#seeks = seek.catch(() => undefined);
+    return seek;
+  }
+
+  async #poolAt(moment: Moment, signal: AbortSignal | undefined): Promise<PoolView> {
     checkMoment(moment);
-    const state = this.#start(moment);
+    signal?.throwIfAborted();
     await this.#mustExist(moment);
-    await this.#foldTo(state, moment, (folded) => this.#keyframes.offer(folded));
+    const state = this.#start(moment);
+    await this.#foldTo(state, moment, (folded) => this.#keyframes.offer(folded), signal);
     mustReach(state, moment);
     const view = poolView(state);
     this.#last = state.ended.size > MAX_ENDED_CARRIED ? stateFrom(frameOf(state)) : state;
@@ -76,10 +86,16 @@ export class Timeline {
     throw new PoolError('NOT_FOUND', `revision: there is no revision ${moment.revision} yet`, { details: moment });
   }
 
-  async #foldTo(state: PoolState, moment: Moment, folded: (state: PoolState) => void): Promise<void> {
+  async #foldTo(
+    state: PoolState,
+    moment: Moment,
+    folded: (state: PoolState) => void,
+    signal?: AbortSignal,
+  ): Promise<void> {
     const to = 'revision' in moment ? moment.revision : END;
     if (state.revision >= to) return;
     for await (const events of this.#source(state.revision + 1, to)) {
+      signal?.throwIfAborted();
       this.#known = Math.max(this.#known, events.at(-1)?.revision ?? -1);
       for (const event of events) {
         if ('at' in moment && event.at > moment.at) return;

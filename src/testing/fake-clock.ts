@@ -1,3 +1,4 @@
+import { turnsAsked } from '../eventstore/turn.ts';
 import type { Clock } from '../model/clock.ts';
 
 /** A clock that moves only when told. Timers run in the order they are due, those of one instant as they were set. */
@@ -97,7 +98,14 @@ class Fake implements FakeClock {
 const before = (timer: Timer, other: Timer | undefined): boolean =>
   other === undefined || timer.dueMs < other.dueMs || (timer.dueMs === other.dueMs && timer.order < other.order);
 
-/** Promises settle before an immediate runs; two turns let an immediate that sets another one through as well. */
+/**
+ * Promises settle before an immediate runs; two turns let an immediate that sets another one through as well. Work that goes in slices
+ * comes to its end.
+ */
 async function settled(): Promise<void> {
-  for (let turn = 0; turn < 2; turn++) await new Promise<void>((resolve) => setImmediate(resolve));
+  let before: number;
+  do {
+    before = turnsAsked().asked;
+    for (let turn = 0; turn < 2; turn++) await new Promise<void>((resolve) => setImmediate(resolve));
+  } while (turnsAsked().asked !== before || turnsAsked().due > 0);
 }

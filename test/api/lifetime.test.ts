@@ -1,14 +1,55 @@
 import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { createResourceDetector } from '../../src/detection/detector.ts';
+import { MemoryEventStore } from '../../src/eventstore/memory.ts';
 import { ResourcePoolManager } from '../../src/manager/pool-manager.ts';
-import type { RecordedPoolEvent } from '../../src/model/events.ts';
+import type { ReadOptions } from '../../src/model/event-store.ts';
+import type { RecordedEvent, RecordedPoolEvent } from '../../src/model/events.ts';
+import type { HealthMonitor } from '../../src/model/interfaces.ts';
 import { faultyStore } from './support/faulty.ts';
 import { observed, openPool, type PoolSetup, servePool, withOwn } from './support/pool.ts';
 import { ask, expectProblem, serve } from './support/serve.ts';
 
 const asks = (memory: number, more: object = {}) => ({ requirements: { memory }, ttlMs: 60_000, ...more });
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** A store that, once it is closed, gives each page of the pool's whole log when it is told to. */
+class GatedStore extends MemoryEventStore {
+  #closed = false;
+  #go: (() => void) | undefined;
+
+  get waiting(): boolean {
+    return this.#go !== undefined;
+  }
+
+  shut(): void {
+    this.#closed = true;
+  }
+
+  next(): void {
+    const go = this.#go;
+    this.#go = undefined;
+    go?.();
+  }
+
+  open(): void {
+    this.#closed = false;
+    this.next();
+  }
+
+  override async *read(stream: string, options: ReadOptions = {}): AsyncGenerator<readonly RecordedEvent[]> {
+    const pages = super.read(stream, options);
+    for (;;) {
+      if (this.#closed && options.limit !== 1)
+        await new Promise<void>((resolve) => {
+          this.#go = resolve;
+        });
+      const page = await pages.next();
+      if (page.done) return;
+      yield page.value;
+    }
+  }
+}
 
 /** A pool that is full, and someone who waits in it. */
 async function fullPool(waiter: object, headers: Record<string, string> = {}) {
@@ -250,6 +291,43 @@ describe('health', () => {
         state: 'serving',
       });
     for (const route of routes) expect((await ask(url, 'GET', route)).status).toBe(200);
+    await manager.dispose();
+  });
+
+  test('while a long log is read it is alive all along, says how far it is, and is asked for its health only then', async () => {
+    const store = new GatedStore();
+    const writer = await openPool({ store });
+    for (let n = 0; n < 300; n++) await writer.manager.release(await writer.manager.allocate(asks(1)));
+    await writer.manager.dispose();
+    await store.snapshots.delete('pool-default');
+    store.shut();
+    let asked = 0;
+    const healthMonitor: HealthMonitor = {
+      checkResourceHealth: async () => ({ healthy: ++asked > 0, at: 0, checks: [] }),
+      reportResourceMetrics: () => undefined,
+      alertResourceIssue: () => undefined,
+    };
+    const detector = createResourceDetector({ capacity: { memory: 100 } });
+    const manager = new ResourcePoolManager(detector, {}, { eventStore: store, healthMonitor });
+    const { url } = await serve(manager);
+    const seen: string[] = [];
+    for (let pages = 0; pages < 3; pages++) {
+      await expect.poll(() => store.waiting, { timeout: 10_000 }).toBe(true);
+      expect((await ask(url, 'GET', '/livez')).status).toBe(200);
+      expectProblem(await ask(url, 'GET', '/v1/leases'), 'LOG_UNAVAILABLE');
+      seen.push((await ask(url, 'GET', '/readyz?verbose')).body.checks[0].message);
+      store.next();
+    }
+    expect(seen).toEqual([
+      expect.stringMatching(/^revision -1 of 6\d\d$/),
+      expect.stringMatching(/^revision 255 of 6\d\d, \d+ events\/s, about \d+ s left$/),
+      expect.stringMatching(/^revision 511 of/),
+    ]);
+    expect(asked).toBe(0);
+    await expect.poll(() => store.waiting, { timeout: 10_000 }).toBe(true);
+    store.open();
+    await expect.poll(async () => (await ask(url, 'GET', '/readyz')).status, { timeout: 10_000 }).toBe(200);
+    await expect.poll(() => asked, { timeout: 10_000 }).toBe(1);
     await manager.dispose();
   });
 

@@ -94,13 +94,4 @@ describe('ended leases', () => {
     });
     fc.assert(property, { numRuns: 200 });
   });
-
-  it('are found by the name that the caller gave last', () => {
-    const packed = new EndedLeases();
-    const named = [lease(1), lease(2), lease(3)];
-    for (const each of named) packed.add(each, 1, null, 1);
-    expect(packed.lastNamed('task-3')).toBe(named[2]!.leaseId);
-    expect(packed.lastNamed(named[1]!.leaseId)).toBe(named[1]!.leaseId);
-    expect(packed.lastNamed(named[0]!.leaseId)).toBeUndefined();
-  });
 });

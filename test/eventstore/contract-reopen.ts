@@ -29,7 +29,7 @@ export function reopenContract(bench: Bench): void {
       const stream = freshStream();
       const batch = [...events(2000), event({ last: '漢' })];
       await mustAppend(bench.store, stream, batch, NO_STREAM);
-      const snapshot = { revision: 2000, schemaVersion: 1, codeVersion: 'x', state: { a: 1 } };
+      const snapshot = { revision: 2000, schemaVersion: 1, codeVersion: 'x', parts: [{ a: 1 }, 2] };
       await bench.store.snapshots.save(stream, snapshot);
       const store = await bench.reopen();
       expect(await readBack(store, stream)).toEqual(recorded(batch, stream));

@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import type { Snapshot } from '../../src/model/event-store.ts';
+import { Turns } from '../support/turns.ts';
 import type { Bench } from './contract.ts';
 import { freshStream } from './fixture.ts';
 
-const snapshot = (revision: number, state: unknown = { revision }): Snapshot => ({
+const snapshot = (revision: number, ...parts: unknown[]): Snapshot => ({
   revision,
   schemaVersion: 1,
   codeVersion: '0.1.0',
-  state,
+  parts: parts.length === 0 ? [{ revision }] : parts,
 });
 
 export function snapshotContract(bench: Bench): void {
@@ -30,8 +31,8 @@ export function snapshotContract(bench: Bench): void {
       const stream = freshStream();
       const count = Math.ceil(bench.sizes.snapshotBytes / 100);
       const state = Object.fromEntries(Array.from({ length: count }, (_, i) => [`lease-${i}`, 'é'.repeat(45)]));
-      await bench.store.snapshots.save(stream, snapshot(7, state));
-      expect(await bench.store.snapshots.load(stream)).toEqual(snapshot(7, state));
+      await bench.store.snapshots.save(stream, snapshot(7, 'first\n', state, null));
+      expect(await bench.store.snapshots.load(stream)).toEqual(snapshot(7, 'first\n', state, null));
       await bench.store.snapshots.save(stream, snapshot(8, { small: true }));
       expect(await bench.store.snapshots.load(stream)).toEqual(snapshot(8, { small: true }));
     });
@@ -51,7 +52,25 @@ export function snapshotContract(bench: Bench): void {
       const state = { leases: [1] };
       await bench.store.snapshots.save(stream, snapshot(1, state));
       state.leases.push(2);
-      expect((await bench.store.snapshots.load(stream))?.state).toEqual({ leases: [1] });
+      expect((await bench.store.snapshots.load(stream))?.parts).toEqual([{ leases: [1] }]);
+    });
+
+    it('are written and read a part in each turn of the event loop at most', async () => {
+      const stream = freshStream();
+      const turns = new Turns();
+      const taken: number[] = [];
+      function* parts(): Generator<unknown> {
+        for (let n = 0; n < 20; n++) {
+          taken.push(turns.count);
+          yield { n };
+        }
+      }
+      await bench.store.snapshots.save(stream, { ...snapshot(1), parts: parts() });
+      expect(new Set(taken).size).toBe(20);
+      const before = turns.count;
+      expect(await bench.store.snapshots.load(stream)).toMatchObject({ parts: taken.map((_, n) => ({ n })) });
+      expect(turns.count - before).toBeGreaterThanOrEqual(20);
+      turns.stop();
     });
   });
 }

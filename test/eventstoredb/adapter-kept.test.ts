@@ -34,7 +34,7 @@ const snapshot = (revision: number, state: unknown = { revision }): Snapshot => 
   revision,
   schemaVersion: 1,
   codeVersion: '0.1.0',
-  state,
+  parts: [state],
 });
 
 /** Hardly to be compressed, so that it needs several parts. */

@@ -63,7 +63,7 @@ test('a leader that froze, and is named on, is not gone back to once the keepali
   expect(await settled).toEqual({ outcome: 'appended', revision: 3 });
 });
 
-const SNAPSHOT = { state: {}, revision: 2, schemaVersion: 1, codeVersion: '' };
+const SNAPSHOT = { parts: [{}], revision: 2, schemaVersion: 1, codeVersion: '' };
 
 /** What the call gives once it gives something. */
 async function inTheEnd<T>(run: () => Promise<T | undefined>): Promise<T> {

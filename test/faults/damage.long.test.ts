@@ -27,7 +27,7 @@ it('a snapshot with any flipped bit, or cut anywhere, is ignored with a warning'
   mkdirSync(folder, { recursive: true });
   let warnings = 0;
   const files = new SnapshotFiles(folder, false, { ...SILENT, warn: () => void warnings++ });
-  const snapshot: Snapshot = { revision: 7, schemaVersion: 1, codeVersion: '1', state: { leases: [1, 2, 3] } };
+  const snapshot: Snapshot = { revision: 7, schemaVersion: 1, codeVersion: '1', parts: [{ leases: [1, 2, 3] }, 4] };
   await files.save('pool-a', snapshot);
   const path = join(folder, readdirSync(folder)[0]!);
   const whole = readFileSync(path);

@@ -71,7 +71,7 @@ describe('a start', () => {
     await first.manager.allocate({ requirements: { memory: 1 } });
     await first.manager.dispose();
     const whole = await store.snapshots.load('pool-default');
-    await store.snapshots.save('pool-default', { ...whole!, state: { state: { revision: whole!.revision } } });
+    await store.snapshots.save('pool-default', { ...whole!, parts: [...whole!.parts].slice(0, 1) });
     const { manager } = world({ store });
     expect((await manager.getPool()).leases).toBe(1);
     await manager.dispose();

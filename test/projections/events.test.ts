@@ -1,12 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { evolve } from '../../src/domain/evolve.ts';
+import { emptyState } from '../../src/domain/state.ts';
 import type { RecordedAuditEvent, RecordedPoolEvent } from '../../src/model/events.ts';
-import type { EventFilter } from '../../src/model/reading.ts';
+import type { EventFilter, Page, PageOptions } from '../../src/model/reading.ts';
+import { EventIndex, RefusalIndex } from '../../src/projections/event-index.ts';
 import { eventPage } from '../../src/projections/event-page.ts';
 import { matches } from '../../src/projections/filter.ts';
-import { LeaseHistoryProjection } from '../../src/projections/lease-history.ts';
+import { ownerOf } from '../../src/projections/leases.ts';
 import { PoolReadings } from '../../src/projections/readings.ts';
-import { pagesOf } from './histories.ts';
+import { historyOf, pagesOf, type Step, steps } from './histories.ts';
 import { WrittenLog } from './written-log.ts';
 
 /** Two leases of ann and bob, renewed together; ann's is released, bob's reclaimed. */
@@ -99,13 +102,7 @@ describe('a page of events', () => {
       const seen: number[] = [];
       let page: { cursor?: string; limit: number } = { limit };
       for (;;) {
-        const { items, next } = await eventPage(
-          pagesOf(log.events),
-          log.events.length - 1,
-          filter,
-          page,
-          readings.ownerOf,
-        );
+        const { items, next } = await eventPage(pagesOf(log.events), log.events.length - 1, filter, page, readings);
         expect(items.length).toBeLessThanOrEqual(limit);
         seen.push(...items.map((event) => event.revision));
         if (next === null) break;
@@ -133,24 +130,129 @@ describe('a page of events', () => {
   });
 });
 
-describe('the history of a lease', () => {
-  it('is where its events are, by its id or by the name of its request', () => {
-    const { readings, revisions } = smallLog();
-    const expected = { revisions: [revisions.ann, revisions.renewed, revisions.released], knownFrom: 0 };
-    expect(readings.history('lease-1')).toEqual(expected);
-    expect(readings.history('task-1')).toEqual(expected);
-    expect(readings.history('third').revisions).toEqual([revisions.queued]);
-    expect(readings.history('nobody').revisions).toEqual([]);
+/** Pages of a log, and how many events were read of it. */
+function countingSource<E>(log: readonly E[]) {
+  const count = { events: 0 };
+  const pages = pagesOf(log);
+  async function* source(from: number, to: number): AsyncGenerator<readonly E[]> {
+    for await (const page of pages(from, to)) {
+      count.events += page.length;
+      yield page;
+    }
+  }
+  return { source, count };
+}
+
+const NOBODY = 'nobody';
+
+describe('an index of blocks', () => {
+  const filters = fc.record(
+    {
+      from: fc.nat(200),
+      to: fc.nat(400),
+      types: fc.subarray(['LeaseGranted', 'LeaseReleased', 'LeasesRenewed', 'RequestQueued', 'HealthChanged']),
+      /** Of the log's ids one, or none of it. */
+      lease: fc.nat(60),
+      owner: fc.constantFrom('ann', 'bob', '__proto__', NOBODY),
+    },
+    { requiredKeys: [] },
+  );
+  const sizes = fc.record({ blockEvents: fc.integer({ min: 1, max: 9 }), maxChunks: fc.integer({ min: 1, max: 2 }) });
+
+  it('finds all that is asked for, page by page, however it was cut, saved or made coarser, and whatever is not in it yet', async () => {
+    const finds = async (
+      history: readonly Step[],
+      drawn: readonly (typeof filters extends fc.Arbitrary<infer F> ? F : never)[],
+      size: { blockEvents: number; maxChunks: number },
+      cuts: readonly [saved: number, known: number],
+      limit: number,
+    ) => {
+      const log = historyOf(history);
+      const state = emptyState();
+      const owners = (leaseId: string) => ownerOf(state, leaseId);
+      let index = new EventIndex(owners, size);
+      const known = log.length - (cuts[1] % 9);
+      for (const event of log) {
+        const lease = evolve(state, event);
+        if (event.revision < known) index.apply(event, lease);
+        if (event.revision !== cuts[0] % log.length) continue;
+        const restored = new EventIndex(owners, size);
+        restored.load(JSON.parse(JSON.stringify(index.save())));
+        expect(restored.save()).toEqual(index.save());
+        index = restored;
+      }
+      const ids = log.flatMap(({ data }) => ('leaseId' in data ? [data.leaseId] : []));
+      for (const { lease, ...others } of drawn) {
+        const filter = lease === undefined ? others : { ...others, leaseId: ids[lease] ?? NOBODY };
+        const expected = log.filter((event) => matches(event, filter, owners));
+        const seen: RecordedPoolEvent[] = [];
+        for (let cursor: string | undefined = ''; cursor !== undefined; ) {
+          const page: PageOptions = { limit, ...(cursor !== '' && { cursor }) };
+          const { items, next }: Page<RecordedPoolEvent> = await eventPage(pagesOf(log), log.length - 1, filter, page, {
+            index,
+            ownerOf: owners,
+          });
+          seen.push(...items);
+          cursor = next ?? undefined;
+        }
+        expect(seen).toEqual(expected);
+      }
+    };
+    const property = fc.asyncProperty(
+      steps,
+      fc.array(filters, { minLength: 6, maxLength: 6 }),
+      sizes,
+      fc.tuple(fc.nat(), fc.nat()),
+      fc.integer({ min: 1, max: 50 }),
+      finds,
+    );
+    await fc.assert(property, { numRuns: 50 });
   });
 
-  it('is bounded, and says from where on it is whole', () => {
+  it('of refusals finds them by their owner, decision and type, and those that were recorded meanwhile', async () => {
+    const refusal = (revision: number): RecordedAuditEvent => {
+      const refused = { request: { owner: `o${revision % 90}` }, refusal: { decisionId: `d${revision}` } };
+      const type = revision % 7 === 0 ? 'RefusalsSummarized' : 'RequestRefused';
+      return {
+        type,
+        revision,
+        data: type === 'RequestRefused' ? refused : { counts: {} },
+      } as unknown as RecordedAuditEvent;
+    };
+    const log = Array.from({ length: 300 }, (_, revision) => refusal(revision));
+    const index = new RefusalIndex({ blockEvents: 4, maxChunks: 1 });
+    for (const event of log.slice(0, 280)) index.apply(event);
+    for (const filter of [
+      { owner: 'o3' },
+      { leaseId: 'd299' },
+      { types: ['RefusalsSummarized'] },
+      { owner: 'o8', leaseId: 'd8' },
+    ]) {
+      const { items } = await eventPage(pagesOf(log), 299, filter, { limit: 1_000 }, { index });
+      expect(items).toEqual(log.filter((event) => matches(event, filter)));
+    }
+  });
+
+  it('lets what is nowhere be found nowhere, without a look at the log', async () => {
     const log = new WrittenLog();
-    for (let token = 1; token <= 20; token++) log.grant();
-    const history = new LeaseHistoryProjection(8);
-    for (const event of log.events) history.apply(event);
-    expect(history.of('lease-1')).toEqual({ revisions: [], knownFrom: 15 });
-    expect(history.of('lease-13')).toEqual({ revisions: [15], knownFrom: 15 });
-    expect(history.of('lease-20')).toEqual({ revisions: [22], knownFrom: 15 });
-    expect(history.save().leaseIds).toHaveLength(8);
+    const readings = new PoolReadings();
+    for (let n = 0; n < 10_000; n++) {
+      log.grant(`owner-${n % 50}`);
+      log.release(log.lastToken);
+    }
+    readings.fold(log.events);
+    const { source, count } = countingSource(log.events);
+    const read = async (filter: EventFilter) => {
+      count.events = 0;
+      const { items } = await eventPage(source, log.events.length - 1, filter, {}, readings);
+      return { found: items.length, read: count.events };
+    };
+    expect(await read({ types: ['HealthChanged'] })).toEqual({ found: 0, read: 0 });
+    expect((await read({ leaseId: 'lease-777' })).found).toBe(2);
+    expect(count.events).toBeLessThanOrEqual(2 * 512 + 20);
+    for (let n = 0, all = 0; n < 50; n++) {
+      all += (await read({ leaseId: `nope-${n}` })).read;
+      expect(all).toBeLessThan(20_000); // a whole log is read for fifty that are not there, at most
+    }
   });
 });

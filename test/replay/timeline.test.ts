@@ -191,7 +191,7 @@ describe('a replay', () => {
       expect(first).toEqual(await replay(pagesOf(log, 3), { to }));
       expect(first).toMatchObject({ revision: to, events: to + 1 });
       expect(first.canonical).toBe(canonicalState(stateOf(log.slice(0, to + 1))));
-      expect(Object.keys(first.projections)).toEqual(['metrics', 'utilization', 'leaseHistory']);
+      expect(Object.keys(first.projections)).toEqual(['metrics', 'utilization']);
     };
     await fc.assert(fc.asyncProperty(steps, fc.nat(), sameTexts), { numRuns: 100 });
   });

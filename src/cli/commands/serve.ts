@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
+import type { PoolService } from '../../manager/service.ts';
 import type { PoolView } from '../../model/views.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { pairFlag, wholeFlag } from '../flags.ts';
@@ -70,11 +71,27 @@ async function serve(flags: Flags): Promise<void> {
     await manager.dispose(); // ends what waits, so that the requests in flight get their answers
     await closed;
   });
-  await manager.ready().catch(async (error: unknown) => {
-    await server.close(); // it answered livez and readyz while the store was opened
-    throw error;
-  });
+  const stopTelling = tellRecovery(manager, voice);
+  await manager
+    .ready()
+    .finally(stopTelling)
+    .catch(async (error: unknown) => {
+      await server.close(); // it answered livez and readyz while the store was opened
+      throw error;
+    });
   announce(voice, await manager.getPool(), server.url, url);
+}
+
+const TELL_EVERY_MS = 2_000;
+
+/** Says on stderr how far a long recovery is, until it is told to stop. */
+function tellRecovery(service: Pick<PoolService, 'status'>, voice: Voice): () => void {
+  const timer = setInterval(() => {
+    const { state, checks } = service.status();
+    const recovered = checks.find(({ name }) => name === 'recovered');
+    if (state === 'recovering' && recovered?.message !== undefined) voice.talk(`recovering: ${recovered.message}`);
+  }, TELL_EVERY_MS);
+  return () => clearInterval(timer);
 }
 
 /** The manager on the store, and the server in front of it. */

@@ -4,7 +4,7 @@ import { constants, gunzip, gzip } from 'node:zlib';
 import type { Snapshot, SnapshotStore } from '../../model/event-store.ts';
 import type { Logger } from '../../model/interfaces.ts';
 import { DamagedLogError } from '../errors.ts';
-import { sha256 } from '../sha256.ts';
+import { jsonLines, parseLines, sha256InTurns } from '../snapshot-text.ts';
 import type { Appender } from './appender.ts';
 import { type Encoded, type Expected, encode } from './codec.ts';
 import type { RecordedMessage } from './messages.ts';
@@ -25,9 +25,9 @@ interface Taken {
   readonly revision: number;
   readonly schemaVersion: number;
   readonly codeVersion: string;
-  /** How many events of type `SnapshotPart` stand before this one: the gzipped JSON of the state. */
+  /** How many events of type `SnapshotPart` stand before this one: gzipped, a line of JSON for each part. */
   readonly parts: number;
-  /** Of the JSON. */
+  /** Of the lines. */
   readonly bytes: number;
   readonly sha256: string;
 }
@@ -60,17 +60,19 @@ export class EventStoreDbSnapshots implements SnapshotStore {
     this.#logger = logger;
   }
 
-  /** The state is taken at the call. Rejects if it could not be written whole: there is the one before it then. */
-  save(stream: string, { state, revision, schemaVersion, codeVersion }: Snapshot): Promise<void> {
+  /** Rejects if it could not be written whole: there is the one before it then. */
+  save(stream: string, { parts: values, revision, schemaVersion, codeVersion }: Snapshot): Promise<void> {
     if (this.#readOnly) return Promise.resolve();
-    const json = Buffer.from(JSON.stringify(state));
     const written = this.#saved.then(async () => {
+      const lines: Buffer[] = [];
+      for await (const line of jsonLines(values)) lines.push(line);
+      const json = Buffer.concat(lines);
       const packed = await pack(json, { level: constants.Z_BEST_SPEED });
       const parts = Array.from({ length: Math.ceil(packed.length / PART_BYTES) }, (_, i) =>
         packed.subarray(i * PART_BYTES, (i + 1) * PART_BYTES),
       );
       const of = { revision, schemaVersion, codeVersion };
-      const taken: Taken = { ...of, parts: parts.length, bytes: json.length, sha256: sha256(json) };
+      const taken: Taken = { ...of, parts: parts.length, bytes: json.length, sha256: await sha256InTurns(json) };
       await this.#write(snapshotStream(stream), parts, taken);
     });
     this.#saved = written.catch(() => {});
@@ -162,8 +164,8 @@ async function restore(taken: Taken, parts: readonly Uint8Array[]): Promise<Snap
   const { revision, schemaVersion, codeVersion, bytes } = taken;
   try {
     const json = await unpack(Buffer.concat(parts), { maxOutputLength: Math.max(1, bytes) });
-    if (sha256(json) !== taken.sha256) return undefined;
-    return { revision, schemaVersion, codeVersion, state: JSON.parse(json.toString()) as unknown };
+    if ((await sha256InTurns(json)) !== taken.sha256) return undefined;
+    return { revision, schemaVersion, codeVersion, parts: await parseLines(json) };
   } catch {
     return undefined;
   }

@@ -34,7 +34,7 @@ for (const appends of LIVES) {
     await turn();
     if (random() % 8 === 0) {
       snapshots += 1;
-      const snapshot = { revision: snapshots, schemaVersion: 1, codeVersion: '1', state: 'x'.repeat(5_000) };
+      const snapshot = { revision: snapshots, schemaVersion: 1, codeVersion: '1', parts: ['x'.repeat(5_000)] };
       await store.snapshots.save('pool-a', snapshot);
       note({ did: 'snapshot', revision: snapshots });
     }
