@@ -1,11 +1,12 @@
 import type { ReclaimReason } from '../model/events.ts';
+import type { GrantTerms } from '../model/grant-terms.ts';
 import type { Dimensions } from './dimensions.ts';
 import { LeaseRecord } from './lease-record.ts';
-import type { LeaseTerms } from './lease-terms.ts';
+import { type LeaseTerms, termsBytes } from './lease-terms.ts';
 
 /** Leases as plain JSON, a column for each field: a tenth of the size of a list of records, and as much quicker to read. */
 export interface LeaseColumns {
-  readonly terms: readonly Omit<LeaseTerms, 'demand'>[];
+  readonly terms: readonly GrantTerms[];
   /** Of each lease the place of its terms. */
   readonly at: number[];
   readonly leaseId: string[];
@@ -23,7 +24,7 @@ export interface LeaseColumns {
 
 /** Writes leases down one by one, so that many can be written with pauses in between. */
 export class LeaseColumnsWriter {
-  readonly #terms: Omit<LeaseTerms, 'demand'>[] = [];
+  readonly #terms: GrantTerms[] = [];
   readonly #places = new Map<LeaseTerms, number>();
   readonly columns: LeaseColumns = {
     terms: this.#terms,
@@ -60,7 +61,7 @@ export class LeaseColumnsWriter {
   #placeOf(terms: LeaseTerms): number {
     let place = this.#places.get(terms);
     if (place === undefined) {
-      const { demand, ...plain } = terms;
+      const { demand, bytes, ...plain } = terms;
       place = this.#terms.push(plain) - 1;
       this.#places.set(terms, place);
     }
@@ -70,7 +71,11 @@ export class LeaseColumnsWriter {
 
 /** The records again, in their order. */
 export function* readLeaseColumns(columns: LeaseColumns, dimensions: Dimensions): Generator<LeaseRecord> {
-  const terms = columns.terms.map((plain) => ({ ...plain, demand: dimensions.demand(plain.amounts) }));
+  const terms = columns.terms.map((plain) => ({
+    ...plain,
+    demand: dimensions.demand(plain.amounts),
+    bytes: termsBytes(plain),
+  }));
   const { at, leaseId, name, idempotencyKey, token, grantedAt, ttlMs, expiresAt, revision } = columns;
   for (let i = 0; i < leaseId.length; i++) {
     const lease = new LeaseRecord(

@@ -3,6 +3,7 @@ import type { ResolvedConfig } from '../model/config.ts';
 import type { ReclaimReason } from '../model/events.ts';
 import type { Dimensions } from './dimensions.ts';
 import { type EndedLease, EndedLeases } from './ended-leases.ts';
+import { keyBytes } from './evolve/keys.ts';
 import { type LeaseColumns, LeaseColumnsWriter, readLeaseColumns } from './lease-columns.ts';
 import type { LeaseRecord } from './lease-record.ts';
 import { limitsOf, ownersOf } from './sizing.ts';
@@ -79,6 +80,7 @@ export function unpackState({ rest, live, ended }: PackedState): PoolState {
     quarantined: Tally.from(numbered, kept.quarantined),
     keys: new Map(kept.keys),
     keysInOrder: new Map(kept.keys.filter(([, { n }]) => n >= 0).map(([scope, { n }]) => [n, scope])),
+    keysBytes: kept.keys.reduce((bytes, [scope, record]) => bytes + keyBytes(scope, record), 0),
     quarantine: new Map(kept.quarantine),
     breakers: new Map(kept.breakers),
     ended: EndedLeases.from(endedOf(ended, numbered), endedFirst),

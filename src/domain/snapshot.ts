@@ -5,7 +5,7 @@ import type { PlainLease } from './lease-record.ts';
 import type { KeyRecord, PoolState, Quarantine, RecordedBreaker, TierState } from './state.ts';
 
 /** Of the serialized form; a snapshot of another version is not read. */
-export const STATE_SCHEMA_VERSION = 3;
+export const STATE_SCHEMA_VERSION = 4;
 
 interface PlainEnded {
   readonly lease: PlainLease;
@@ -60,6 +60,7 @@ type Folded = Pick<
   | 'soonestExpiry'
   | 'freed'
   | 'keysInOrder'
+  | 'keysBytes'
 >;
 
 /** Plain JSON of a state. Maps become entries in the order of their keys (ended leases: of their ends), so that equal states give equal texts. */
@@ -75,8 +76,8 @@ function serializeState(state: PoolState): PlainState {
 
 /** All but the leases and what follows from them. Later folds change nothing of it. */
 export function serializeRest(state: PoolState): PlainRest {
-  const { numbered, whole, terms, waiting, soonestExpiry, freed, keysInOrder, leases, ended, names, owners, ...kept } =
-    state;
+  const { numbered, whole, terms, waiting, soonestExpiry, freed, keysInOrder, keysBytes, ...named } = state;
+  const { leases, ended, names, owners, ...kept } = named;
   return {
     ...kept,
     allocated: state.allocated.toJSON(),

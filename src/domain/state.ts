@@ -128,6 +128,8 @@ export interface PoolState {
   readonly keysInOrder: Map<number, string>;
   keysFirst: number;
   keysNext: number;
+  /** What these count in sum (`keyBytes`). Kept in no snapshot. */
+  keysBytes: number;
   /** What each owner with a quota holds; the others are not counted. */
   owners: Map<string, Tally>;
   readonly quarantine: Map<string, Quarantine>;
@@ -178,6 +180,7 @@ export function emptyState(): PoolState {
     keysInOrder: new Map(),
     keysFirst: 0,
     keysNext: 0,
+    keysBytes: 0,
     owners: new Map(),
     quarantine: new Map(),
     breakers: new Map(),
