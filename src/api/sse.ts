@@ -11,9 +11,9 @@ export interface Bounds {
 }
 
 export interface Source {
-  /** History from a revision, then live; without gap or duplicate. */
-  readonly follow: (from: number, signal: AbortSignal) => AsyncIterable<StreamItem<RecordedEvent>>;
-  readonly from: number;
+  /** History from a revision, or from the first that is kept, then live; without gap or duplicate. */
+  readonly follow: (from: number | undefined, signal: AbortSignal) => AsyncIterable<StreamItem<RecordedEvent>>;
+  readonly from: number | undefined;
 }
 
 /** One event is sent to many readers: its frame is made once. */
@@ -78,10 +78,10 @@ export async function streamEvents(
   sink.write('retry: 1000\n\n');
   let from = source.from;
   try {
-    for (let next: number | undefined = from; next !== undefined && !gone.aborted; ) {
-      from = next;
-      next = await followUntilBehind(sink, source, from, bounds, gone);
+    while (!gone.aborted) {
+      from = await followUntilBehind(sink, source, from, bounds, gone);
       await sink.drained();
+      if (from === undefined) break;
     }
     if (!gone.aborted) sink.write('event: end\ndata: {}\n\n');
   } catch (error) {
@@ -94,12 +94,12 @@ export async function streamEvents(
 async function followUntilBehind(
   sink: Sink,
   source: Source,
-  from: number,
+  from: number | undefined,
   bounds: Bounds,
   gone: AbortSignal,
 ): Promise<number | undefined> {
   let live = false;
-  let next = from;
+  let next = from ?? 0;
   for await (const item of source.follow(from, gone)) {
     if (gone.aborted) return undefined;
     if ('caughtUp' in item) {

@@ -15,6 +15,7 @@ import type { LeaseView, PoolView, RequestView } from '../model/views.ts';
 import { eventPage } from '../projections/event-page.ts';
 import type { PoolReadings } from '../projections/readings.ts';
 import { Timeline } from '../replay/timeline.ts';
+import { logBase } from './log-base.ts';
 import { followStream, lastRevision, readRange } from './log-streams.ts';
 
 export interface StoredPoolReaderOptions {
@@ -43,7 +44,8 @@ export class StoredPoolReader implements PoolReader {
     this.#options = options;
     this.#stream = poolStream(options.poolId);
     this.#audit = auditStream(options.poolId);
-    this.#timeline = new Timeline(this.#source(this.#stream));
+    const base = () => logBase(options.store, this.#stream)?.state;
+    this.#timeline = new Timeline(this.#source(this.#stream), undefined, base);
   }
 
   async getPool(moment?: Moment): Promise<PoolView> {
@@ -74,13 +76,19 @@ export class StoredPoolReader implements PoolReader {
   async pageEvents(filter: EventFilter, page: PageOptions): Promise<Page<RecordedPoolEvent>> {
     const owners = await this.#owners(filter);
     const head = await lastRevision(this.#options.store, this.#stream);
-    return eventPage(this.#source<RecordedPoolEvent>(this.#stream), head, filter, page, owners?.ownerOf);
+    return eventPage(
+      this.#source<RecordedPoolEvent>(this.#stream),
+      head,
+      this.#kept(this.#stream, filter),
+      page,
+      owners?.ownerOf,
+    );
   }
 
   async pageRefusals(filter: EventFilter, page: PageOptions): Promise<Page<RecordedAuditEvent>> {
     await this.#options.flushAudit?.();
     const head = await lastRevision(this.#options.store, this.#audit);
-    return eventPage(this.#source<RecordedAuditEvent>(this.#audit), head, filter, page);
+    return eventPage(this.#source<RecordedAuditEvent>(this.#audit), head, this.#kept(this.#audit, filter), page);
   }
 
   async *followEvents(filter: EventFilter, signal?: AbortSignal): AsyncGenerator<StreamItem<RecordedPoolEvent>> {
@@ -89,7 +97,10 @@ export class StoredPoolReader implements PoolReader {
     if (owners === undefined) return yield* followStream<RecordedPoolEvent>(store, this.#stream, filter, { signal });
     const { state, ownerOf } = owners;
     // What is between the readings and `filter.from` is learnt too: it may tell of the owners of what comes after.
-    const from = learn === undefined ? filter.from : Math.min(filter.from ?? 0, state.revision + 1);
+    const from =
+      learn === undefined
+        ? filter.from
+        : Math.min(filter.from ?? this.#options.store.history?.first(this.#stream) ?? 0, state.revision + 1);
     yield* followStream<RecordedPoolEvent>(store, this.#stream, filter, { signal, ownerOf, learn, from });
   }
 
@@ -100,6 +111,12 @@ export class StoredPoolReader implements PoolReader {
   /** The readings if the filter asks whose lease it is: what ends one does not say so itself. */
   async #owners({ owner }: EventFilter): Promise<PoolReadings | undefined> {
     return owner === undefined ? undefined : this.#options.readings();
+  }
+
+  /** Who names no beginning is given what is kept; who names one that is gone is told so. */
+  #kept(stream: string, filter: EventFilter): EventFilter {
+    const first = this.#options.store.history?.first(stream) ?? 0;
+    return filter.from === undefined && first > 0 ? { ...filter, from: first } : filter;
   }
 
   #source<E extends RecordedEvent>(stream: string) {

@@ -13,6 +13,7 @@ import type { Logger, SystemResources } from '../model/interfaces.ts';
 import { backoffMs, type Jitter, sleep } from './backoff.ts';
 import { AskedCall } from './call.ts';
 import { type Core, configHash } from './core.ts';
+import { beginAtBase, logBase } from './log-base.ts';
 import type { ManagerOptions } from './options.ts';
 import { type Readings, readUp, restoreSnapshot } from './readings.ts';
 import { SYSTEM } from './stamp.ts';
@@ -59,9 +60,11 @@ export async function recoverState(
   poolId: string,
   { clock, jitter, logger, signal }: { clock: Clock; jitter: Jitter; logger: Logger; signal: AbortSignal },
 ): Promise<PoolState> {
+  logBase(store, poolStream(poolId));
   for (let attempt = 1; ; attempt++) {
     try {
       await restoreSnapshot(readings, store, poolStream(poolId), logger);
+      beginAtBase(readings, store, poolStream(poolId));
       await readUp(readings, store, poolStream(poolId), signal);
       return readings.state;
     } catch (error) {

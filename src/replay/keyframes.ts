@@ -50,6 +50,13 @@ export class Keyframes {
     return last;
   }
 
+  /** Lets go of frames that are older than a revision. */
+  forgetBefore(revision: number): void {
+    const { size } = this.#frames;
+    for (const of of this.#frames.keys()) if (of < revision) this.#frames.delete(of);
+    if (this.#frames.size < size) this.#count();
+  }
+
   #belongs(revision: number): boolean {
     return (revision + 1) % this.#spacing === 0;
   }
@@ -57,6 +64,10 @@ export class Keyframes {
   #thin(): void {
     this.#spacing *= 2;
     for (const revision of this.#frames.keys()) if (!this.#belongs(revision)) this.#frames.delete(revision);
+    this.#count();
+  }
+
+  #count(): void {
     this.#bytes = 0;
     for (const [revision, frame] of this.#frames)
       this.#bytes += bytesOf(frame, this.#frames.get(revision - this.#spacing));

@@ -1,4 +1,5 @@
 import { evolve } from '../domain/evolve.ts';
+import { StatePacker, unpackState } from '../domain/pack.ts';
 import { emptyState, type PoolState } from '../domain/state.ts';
 import { poolView } from '../domain/views.ts';
 import { type FieldError, invalid, PoolError } from '../model/errors.ts';
@@ -19,14 +20,21 @@ const MAX_ENDED_CARRIED = 1_024;
  */
 export class Timeline {
   readonly #source: EventSource<RecordedPoolEvent>;
+  readonly #base: () => PoolState | undefined;
   readonly #keyframes: Keyframes;
   /** Where the last seek ended: the next one often goes on from there. A seek takes it out while it folds it on. */
   #last: PoolState | undefined;
   /** The highest revision seen. */
   #known = -1;
 
-  constructor(source: EventSource<RecordedPoolEvent>, keyframes = new Keyframes()) {
+  /** `base`: the state before the first event that is still there; it moves on as events go. Undefined = all are there. */
+  constructor(
+    source: EventSource<RecordedPoolEvent>,
+    keyframes = new Keyframes(),
+    base: () => PoolState | undefined = () => undefined,
+  ) {
     this.#source = source;
+    this.#base = base;
     this.#keyframes = keyframes;
   }
 
@@ -37,8 +45,10 @@ export class Timeline {
    */
   async poolAt(moment: Moment): Promise<PoolView> {
     checkMoment(moment);
-    const state = this.#start(moment);
     await this.#mustExist(moment);
+    mustBeKept(this.#base(), moment);
+    // Nothing is waited for between the beginning and the first read: a base moves on.
+    const state = this.#start(moment);
     await this.#foldTo(state, moment, (folded) => this.#keyframes.offer(folded));
     mustReach(state, moment);
     const view = poolView(state);
@@ -47,26 +57,37 @@ export class Timeline {
   }
 
   /**
-   * The whole state at a moment, ended leases and keys included, as the caller's own. It is folded from the first event:
+   * The whole state at a moment, ended leases and keys included, as the caller's own. It is folded from the first event that is kept:
    * for a fork or a proof; `poolAt` is what looking around needs. Throws as `poolAt` does.
    */
   async stateAt(moment: Moment): Promise<PoolState> {
     checkMoment(moment);
     await this.#mustExist(moment);
-    const state = emptyState();
+    const base = this.#base();
+    mustBeKept(base, moment);
+    const state = isBegun(base) ? unpackState(new StatePacker(base).packed()) : emptyState();
     await this.#foldTo(state, moment, () => {});
     mustReach(state, moment);
     return state;
   }
 
   #start(moment: Moment): PoolState {
+    const base = this.#base();
+    if (isBegun(base)) this.#forgetBefore(base);
     const frame = this.#keyframes.before(moment);
     const last = this.#last;
     if (last !== undefined && isUpTo(last, moment) && last.revision >= (frame?.revision ?? -1)) {
       this.#last = undefined;
       return last;
     }
-    return frame === undefined ? emptyState() : stateFrom(frame);
+    if (frame !== undefined) return stateFrom(frame);
+    return isBegun(base) ? stateFrom(frameOf(base)) : emptyState();
+  }
+
+  /** From what lies before the base nothing can be folded on: the events between are gone. */
+  #forgetBefore(base: PoolState): void {
+    this.#keyframes.forgetBefore(base.revision);
+    if (this.#last !== undefined && this.#last.revision < base.revision) this.#last = undefined;
   }
 
   /** So that asking for a revision far off does not fold the whole log before it is refused. */
@@ -88,6 +109,22 @@ export class Timeline {
       }
     }
   }
+}
+
+const isBegun = (base: PoolState | undefined): base is PoolState => base !== undefined && base.revision >= 0;
+
+/** Throws NOT_FOUND for what was before the first event that is kept, naming that. */
+function mustBeKept(base: PoolState | undefined, moment: Moment): void {
+  if (!isBegun(base) || ('revision' in moment ? moment.revision > base.revision : moment.at >= base.at)) return;
+  const [field, value] = Object.entries(moment)[0]!;
+  const first = base.revision + 1;
+  throw new PoolError(
+    'NOT_FOUND',
+    `${field}: ${value} is not kept any more; the first revision that is there is ${first}`,
+    {
+      details: { ...moment, first },
+    },
+  );
 }
 
 function checkMoment(moment: Moment): void {

@@ -26,7 +26,7 @@ interface Door {
 }
 
 const DESCRIPTION = `Three ways, by Accept: a page (application/json, the next one under \`Link: rel="next"\`), the whole as lines (application/x-ndjson), or live (text/event-stream).
-Live: history from \`from\` (default 0), then what is committed, without gap or duplicate; \`id\` is the revision, and Last-Event-ID resumes after it.
+Live: history from \`from\` (default the first event that is kept), then what is committed, without gap or duplicate; \`id\` is the revision, and Last-Event-ID resumes after it.
 Each \`data\` is a CloudEvents 1.0 JSON event: type "resource-pool-manager.<event type>", source "/streams/<stream>", subject the lease, sequence the revision.
 An event named caughtUp marks that history has been delivered, and comes again after a slow reader has caught up; one named error carries a problem; one named end says that \`to\` was reached. Comments are heartbeats.`;
 
@@ -64,7 +64,10 @@ function logRoute(app: App, url: string, summary: string, door: Door): void {
     const filter = filterOf(request.query);
     reply.header('vary', 'accept');
     const format = request.method === 'GET' ? formatOf(request.headers.accept) : 'json';
-    if (format === 'sse') return live(request, reply, filter, door);
+    if (format === 'sse') {
+      await mustBeKept(filter, door.log);
+      return live(request, reply, filter, door);
+    }
     if (format === 'ndjson') return lines(reply, request.query, filter, door.log);
     const page = await door.log.page(filter, pageOf(request.query));
     linkNext(request, reply, page.next);
@@ -102,6 +105,11 @@ function lines(reply: FastifyReply, query: EventsQuery, filter: EventFilter, log
   return reply.type('application/x-ndjson; charset=utf-8').send(Readable.from(ndjsonLines(pageAt, query.limit)));
 }
 
+/** Throws NOT_FOUND while there is still an answer to be given: a stream has its status before its first event. */
+async function mustBeKept({ from }: EventFilter, log: Log): Promise<void> {
+  if (from !== undefined) await log.page({ from, to: from }, { limit: 1 });
+}
+
 /** The stream goes on after this answers: the connection is its own from here on. */
 function live(
   request: FastifyRequest,
@@ -111,8 +119,8 @@ function live(
 ): FastifyReply {
   refusePaging(request.query as EventsQuery);
   const last = request.headers['last-event-id'] as string | undefined;
-  const from = last === undefined ? (filter.from ?? 0) : Number(last) + 1;
-  if (filter.to !== undefined && from > filter.to) return reply.code(204).send();
+  const from = last === undefined ? filter.from : Number(last) + 1;
+  if (filter.to !== undefined && (from ?? 0) > filter.to) return reply.code(204).send();
   const { signal, close } = lifetime.openStream(reply);
   reply.hijack();
   const { raw } = reply;
@@ -124,7 +132,8 @@ function live(
   });
   const heartbeat = setInterval(() => raw.write(': heartbeat\n\n'), limits.heartbeatMs).unref();
   const bounds: Bounds = { events: limits.streamEvents, bytes: limits.streamBytes };
-  const follow = (next: number, gone: AbortSignal) => log.follow({ ...filter, from: next }, gone);
+  const follow = (next: number | undefined, gone: AbortSignal) =>
+    log.follow({ ...filter, ...(next === undefined ? {} : { from: next }) }, gone);
   void streamEvents(raw, { follow, from }, bounds, signal).finally(() => {
     clearInterval(heartbeat);
     close();

@@ -1,0 +1,162 @@
+import { describe, expect, it } from 'vitest';
+import { evolve } from '../../src/domain/evolve.ts';
+import { canonicalState } from '../../src/domain/snapshot.ts';
+import { emptyState } from '../../src/domain/state.ts';
+import { MemoryEventStore } from '../../src/eventstore/memory.ts';
+import { LogReader } from '../../src/manager/log-reader.ts';
+import type { ResourcePoolManager } from '../../src/manager/pool-manager.ts';
+import { exportLog } from '../../src/manager/transfer/index.ts';
+import type { NewEvent, RecordedPoolEvent } from '../../src/model/events.ts';
+import type { StreamItem } from '../../src/model/reading.ts';
+import type { PoolView } from '../../src/model/views.ts';
+import { fakeClock } from '../../src/testing/fake-clock.ts';
+import { FaultyStore } from '../../src/testing/faulty-store.ts';
+import { history, rejection, world } from './fixture.ts';
+
+const KEPT = 200;
+const STREAM = 'pool-default';
+
+/** A store that keeps little, and beside it all that was ever appended to the pool. */
+function noting() {
+  const store = new MemoryEventStore({ events: KEPT });
+  const all: RecordedPoolEvent[] = [];
+  const append = store.append.bind(store);
+  store.append = (stream: string, events: readonly NewEvent[], expected: number) => {
+    const result = append(stream, events, expected);
+    if (stream === STREAM && result.outcome === 'appended')
+      all.push(
+        ...(events.map((event, n) => ({ ...event, stream, revision: expected + 1 + n })) as RecordedPoolEvent[]),
+      );
+    return result;
+  };
+  return { store, all, first: () => store.history.first(STREAM) };
+}
+
+/** Grants, of which every third is held on to, and releases; some refusals. */
+async function work(manager: ResourcePoolManager, rounds: number): Promise<void> {
+  for (let n = 0; n < rounds; n++) {
+    const lease = await manager.allocate({ requirements: { memory: 1 }, ttlMs: 3_600_000, labels: { n: `${n}` } });
+    if (n % 3 !== 0 || n > 30) await manager.release(lease);
+  }
+}
+
+function foldTo(all: readonly RecordedPoolEvent[], revision: number) {
+  const state = emptyState();
+  for (const event of all) if (event.revision <= revision) evolve(state, event);
+  return state;
+}
+
+const shown = ({ revision, at, leases, tiers, capacity }: PoolView) => ({ revision, at, leases, tiers, capacity });
+
+describe('a pool over a bounded history', () => {
+  it('looks back as far as the history goes, as if it went on to the beginning, and names the first revision before it', async () => {
+    const { store, all, first } = noting();
+    const { manager, clock } = world({ store });
+    const whole = new MemoryEventStore();
+    await work(manager, 60);
+    await manager.getPool({ revision: 50 });
+    await clock.advanceAsync(1_000);
+    await work(manager, 200);
+    expect(first()).toBe(all.length - KEPT);
+    whole.append(STREAM, all, -1);
+    const reader = new LogReader(whole, 'default');
+    for (const revision of [first(), first() + 1, first() + 100, all.length - 1])
+      expect(shown(await manager.getPool({ revision }))).toEqual(shown(await reader.getPool({ revision })));
+    const { at } = all.at(-1)!;
+    expect(shown(await manager.getPool({ at }))).toEqual(shown(await reader.getPool({ at })));
+    for (const revision of [0, 50, first() - 1])
+      expect(await rejection(manager.getPool({ revision }))).toMatchObject({
+        code: 'NOT_FOUND',
+        details: { revision, first: first() },
+      });
+    const before = all[0]!.at - 1;
+    expect(await rejection(manager.getPool({ at: before }))).toMatchObject({
+      code: 'NOT_FOUND',
+      details: { first: first() },
+    });
+    expect(await rejection(manager.getPool({ revision: all.length + 5 }))).toMatchObject({ code: 'NOT_FOUND' });
+    await manager.dispose();
+  });
+
+  it('pages and follows what is kept, and says what is gone', async () => {
+    const { store, first } = noting();
+    const { manager } = world({ store });
+    await work(manager, 150);
+    const page = await manager.pageEvents({}, { limit: 3 });
+    expect(page.items.map(({ revision }) => revision)).toEqual([first(), first() + 1, first() + 2]);
+    const gone = { code: 'NOT_FOUND', details: { first: first() } };
+    expect(await rejection(manager.pageEvents({ from: 0 }, {}))).toMatchObject(gone);
+    expect(await rejection(manager.pageEvents({}, { cursor: '5' }))).toMatchObject(gone);
+    const following = manager.followEvents({})[Symbol.asyncIterator]();
+    expect((await following.next()).value).toMatchObject({ event: { revision: first() } });
+    await following.return?.(undefined);
+    const fromStart = manager.followEvents({ from: 0 })[Symbol.asyncIterator]() as AsyncIterator<StreamItem<never>>;
+    expect(await rejection(fromStart.next())).toMatchObject(gone);
+    for await (const event of manager.events({ filter: { to: first() } })) expect(event.revision).toBe(first());
+    await manager.dispose();
+  });
+
+  it('keeps as many refusals, and no more', async () => {
+    const { store } = noting();
+    const { manager, clock } = world({ store, tuning: { refusalsPerSecond: 10_000 } });
+    for (let n = 0; n < 30; n++) {
+      for (let i = 0; i < 10; i++) await manager.tryAllocate({ requirements: { memory: 200 } });
+      await clock.advanceAsync(1_000);
+    }
+    const first = store.history.first(`${STREAM}-audit`);
+    expect(first).toBe(100);
+    expect((await manager.pageRefusals({}, { limit: 1 })).items[0]!.revision).toBe(first);
+    expect(await rejection(manager.pageRefusals({ from: 3 }, {}))).toMatchObject({ details: { first } });
+    expect((await manager.getMetrics()).refusedTotal).toBe(300);
+    await manager.dispose();
+  });
+
+  it('is taken over by the next manager where it stands: from a snapshot, or from what stands for the beginning', async () => {
+    for (const disposes of [true, false]) {
+      const { store, all } = noting();
+      const clock = fakeClock();
+      const before = world({ store: new FaultyStore(store, { clock, random: () => 0.5 }), clock });
+      await work(before.manager, 150);
+      const leases = (await before.manager.listLeases({ state: 'active', limit: 1_000 })).items;
+      if (disposes) await before.manager.dispose();
+      else (before.store as FaultyStore).kill();
+      const next = world({ store, clock, options: { writerId: 'writer-2' } });
+      await next.manager.ready();
+      const now = (await next.manager.listLeases({ state: 'active', limit: 1_000 })).items;
+      expect(now.map(({ id }) => id)).toEqual(leases.map(({ id }) => id));
+      await next.manager.release(now[0]!);
+      await work(next.manager, 60);
+      const { state } = new LogState(await history(store), foldTo(all, store.history.first(STREAM) - 1));
+      expect(canonicalState(state)).toBe(canonicalState(foldTo(all, all.length - 1)));
+      expect((await next.manager.getUtilization()).series.at(-1)).toMatchObject({ leases: leases.length - 1 + 11 });
+      await next.manager.dispose();
+    }
+  });
+
+  it('does not begin where nothing stands for what was let go of, and is not exported in part', async () => {
+    const { store, all, first } = noting();
+    const { manager } = world({ store });
+    await work(manager, 150);
+    await expect(exportLog(store, 'default').next()).rejects.toMatchObject({
+      code: 'NOT_FOUND',
+      details: { first: first() },
+    });
+    await manager.dispose();
+    const raw = new MemoryEventStore({ events: KEPT });
+    for (const event of all) raw.append(STREAM, [event], event.revision - 1);
+    const late = world({ store: raw });
+    const error = await rejection(late.manager.ready());
+    expect(error).toMatchObject({ code: 'NOT_FOUND', details: { first: raw.history.first(STREAM) } });
+    await late.manager.dispose();
+  });
+});
+
+/** A tail folded onto what stands for the beginning. */
+class LogState {
+  readonly state;
+
+  constructor(tail: readonly RecordedPoolEvent[], base: ReturnType<typeof emptyState>) {
+    this.state = base;
+    for (const event of tail) evolve(base, event);
+  }
+}
