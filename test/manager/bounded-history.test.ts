@@ -11,6 +11,8 @@ import type { StreamItem } from '../../src/model/reading.ts';
 import type { PoolView } from '../../src/model/views.ts';
 import { fakeClock } from '../../src/testing/fake-clock.ts';
 import { FaultyStore } from '../../src/testing/faulty-store.ts';
+import { servePool } from '../api/support/pool.ts';
+import { ask } from '../api/support/serve.ts';
 import { history, rejection, world } from './fixture.ts';
 
 const KEPT = 200;
@@ -94,6 +96,23 @@ describe('a pool over a bounded history', () => {
     expect(await rejection(fromStart.next())).toMatchObject(gone);
     for await (const event of manager.events({ filter: { to: first() } })) expect(event.revision).toBe(first());
     await manager.dispose();
+  });
+
+  it('says the same over HTTP, in each of the three ways', async () => {
+    const { store, first } = noting();
+    const { manager, url } = await servePool({ store });
+    await work(manager, 150);
+    const gone = { first: first() };
+    for (const path of ['/v1/events?from=0', '/v1/events?cursor=7', '/v1/pool?revision=3', '/v1/pool?at=5'])
+      expect((await ask(url, 'GET', path)).body).toMatchObject({ status: 404, code: 'NOT_FOUND', ...gone });
+    for (const accept of ['application/x-ndjson', 'text/event-stream']) {
+      const headers = { accept };
+      if (accept.includes('event-stream'))
+        expect((await ask(url, 'GET', '/v1/events?from=0', { headers })).body).toMatchObject({ status: 404, ...gone });
+      const { body } = await ask(url, 'GET', `/v1/events?to=${first() + 1}`, { headers });
+      expect(body).toMatch(new RegExp(`"?(revision|id)"?: ?${first()}`));
+    }
+    await expect.poll(async () => (await ask(url, 'GET', `/v1/pool?revision=${first()}`)).status).toBe(200);
   });
 
   it('keeps as many refusals, and no more', async () => {
