@@ -1,7 +1,8 @@
 import type { BreakerRecord } from '../domain/state.ts';
+import { goneError } from '../eventstore/errors.ts';
 import type { EventStore } from '../model/event-store.ts';
 import type { RecordedAuditEvent, RecordedEvent, RecordedPoolEvent } from '../model/events.ts';
-import { auditStream, poolStream } from '../model/ids.ts';
+import { auditStream, isAuditStream, poolStream } from '../model/ids.ts';
 import type {
   EventFilter,
   LeaseFilter,
@@ -16,7 +17,7 @@ import { eventPage } from '../projections/event-page.ts';
 import type { PoolReadings } from '../projections/readings.ts';
 import { Timeline } from '../replay/timeline.ts';
 import { logBase } from './log-base.ts';
-import { followStream, lastRevision, readRange } from './log-streams.ts';
+import { firstRevision, followStream, lastRevision, readRange } from './log-streams.ts';
 
 export interface StoredPoolReaderOptions {
   readonly store: EventStore;
@@ -79,7 +80,7 @@ export class StoredPoolReader implements PoolReader {
     return eventPage(
       this.#source<RecordedPoolEvent>(this.#stream),
       head,
-      this.#kept(this.#stream, filter),
+      await this.#kept(this.#stream, filter),
       page,
       owners?.ownerOf,
     );
@@ -88,7 +89,7 @@ export class StoredPoolReader implements PoolReader {
   async pageRefusals(filter: EventFilter, page: PageOptions): Promise<Page<RecordedAuditEvent>> {
     await this.#options.flushAudit?.();
     const head = await lastRevision(this.#options.store, this.#audit);
-    return eventPage(this.#source<RecordedAuditEvent>(this.#audit), head, this.#kept(this.#audit, filter), page);
+    return eventPage(this.#source<RecordedAuditEvent>(this.#audit), head, await this.#kept(this.#audit, filter), page);
   }
 
   async *followEvents(filter: EventFilter, signal?: AbortSignal): AsyncGenerator<StreamItem<RecordedPoolEvent>> {
@@ -114,9 +115,15 @@ export class StoredPoolReader implements PoolReader {
   }
 
   /** Who names no beginning is given what is kept; who names one that is gone is told so. */
-  #kept(stream: string, filter: EventFilter): EventFilter {
-    const first = this.#options.store.history?.first(stream) ?? 0;
-    return filter.from === undefined && first > 0 ? { ...filter, from: first } : filter;
+  async #kept(stream: string, filter: EventFilter): Promise<EventFilter> {
+    const { store } = this.#options;
+    const { from } = filter;
+    const first = store.history?.first(stream) ?? 0;
+    if (from === undefined) return first > 0 ? { ...filter, from: first } : filter;
+    if (!store.traits.shared || !isAuditStream(stream)) return filter;
+    const kept = await firstRevision(store, stream);
+    if (from < kept) throw goneError(stream, from, kept);
+    return filter;
   }
 
   #source<E extends RecordedEvent>(stream: string) {

@@ -3,12 +3,15 @@ import { evolve } from '../../src/domain/evolve.ts';
 import { canonicalState } from '../../src/domain/snapshot.ts';
 import { emptyState } from '../../src/domain/state.ts';
 import { MemoryEventStore } from '../../src/eventstore/memory.ts';
+import { logBase } from '../../src/manager/log-base.ts';
 import { LogReader } from '../../src/manager/log-reader.ts';
+import { readRange } from '../../src/manager/log-streams.ts';
 import type { ResourcePoolManager } from '../../src/manager/pool-manager.ts';
 import { exportLog } from '../../src/manager/transfer/index.ts';
 import type { NewEvent, RecordedPoolEvent } from '../../src/model/events.ts';
 import type { StreamItem } from '../../src/model/reading.ts';
 import type { PoolView } from '../../src/model/views.ts';
+import { Timeline } from '../../src/replay/timeline.ts';
 import { fakeClock } from '../../src/testing/fake-clock.ts';
 import { FaultyStore } from '../../src/testing/faulty-store.ts';
 import { servePool } from '../api/support/pool.ts';
@@ -64,6 +67,10 @@ describe('a pool over a bounded history', () => {
     const reader = new LogReader(whole, 'default');
     for (const revision of [first(), first() + 1, first() + 100, all.length - 1])
       expect(shown(await manager.getPool({ revision }))).toEqual(shown(await reader.getPool({ revision })));
+    const source = (from: number, to: number) => readRange<RecordedPoolEvent>(store, STREAM, from, to);
+    const timeline = new Timeline(source, undefined, () => logBase(store, STREAM)!.state);
+    for (const revision of [first(), first() + 50, all.length - 1])
+      expect(canonicalState(await timeline.stateAt({ revision }))).toBe(canonicalState(foldTo(all, revision)));
     const { at } = all.at(-1)!;
     expect(shown(await manager.getPool({ at }))).toEqual(shown(await reader.getPool({ at })));
     for (const revision of [0, 50, first() - 1])
