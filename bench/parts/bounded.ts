@@ -4,7 +4,7 @@ import { createResourceDetector, DEFAULT_POOL_CONFIG, ResourcePoolManager } from
 import { note, progress, tell } from '../measure.ts';
 
 const PAIRS = 2_000_000;
-const REFUSALS = 1_000_000;
+const REFUSALS = 2_000_000;
 const AT_ONCE = 64;
 
 const detector = createResourceDetector({ capacity: { memory: '8Gi' } });
