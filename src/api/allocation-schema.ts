@@ -36,7 +36,7 @@ export const AllocationBody = Type.Object(
         maxProperties: 64,
         propertyNames: { pattern: ID_PATTERN },
         additionalProperties: { type: 'string', maxLength: 256 },
-        description: 'texts by name',
+        description: 'texts by name; at most 4 096 bytes in all, names and texts in UTF-8',
       }),
     ),
     minimum: Type.Optional(

@@ -1,6 +1,5 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { readOptional } from './files.ts';
+import { isThere, MalformedFile, readIfThere } from './files.ts';
 
 /**
  * Where this process stands in the cgroup hierarchies (cgroups(7), Documentation/admin-guide/cgroup-v1 and cgroup-v2.rst).
@@ -42,46 +41,85 @@ function parseMount(line: string): Mount[] {
   ];
 }
 
-/** The group's path in the hierarchy that carries the controller; version 2 is the line "0::/path". */
-function groupPath(cgroupText: string, controller: Controller, version: 1 | 2): string | undefined {
-  for (const line of cgroupText.split('\n')) {
-    const [, id, controllers, path] = /^([0-9]+):([^:]*):(.*)$/.exec(line) ?? [];
-    const matches = version === 2 ? id === '0' && controllers === '' : controllers?.split(',').includes(controller);
-    if (matches) return path;
-  }
-  return undefined;
+/** The line of `/proc/self/cgroup` that tells of a controller: "4:memory:/path", and for version 2 "0::/path". */
+interface Membership {
+  readonly version: 1 | 2;
+  readonly path: string;
 }
 
-/** The path below the mount; '' if the group lies outside of what is mounted, and then the mount's root is all we see. */
-function belowMount(path: string, mountRoot: string): string {
-  if (path === mountRoot || path.startsWith('/..')) return '';
+/** A controller that stands in a line of version 1 is not in version 2. Undefined = no hierarchy has it. */
+function membershipOf(cgroupText: string, controller: Controller): Membership | undefined {
+  let unified: Membership | undefined;
+  for (const line of cgroupText.split('\n')) {
+    const [, id, controllers, path] = /^([0-9]+):([^:]*):(.*)$/.exec(line) ?? [];
+    if (path === undefined) continue;
+    if (controllers!.split(',').includes(controller)) return { version: 1, path };
+    if (id === '0' && controllers === '') unified = { version: 2, path };
+  }
+  return unified;
+}
+
+/** A root above that of the cgroup namespace ("/..", "/../.."): all of us lies below it, under names that are hidden. */
+const isAbove = (mountRoot: string): boolean => /^(\/\.\.)+$/.test(mountRoot);
+
+/** The path below the mount; undefined if the mount shows a part of the hierarchy in which the group is not. */
+function belowMount(path: string, mountRoot: string): string | undefined {
+  if (path === mountRoot || isAbove(mountRoot)) return '';
+  if (path.startsWith('/..')) return undefined;
   if (mountRoot === '/') return path.slice(1);
-  return path.startsWith(`${mountRoot}/`) ? path.slice(mountRoot.length + 1) : '';
+  return path.startsWith(`${mountRoot}/`) ? path.slice(mountRoot.length + 1) : undefined;
 }
 
 function levels(base: string, relative: string): string[] {
   const dirs = [base];
   for (const part of relative.split('/').filter((name) => name !== '')) {
     const next = join(dirs.at(-1)!, part);
-    if (!existsSync(next)) break;
+    if (!isThere(next)) break;
     dirs.push(next);
   }
   return dirs;
 }
 
-/** The hierarchy that carries `controller`; on a mixed system a controller of version 1 is not in version 2. */
-export function findHierarchy(root: string, controller: Controller): Hierarchy | undefined {
-  const cgroupText = readOptional(join(root, 'proc/self/cgroup'));
-  const mountText = readOptional(join(root, 'proc/self/mountinfo'));
-  if (cgroupText === undefined || mountText === undefined) return undefined;
+/** What is mounted over another mount hides it. */
+function visibleMounts(mountText: string): Mount[] {
   const mounts = mountText.split('\n').flatMap(parseMount);
-  const mount =
-    mounts.find((each) => each.version === 1 && each.options.includes(controller)) ??
-    mounts.find((each) => each.version === 2);
-  const path = mount && groupPath(cgroupText, controller, mount.version);
-  if (mount === undefined || path === undefined) return undefined;
-  return {
-    version: mount.version,
-    dirs: levels(join(root, mount.mountPoint), belowMount(path, mount.root)),
-  };
+  return [...new Map(mounts.map((mount) => [mount.mountPoint, mount])).values()];
+}
+
+/**
+ * The hierarchies that carry `controller`, as far as this process can see them: the same one may be mounted several times, each
+ * time from another root, and each shows other limits of the path. Where no mount has the group in it, the mounts' roots are all
+ * we see. None where the kernel has none, or the process stands at the root of one that is not mounted. Throws where a limit may
+ * stand that cannot be seen: a file that cannot be read, or a group in a hierarchy that is mounted nowhere.
+ */
+export function findHierarchies(root: string, controller: Controller): readonly Hierarchy[] {
+  const cgroupText = readIfThere(join(root, 'proc/self/cgroup'));
+  const mountText = readIfThere(join(root, 'proc/self/mountinfo'));
+  if (cgroupText === undefined || mountText === undefined) return [];
+  const member = membershipOf(cgroupText, controller);
+  const visible = visibleMounts(mountText);
+  if (member === undefined) {
+    if (visible.length > 0) mustBeList(root, cgroupText);
+    return [];
+  }
+  const { version, path } = member;
+  const mounts = visible.filter(
+    (mount) => mount.version === version && (version === 2 || mount.options.includes(controller)),
+  );
+  if (mounts.length === 0 && path !== '/')
+    throw new Error(
+      `the cgroup ${path} limits ${controller}, and its hierarchy is mounted nowhere: its limits are unknown`,
+    );
+  const seen = mounts.map((mount) => ({ mount, below: belowMount(path, mount.root) }));
+  const within = seen.filter(({ below }) => below !== undefined);
+  return (within.length > 0 ? within : seen).map(({ mount, below = '' }) => ({
+    version,
+    dirs: levels(join(root, mount.mountPoint), below),
+  }));
+}
+
+/** Where hierarchies are mounted, a text without a single line of the format is a partial or odd read. */
+function mustBeList(root: string, cgroupText: string): void {
+  if (/^[0-9]+:[^:]*:\//m.test(cgroupText)) return;
+  throw new MalformedFile(join(root, 'proc/self/cgroup'), cgroupText, 'a list of cgroups such as 0::/path');
 }

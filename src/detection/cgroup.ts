@@ -1,7 +1,6 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { findHierarchy, type Hierarchy } from './cgroup-paths.ts';
-import { countOf, MalformedFile, parseCount, readOptional, readText } from './files.ts';
+import { findHierarchies, type Hierarchy } from './cgroup-paths.ts';
+import { countOf, isThere, MalformedFile, parseCount, readIfThere, readText } from './files.ts';
 
 /** A cgroup that limits what its members may use. */
 export interface LimitedGroup {
@@ -19,9 +18,7 @@ export const tightest = (groups: readonly LimitedGroup[]): LimitedGroup | undefi
 
 type LimitOf = (dir: string, version: 1 | 2) => number | undefined;
 
-function limitsOf(hierarchy: Hierarchy | undefined, limitOf: LimitOf): LimitedGroup[] {
-  if (hierarchy === undefined) return [];
-  const { version, dirs } = hierarchy;
+function limitsOf({ version, dirs }: Hierarchy, limitOf: LimitOf): LimitedGroup[] {
   return dirs.flatMap((dir) => {
     const limit = limitOf(dir, version);
     return limit === undefined ? [] : [{ version, dir, limit }];
@@ -29,44 +26,54 @@ function limitsOf(hierarchy: Hierarchy | undefined, limitOf: LimitOf): LimitedGr
 }
 
 /**
- * The memory limits that hold for this process, from the mount's root down; all hold, so the tightest counts. None where
- * there is no cgroup. Bytes; `memory.high` counts as a limit because a group above it is throttled. Throws MalformedFile.
+ * The memory limits that hold for this process, from the mounts' roots down; all hold, so the tightest counts. Bytes; `memory.high`
+ * counts as a limit because a group above it is throttled; swap counts as nothing. Where a file is not there, or says "max", there
+ * is no limit. Throws what cannot be read, or not be understood: then a limit may stand.
  */
 export const readMemoryLimits = (root: string): LimitedGroup[] =>
-  limitsOf(findHierarchy(root, 'memory'), (dir, version) =>
-    version === 1
-      ? bytesLimit(join(dir, 'memory.limit_in_bytes'))
-      : lower(bytesLimit(join(dir, 'memory.max')), bytesLimit(join(dir, 'memory.high'))),
+  findHierarchies(root, 'memory').flatMap((hierarchy) =>
+    limitsOf(hierarchy, (dir, version) =>
+      version === 1
+        ? lower(bytesLimit(join(dir, 'memory.limit_in_bytes')), inheritedLimit(join(dir, 'memory.stat')))
+        : lower(bytesLimit(join(dir, 'memory.max')), bytesLimit(join(dir, 'memory.high'))),
+    ),
   );
+
+/** Version 1 tells each group the tightest limit above it, also of groups that the mount does not show. */
+function inheritedLimit(path: string): number | undefined {
+  const bytes = countOf(path, readIfThere(path) ?? '', 'hierarchical_memory_limit');
+  return bytes === undefined || bytes > Number.MAX_SAFE_INTEGER ? undefined : bytes;
+}
 
 const lower = (a: number | undefined, b: number | undefined): number | undefined =>
   a === undefined || (b !== undefined && b < a) ? b : a;
 
 /** Version 1 says "unlimited" as a number near 2^63, version 2 as "max". */
 function bytesLimit(path: string): number | undefined {
-  const text = readOptional(path);
+  const text = readIfThere(path);
   if (text === undefined || text.trim() === 'max') return undefined;
   const bytes = parseCount(path, text);
   return bytes > Number.MAX_SAFE_INTEGER ? undefined : bytes;
 }
 
 function cpuLimitsOf(root: string, controller: 'cpu' | 'cpuset', limitOf: LimitOf): LimitedGroup[] {
-  const hierarchy = findHierarchy(root, controller);
-  return limitsOf(hierarchy, limitOf).map((group) => {
-    const cpuTimePath = findCpuTime(root, hierarchy!, group.dir);
-    return cpuTimePath === undefined ? group : { ...group, cpuTimePath };
-  });
+  return findHierarchies(root, controller).flatMap((hierarchy) =>
+    limitsOf(hierarchy, limitOf).map((group) => {
+      const cpuTimePath = findCpuTime(root, hierarchy, group.dir);
+      return cpuTimePath === undefined ? group : { ...group, cpuTimePath };
+    }),
+  );
 }
 
 /** Version 1 may count cpu time in another hierarchy (cpuacct), under the same path below its mount. */
 function findCpuTime(root: string, hierarchy: Hierarchy, dir: string): string | undefined {
   const below = dir.slice(hierarchy.dirs[0]!.length);
-  const accounting = hierarchy.version === 1 ? findHierarchy(root, 'cpuacct')?.dirs[0] : undefined;
+  const accounting = hierarchy.version === 1 ? findHierarchies(root, 'cpuacct')[0]?.dirs[0] : undefined;
   const path = hierarchy.version === 2 ? join(dir, 'cpu.stat') : join(accounting ?? dir, below, 'cpuacct.usage');
-  return existsSync(path) ? path : undefined;
+  return isThere(path) ? path : undefined;
 }
 
-/** The limits on cpu, by quota and by cpuset, in millicores. Throws MalformedFile. */
+/** The limits on cpu, by quota and by cpuset, in millicores. Throws what cannot be read, or not be understood. */
 export const readCpuLimits = (root: string): LimitedGroup[] => [...quotaLimits(root), ...cpusetLimits(root)];
 
 const quotaLimits = (root: string): LimitedGroup[] =>
@@ -74,7 +81,7 @@ const quotaLimits = (root: string): LimitedGroup[] =>
 
 function quotaV2(dir: string): number | undefined {
   const path = join(dir, 'cpu.max');
-  const text = readOptional(path);
+  const text = readIfThere(path);
   if (text === undefined) return undefined;
   const [quota = '', period = ''] = text.trim().split(' ');
   return quota === 'max' ? undefined : millicores(path, text, quota, period);
@@ -82,7 +89,7 @@ function quotaV2(dir: string): number | undefined {
 
 function quotaV1(dir: string): number | undefined {
   const path = join(dir, 'cpu.cfs_quota_us');
-  const quota = readOptional(path)?.trim();
+  const quota = readIfThere(path)?.trim();
   if (quota === undefined || quota === '-1') return undefined;
   return millicores(path, quota, quota, readText(join(dir, 'cpu.cfs_period_us')).trim());
 }
@@ -104,8 +111,9 @@ const cpusetLimits = (root: string): LimitedGroup[] =>
 
 /** How many cpus a list such as "0-3,8" names (cpuset(7), "List format"). */
 function cpuListLength(path: string): number | undefined {
-  const text = readOptional(path)?.trim();
-  if (text === undefined || text === '') return undefined;
+  const text = readIfThere(path)?.trim();
+  // Of a group that has not been given cpus of its own this one is empty; what is effective never is.
+  if (text === undefined || (text === '' && path.endsWith('cpuset.cpus'))) return undefined;
   let count = 0;
   for (const range of text.split(',')) {
     const match = /^([0-9]{1,6})(?:-([0-9]{1,6}))?$/.exec(range);
@@ -126,7 +134,7 @@ export function readMemoryUsed(group: LimitedGroup): number {
   const usagePath = join(group.dir, usageName);
   const statPath = join(group.dir, 'memory.stat');
   const used = parseCount(usagePath, readText(usagePath));
-  const cache = countOf(statPath, readOptional(statPath) ?? '', cacheKey) ?? 0;
+  const cache = countOf(statPath, readIfThere(statPath) ?? '', cacheKey) ?? 0;
   return Math.max(0, used - cache);
 }
 

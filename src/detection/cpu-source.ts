@@ -12,24 +12,24 @@ const GROUP_WINDOW_MS = 20;
  * first looks fall back on the load average.
  */
 export function cpuSource(root: string, limitsAt: (atMs: number) => readonly LimitedGroup[]): Source {
-  const hostCpus = countHostCpus(root);
-  const busyRatioAt = hostBusyRatio(root, hostCpus);
+  const busyRatioAt = hostBusyRatio(root);
   const groupUseAt = groupMillicores();
   return (atMs) => {
+    const hostCpus = countHostCpus(root);
     const hostTotal = hostCpus * 1000;
-    const busyRatio = busyRatioAt(atMs);
+    const busyRatio = busyRatioAt(atMs, hostCpus);
     const hostIdle = Math.round(hostTotal * (1 - busyRatio));
     const binding = tightest(limitsAt(atMs).filter((group) => group.limit < hostTotal));
     if (binding === undefined) return { use: { total: hostTotal, used: hostTotal - hostIdle, available: hostIdle } };
     const total = binding.limit;
     const used = Math.min(total, Math.round(groupUseAt(binding, atMs) ?? total * busyRatio));
-    return { use: { total, used, available: Math.min(total - used, hostIdle) }, limitedBy: binding };
+    return { use: { total, used, available: Math.max(0, Math.min(total - used, hostIdle)) }, limitedBy: binding };
   };
 }
 
-function hostBusyRatio(root: string, hostCpus: number): (atMs: number) => number {
+function hostBusyRatio(root: string): (atMs: number, hostCpus: number) => number {
   let meters: { readonly busy: RateMeter; readonly total: RateMeter } | undefined;
-  return (atMs) => {
+  return (atMs, hostCpus) => {
     const time = readHostCpuTime(root);
     meters ??= {
       busy: new RateMeter(time.busy, atMs, HOST_WINDOW_MS),

@@ -129,7 +129,9 @@ class Detector implements MachineDetector {
     const look = this.#machine.look(atMs);
     const settled = this.#lastGood.settle(look.readings, at);
     const resources = capacity === null ? settled.resources : declare(capacity, settled.resources);
-    return { atMs, stale: isStale(settled, resources), resources: this.#describe(at, look, resources) };
+    const unreadable = capacity === null ? settled.unreadable : {};
+    const stale = isStale(settled, resources);
+    return { atMs, stale, resources: { ...this.#describe(at, look, resources), unreadable } };
   }
 
   #describe(at: number, look: MachineLook, resources: SystemResources['resources']): SystemResources {
@@ -156,4 +158,4 @@ class Detector implements MachineDetector {
 
 /** Stale as soon as one dimension that is answered for is. */
 const isStale = (settled: Settled, resources: SystemResources['resources']): boolean =>
-  settled.stale.some((dimension) => Object.hasOwn(resources, dimension));
+  Object.keys(settled.unreadable).some((dimension) => Object.hasOwn(resources, dimension));

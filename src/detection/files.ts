@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 
 /** A file of the kernel does not hold what its format promises; nothing may be guessed from it. */
 export class MalformedFile extends Error {
@@ -8,10 +8,37 @@ export class MalformedFile extends Error {
   }
 }
 
+/** Nothing has that name. Any other error (no descriptor left, no permission, an I/O error) says nothing about what is there. */
+export const isAbsence = (error: unknown): boolean => {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === 'ENOENT' || code === 'ENOTDIR';
+};
+
 export const readText = (path: string): string => readFileSync(path, 'utf8');
 
-/** The text of a file that may be absent, hidden or switched off; the kernel says so by any of a dozen error codes. */
-export function readOptional(path: string): string | undefined {
+/** The text of a file, or undefined if there is no such file. Throws where that cannot be told. */
+export function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (isAbsence(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Whether something has that name. Throws where that cannot be told. */
+export function isThere(path: string): boolean {
+  try {
+    statSync(path);
+    return true;
+  } catch (error) {
+    if (isAbsence(error)) return false;
+    throw error;
+  }
+}
+
+/** The text of a file that nothing depends on: a hint, which may be absent, hidden or switched off by any of a dozen error codes. */
+export function readHint(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8');
   } catch {

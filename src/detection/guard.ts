@@ -1,5 +1,5 @@
 import type { ResourceAvailability, ResourceDetector, SystemResources } from '../model/interfaces.ts';
-import { type Alert, LastGood } from './last-good.ts';
+import { type Alert, LastGood, type Settled } from './last-good.ts';
 
 export interface GuardOptions {
   /** A sample whose `at` is older than this counts as failed. */
@@ -22,7 +22,7 @@ class GuardedDetector implements ResourceDetector {
   readonly #options: GuardOptions;
   readonly #lastGood: LastGood;
   #last: SystemResources | undefined;
-  #stale: readonly string[] = [];
+  #unreadable: Settled['unreadable'] = {};
 
   constructor(detector: ResourceDetector, options: GuardOptions) {
     this.#detector = detector;
@@ -34,10 +34,10 @@ class GuardedDetector implements ResourceDetector {
     const now = this.#options.now();
     try {
       const sample = this.#fresh(now);
-      const { resources, stale } = this.#lastGood.settle(sample.resources, now);
-      this.#stale = stale;
-      if (Object.keys(resources).length === 0) throw new Error('the detector gave no dimension that can be used');
-      this.#last = { ...sample, resources };
+      const { resources, unreadable } = this.#lastGood.settle({ ...sample.resources, ...errorsOf(sample) }, now);
+      this.#unreadable = unreadable;
+      if (Object.keys(resources).length === 0) throw new Error(nothing(unreadable));
+      this.#last = { ...sample, resources, unreadable };
     } catch (error) {
       this.#standOnLast(error instanceof Error ? error : new Error(String(error)), now);
     }
@@ -50,7 +50,7 @@ class GuardedDetector implements ResourceDetector {
     const own = this.#ownAvailability();
     return {
       at,
-      stale: this.#stale.length > 0 || own === undefined || own.stale,
+      stale: Object.keys(this.#unreadable).length > 0 || own === undefined || own.stale,
       available,
       constrained: own?.constrained ?? [],
     };
@@ -67,7 +67,8 @@ class GuardedDetector implements ResourceDetector {
 
   #standOnLast(error: Error, now: number): void {
     if (this.#last === undefined) throw error;
-    this.#stale = this.#lastGood.settleFailure(error, now).stale;
+    this.#unreadable = this.#lastGood.settleFailure(error, now).unreadable;
+    this.#last = { ...this.#last, unreadable: this.#unreadable };
   }
 
   /** Amounts are the sample's own, so that the two getters never disagree; only the judgement is asked for. */
@@ -78,4 +79,13 @@ class GuardedDetector implements ResourceDetector {
       return undefined;
     }
   }
+}
+
+/** What a detector says itself that it could not read counts as a failed look, whatever it answers in its place. */
+const errorsOf = ({ unreadable = {} }: SystemResources): Readonly<Record<string, Error>> =>
+  Object.fromEntries(Object.entries(unreadable).map(([dimension, why]) => [dimension, new Error(why)]));
+
+function nothing(unreadable: Settled['unreadable']): string {
+  const whys = Object.entries(unreadable).map(([dimension, why]) => `${dimension}: ${why}`);
+  return ['the detector gave no dimension that can be used', ...whys].join('; ');
 }

@@ -13,8 +13,8 @@ export type Alert = (issue: ResourceIssue) => void;
 
 export interface Settled {
   readonly resources: Readonly<Record<string, ResourceUse>>;
-  /** Dimensions whose amounts are not of this look. */
-  readonly stale: readonly string[];
+  /** Dimensions whose amounts are not of this look, or that are left out, and why. */
+  readonly unreadable: Readonly<Record<string, string>>;
 }
 
 const isAmount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
@@ -39,7 +39,8 @@ export function judge(dimension: string, use: ResourceUse): Reading {
  */
 export class LastGood {
   readonly #good = new Map<string, ResourceUse>();
-  readonly #failing = new Set<string>();
+  /** Why the last look at it failed. */
+  readonly #failing = new Map<string, string>();
   readonly #alert: Alert;
 
   constructor(alert: Alert) {
@@ -53,7 +54,7 @@ export class LastGood {
       if (reading instanceof Error) this.#fail(dimension, reading, at);
       else this.#succeed(dimension, reading, at);
     }
-    return { resources: Object.fromEntries(this.#good), stale: [...this.#failing] };
+    return { resources: Object.fromEntries(this.#good), unreadable: Object.fromEntries(this.#failing) };
   }
 
   /** A look that gave nothing at all. */
@@ -74,8 +75,9 @@ export class LastGood {
   }
 
   #fail(dimension: string, error: Error, at: number): void {
-    if (this.#failing.has(dimension)) return;
-    this.#failing.add(dimension);
+    const known = this.#failing.has(dimension);
+    this.#failing.set(dimension, error.message);
+    if (known) return;
     const standing = this.#good.get(dimension);
     const stands = standing ? `the last good total ${standing.total} stands` : 'it is left out';
     const message = `${dimension} could not be read, ${stands}: ${error.message}`;

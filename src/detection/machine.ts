@@ -34,6 +34,7 @@ export interface MachineOptions {
 /** This machine, as far as this process may use it. */
 export function openMachine({ root, dataDir, limitsIntervalMs }: MachineOptions): Machine {
   let facts: RefinedFacts = { gpus: 0, networkBitsPerSecond: 0 };
+  let unrefined: unknown;
   const sources: readonly (readonly [string, Source])[] = [
     [
       'memory',
@@ -51,33 +52,47 @@ export function openMachine({ root, dataDir, limitsIntervalMs }: MachineOptions)
     ],
     ['disk', diskSource(dataDir)],
     ['network', networkSource(root, limitsIntervalMs, () => facts.networkBitsPerSecond)],
-    ['gpu', () => idle(facts.gpus * 1000)],
+    ['gpu', () => gpuLook(facts, unrefined)],
   ];
+  const limits = new Map<string, LimitedGroup>();
   const pressureAt = pressureReader(root, limitsIntervalMs);
   return {
     look: (atMs) => {
-      const { readings, limits } = readAll(sources, atMs);
-      return { readings, containerLimited: limits.length > 0, pressure: pressureAt(limits[0], atMs) };
+      const readings = readAll(sources, limits, atMs);
+      const [limit] = limits.values();
+      return { readings, containerLimited: limit !== undefined, pressure: pressureAt(limit, atMs) };
     },
     refine: async () => {
-      facts = await refineFacts(root);
+      try {
+        facts = await refineFacts(root);
+      } catch (error) {
+        unrefined = error;
+        throw error;
+      }
     },
   };
 }
 
-function readAll(sources: readonly (readonly [string, Source])[], atMs: number) {
+/** `limits`: what limits each dimension, as last seen: a look that fails leaves it as it was. */
+function readAll(sources: readonly (readonly [string, Source])[], limits: Map<string, LimitedGroup>, atMs: number) {
   const readings: Record<string, Reading> = {};
-  const limits: LimitedGroup[] = [];
   for (const [dimension, source] of sources) {
     try {
       const look = source(atMs);
       if (look !== undefined) readings[dimension] = look.use;
-      if (look?.limitedBy !== undefined) limits.push(look.limitedBy);
+      if (look?.limitedBy === undefined) limits.delete(dimension);
+      else limits.set(dimension, look.limitedBy);
     } catch (error) {
       readings[dimension] = error instanceof Error ? error : new Error(String(error));
     }
   }
-  return { readings, limits };
+  return readings;
+}
+
+/** A machine whose gpus could not be counted has none to grant, and says so. */
+function gpuLook({ gpus }: RefinedFacts, unrefined: unknown) {
+  if (unrefined !== undefined) throw unrefined;
+  return idle(gpus * 1000);
 }
 
 /** Of what is counted but not metered, all is available: only leases use it. */

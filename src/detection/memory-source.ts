@@ -17,7 +17,7 @@ export function memorySource(root: string, limitsAt: (atMs: number) => readonly 
     const used = groups.map(readMemoryUsed);
     const rooms = groups.map((group, index) => Math.max(0, group.limit - used[index]!));
     const bindingUsed = Math.min(binding.limit, used[groups.indexOf(binding)]!);
-    const available = Math.min(availableBytes, ...rooms);
+    const available = Math.min(availableBytes, binding.limit, ...rooms);
     return { use: { total: binding.limit, used: bindingUsed, available }, limitedBy: binding };
   };
 }

@@ -1,6 +1,6 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseCount, readOptional, readText } from './files.ts';
+import { isThere, parseCount, readIfThere, readText } from './files.ts';
 
 /** Interfaces of real hardware that are up and tell their speed (Documentation/ABI/testing/sysfs-class-net). */
 export interface NetworkLinks {
@@ -13,7 +13,7 @@ const MBIT = 1_000_000;
 /** Undefined where no speed is known, as on most virtual machines: a guess would be granted to someone. */
 export function findNetworkLinks(root: string): NetworkLinks | undefined {
   const base = join(root, 'sys/class/net');
-  if (!existsSync(base)) return undefined;
+  if (!isThere(base)) return undefined;
   const links = readdirSync(base)
     .map((name) => join(base, name))
     .flatMap((dir) => (isUpHardware(dir) ? [{ dir, mbits: speedMbits(dir) }] : []))
@@ -26,12 +26,23 @@ export function findNetworkLinks(root: string): NetworkLinks | undefined {
 }
 
 const isUpHardware = (dir: string): boolean =>
-  existsSync(join(dir, 'device')) && readOptional(join(dir, 'operstate'))?.trim() === 'up';
+  isThere(join(dir, 'device')) && readIfThere(join(dir, 'operstate'))?.trim() === 'up';
 
 /** -1, an error, or 2^32-1 stand for "unknown". */
 function speedMbits(dir: string): number {
-  const text = readOptional(join(dir, 'speed'))?.trim() ?? '';
+  const text = speedText(join(dir, 'speed'));
   return /^[1-9][0-9]{0,6}$/.test(text) ? Number(text) : 0;
+}
+
+/** The kernel answers EINVAL for a link that has no speed, and EOPNOTSUPP for one that cannot tell it. */
+function speedText(path: string): string {
+  try {
+    return readIfThere(path)?.trim() ?? '';
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EINVAL' || code === 'EOPNOTSUPP') return '';
+    throw error;
+  }
 }
 
 /** Bytes carried in the busier direction: links are full duplex, and the fuller direction is what limits. */

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { readOptional } from './files.ts';
+import { readHint } from './files.ts';
 
 /** Pressure stall information (Documentation/accounting/psi.rst): the share of the last 10 s in which some task waited, 0..1. */
 export interface Pressure {
@@ -27,7 +27,7 @@ export function findPressureFiles(root: string, limitedDir: string | undefined):
   for (const kind of KINDS) {
     const own = limitedDir === undefined ? undefined : join(limitedDir, `${kind}.pressure`);
     const path = [own, join(root, 'proc/pressure', kind)].find((each) => each !== undefined && existsSync(each));
-    if (path !== undefined && readOptional(path) !== undefined) files.set(kind, path);
+    if (path !== undefined && readHint(path) !== undefined) files.set(kind, path);
   }
   return files;
 }
@@ -36,7 +36,7 @@ export function findPressureFiles(root: string, limitedDir: string | undefined):
 export function readPressure(files: ReadonlyMap<Kind, string>): Pressure {
   const pressure: { -readonly [K in Kind]?: number } = {};
   for (const [kind, path] of files) {
-    const value = parsePressure(readOptional(path) ?? '');
+    const value = parsePressure(readHint(path) ?? '');
     if (value !== undefined) pressure[kind] = value;
   }
   return pressure;

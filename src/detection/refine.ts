@@ -43,7 +43,19 @@ export async function refineFacts(root: string): Promise<RefinedFacts> {
   const askNetwork = process.platform !== 'linux';
   if (!askGpu && !askNetwork) return { gpus: 0, networkBitsPerSecond: 0 };
   const { graphics, networkInterfaces } = await import('systeminformation');
-  const gpus = askGpu ? countGpus((await graphics()).controllers) : 0;
-  const links = askNetwork ? [await networkInterfaces()].flat() : [];
+  const gpus = askGpu ? countGpus((await inTime('graphics', graphics())).controllers) : 0;
+  const links = askNetwork ? [await inTime('networkInterfaces', networkInterfaces())].flat() : [];
   return { gpus, networkBitsPerSecond: sumLinkSpeeds(links) };
+}
+
+/** A driver's tool may hang for ever. */
+const PATIENCE_MS = 30_000;
+
+/** Rejects if there is no answer within `patienceMs`. The timer keeps no process alive. */
+export function inTime<T>(name: string, answer: Promise<T>, patienceMs = PATIENCE_MS): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const late = () => reject(new Error(`systeminformation's ${name} gave no answer in ${patienceMs} ms`));
+    const timer = setTimeout(late, patienceMs).unref();
+    answer.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
 }

@@ -1,4 +1,5 @@
 import { type Amounts, amountIn } from '../model/amounts.ts';
+import { keyBytes } from './evolve/keys.ts';
 import { couldGrant } from './plan.ts';
 import { rankIn } from './queue.ts';
 import type { LeaseRecord, PoolState, TierState, WaitingRecord } from './state.ts';
@@ -119,6 +120,8 @@ function checkKeys(state: PoolState, wrong: string[]): void {
     if (n >= 0 && state.keysInOrder.get(n) !== scope) wrong.push(`key ${scope} is not in its place ${n}`);
     if (n < 0 && (leaseId === null || !isKnown(state, leaseId))) wrong.push(`key ${scope} leads nowhere: ${leaseId}`);
   }
+  const bytes = [...state.keys].reduce((sum, [scope, record]) => sum + keyBytes(scope, record), 0);
+  if (state.keysBytes !== bytes) wrong.push(`keys are counted as ${state.keysBytes} bytes, and are ${bytes}`);
   if (state.keysInOrder.size > state.keysNext - state.keysFirst) wrong.push('keys are kept that were forgotten');
 }
 

@@ -1,12 +1,13 @@
 import type { ReclaimReason } from '../model/events.ts';
+import type { GrantTerms } from '../model/grant-terms.ts';
 import type { Dimensions } from './dimensions.ts';
 import { LeaseRecord } from './lease-record.ts';
-import type { LeaseTerms } from './lease-terms.ts';
+import { type LeaseTerms, termsBytes } from './lease-terms.ts';
 
 /** Leases as plain JSON, a column for each field: a tenth of the size of a list of records, and as much quicker to read. */
 export interface LeaseColumns {
   /** Those that no columns before these have. */
-  readonly terms: Omit<LeaseTerms, 'demand'>[];
+  readonly terms: GrantTerms[];
   /** Of each lease the place of its terms among all that have been written. */
   readonly at: number[];
   readonly leaseId: string[];
@@ -79,7 +80,7 @@ export class LeaseColumnsWriter {
   #placeOf(terms: LeaseTerms): number {
     let place = this.#places.get(terms);
     if (place === undefined) {
-      const { demand, ...plain } = terms;
+      const { demand, bytes, ...plain } = terms;
       place = this.#places.size;
       this.#columns.terms.push(plain);
       this.#places.set(terms, place);
@@ -99,7 +100,8 @@ export class LeaseColumnsReader {
 
   /** The records of a part, in their order. */
   *read(columns: LeaseColumns): Generator<LeaseRecord> {
-    for (const plain of columns.terms) this.#terms.push({ ...plain, demand: this.#dimensions.demand(plain.amounts) });
+    for (const plain of columns.terms)
+      this.#terms.push({ ...plain, demand: this.#dimensions.demand(plain.amounts), bytes: termsBytes(plain) });
     const { at, leaseId, name, idempotencyKey, token, grantedAt, ttlMs, expiresAt, revision } = columns;
     for (let i = 0; i < leaseId.length; i++) {
       const lease = new LeaseRecord(

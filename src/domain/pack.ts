@@ -3,6 +3,7 @@ import type { ResolvedConfig } from '../model/config.ts';
 import type { ReclaimReason } from '../model/events.ts';
 import type { Dimensions } from './dimensions.ts';
 import { EndedLeases } from './ended-leases.ts';
+import { keyBytes } from './evolve/keys.ts';
 import { type LeaseColumns, LeaseColumnsReader, LeaseColumnsWriter } from './lease-columns.ts';
 import type { LeaseRecord } from './lease-record.ts';
 import { limitsOf, ownersOf } from './sizing.ts';
@@ -168,6 +169,7 @@ export function unpackState([first, ...parts]: readonly StatePart[]): PoolState 
 
 function restoreKey(state: PoolState, scope: string, record: KeyRecord): void {
   state.keys.set(scope, record);
+  state.keysBytes += keyBytes(scope, record);
   if (record.n >= 0) state.keysInOrder.set(record.n, scope);
 }
 

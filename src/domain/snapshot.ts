@@ -5,7 +5,7 @@ import type { PlainLease } from './lease-record.ts';
 import type { KeyRecord, PoolState, Quarantine, RecordedBreaker, TierState, WaitingRecord } from './state.ts';
 
 /** Of the serialized form; a snapshot of another version is not read. */
-export const STATE_SCHEMA_VERSION = 3;
+export const STATE_SCHEMA_VERSION = 4;
 
 interface PlainEnded {
   readonly lease: PlainLease;
@@ -63,6 +63,7 @@ type Folded = Pick<
   | 'breakers'
   | 'freed'
   | 'keysInOrder'
+  | 'keysBytes'
 >;
 
 /** Plain JSON of a state. Maps become entries in the order of their keys (ended leases: of their ends), so that equal states give equal texts. */
@@ -89,6 +90,7 @@ export function serializeRest(state: PoolState): PlainRest {
     arrivals,
     freed,
     keysInOrder,
+    keysBytes,
     leases,
     ended,
     names,

@@ -135,6 +135,8 @@ export interface PoolState {
   readonly keysInOrder: Map<number, string>;
   keysFirst: number;
   keysNext: number;
+  /** What these count in sum (`keyBytes`). Kept in no snapshot. */
+  keysBytes: number;
   /** What each owner with a quota holds. */
   owners: Map<string, Tally>;
   /** What every owner holds, so that a quota needs no counting; null in a state of the past, which is looked at only. Kept in no snapshot. */
@@ -187,6 +189,7 @@ export function emptyState(): PoolState {
     keysInOrder: new Map(),
     keysFirst: 0,
     keysNext: 0,
+    keysBytes: 0,
     owners: new Map(),
     holdings: new Holdings(numbered),
     quarantine: new Map(),

@@ -29,14 +29,15 @@ async function* pagesOf(
 /**
  * Reads the log, or some of its streams, and returns what it holds. Throws at the first damage, naming its place: DamagedLogError for a revision
  * that is missing or a checksum that does not fit, UnknownEventError for an event that this program does not know. The beginning of
- * an audit stream may be gone from a server that keeps only so much of it.
+ * a stream may be gone from a store with a bounded history, and that of an audit stream from a server that keeps only so much of it.
  */
 export async function checkStore(store: EventStore, options: CheckOptions = {}): Promise<CheckReport> {
   const last = new Map<string, number>();
   let events = 0;
   for await (const page of pagesOf(store, options)) {
     for (const { stream, revision } of page) {
-      const isShortened = store.traits.shared && isAuditStream(stream) && !last.has(stream);
+      const mayBeShort = store.history !== undefined || (store.traits.shared && isAuditStream(stream));
+      const isShortened = mayBeShort && !last.has(stream);
       const expected = isShortened ? revision : (last.get(stream) ?? -1) + 1;
       if (revision !== expected) throw damagedAt(stream, expected, `revision ${revision} lies there`);
       last.set(stream, revision);

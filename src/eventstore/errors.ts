@@ -2,6 +2,16 @@ import { PoolError } from '../model/errors.ts';
 
 export const closedError = (url: string): PoolError => new PoolError('LOG_UNAVAILABLE', `${url} has been closed`);
 
+/** A store with a bounded history has let this revision go. Never passed over in silence: a fold of the rest would be wrong. */
+export const goneError = (stream: string, revision: number, first: number): PoolError =>
+  new PoolError(
+    'NOT_FOUND',
+    `revision ${revision} of ${stream} is not kept any more; the first that is there is ${first}`,
+    {
+      details: { revision, first },
+    },
+  );
+
 /** The log does not hold what was written to it. Nothing is served from there on: a backup or an export must be restored. */
 export class DamagedLogError extends Error {
   /** The stream and the first revision that is wrong or missing; or the file, where no event can be named. */

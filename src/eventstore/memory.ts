@@ -1,7 +1,9 @@
 import type {
   AppendResult,
+  BoundedHistory,
   EventStore,
   ReadOptions,
+  Remains,
   Snapshot,
   SnapshotStore,
   StoreTraits,
@@ -31,22 +33,50 @@ const NOTHING = new PackedLog('');
 interface Run {
   readonly log: PackedLog;
   readonly first: number;
-  /** The place of the first among all. */
-  readonly place: number;
+  /** The revision after its last. */
+  end: number;
 }
+
+export interface MemoryBounds {
+  /** How many events of each stream are kept, the last ones; default 100 000. Infinity = all. */
+  readonly events?: number;
+  /** About how much memory they may take, a stream, in bytes; default 64 MiB. Infinity = any. */
+  readonly bytes?: number;
+}
+
+export const DEFAULT_BOUNDS: Required<MemoryBounds> = { events: 100_000, bytes: 64 * 2 ** 20 };
+/** Events let go of in one append, if it brings fewer: to fold them takes a few ms. */
+const MAX_GOING = 8_192;
+/** Runs are looked through for such as are gone once they have doubled, and are at least so many. */
+const MIN_RUNS = 64;
 
 /**
  * Streams held in this process and gone with it. Answers every append at once. An event that already carries its stream and
  * revision is kept unchecked and not copied, because its maker has folded it; any other is checked and copied.
+ *
+ * Of each stream the last events are kept, within two bounds, but never less than the last append; each that goes is told to the
+ * stream's remains first. So memory is bounded, however long the process lives (ADR 17).
  */
 export class MemoryEventStore implements EventStore {
-  readonly traits = TRAITS;
+  readonly traits: StoreTraits;
   readonly snapshots: SnapshotStore = new MemorySnapshots();
+  readonly history: BoundedHistory;
+  readonly #bounds: Required<MemoryBounds>;
   readonly #streams = new Map<string, PackedLog>();
-  readonly #runs: Run[] = [];
-  #count = 0;
+  readonly #remains = new Map<string, Remains>();
+  #runs: Run[] = [];
+  #runsKept = 0;
   readonly #wakers = new Wakers();
   #closed = false;
+
+  constructor(bounds: MemoryBounds = {}, url = TRAITS.url) {
+    this.#bounds = { ...DEFAULT_BOUNDS, ...bounds };
+    this.traits = { ...TRAITS, url };
+    this.history = {
+      first: (stream) => this.#streams.get(stream)?.first ?? 0,
+      remains: <R extends Remains>(stream: string, make: () => R) => this.#remainsOf(stream, make),
+    };
+  }
 
   append(stream: string, events: readonly NewEvent[], expectedRevision: number): AppendResult {
     if (this.#closed) return closed();
@@ -58,19 +88,35 @@ export class MemoryEventStore implements EventStore {
       if (refusal !== undefined) return refusal;
     }
     if (expectedRevision !== last) return atAnotherRevision(there ?? NOTHING, events, expectedRevision);
-    this.#push(stream, there ?? this.#create(stream), events);
+    const log = there ?? this.#create(stream);
+    this.#push(stream, log, events);
+    this.#trim(log, events.length);
     if (this.#wakers.any) this.#wakers.wake(stream);
     return { outcome: 'appended', revision: last + events.length };
   }
 
   async *read(stream: string, options: ReadOptions = {}): AsyncGenerator<readonly RecordedEvent[]> {
-    const events = this.#log(stream);
-    yield* readRange(options, PAGE_EVENTS, events.length - 1, (first, last) => events.slice(first, last + 1).map(lift));
+    const log = this.#log(stream);
+    const { direction = 'forward' } = options;
+    const range = direction === 'forward' ? { from: log.first, ...options } : options;
+    const lowest = direction === 'forward' ? 0 : log.first;
+    yield* readRange(range, PAGE_EVENTS, log.length - 1, (first, last) => log.slice(first, last + 1).map(lift), lowest);
   }
 
   async *readAll(options: { readonly signal?: AbortSignal } = {}): AsyncGenerator<readonly RecordedEvent[]> {
     if (this.#closed) throw closedError(TRAITS.url);
-    yield* readRange(options, PAGE_EVENTS, this.#count - 1, (first, last) => this.#range(first, last).map(lift));
+    const runs = this.#runs.map(({ log, first, end }) => ({ log, first: Math.max(first, log.first), end }));
+    let page: RecordedEvent[] = [];
+    for (const { log, first, end } of runs) {
+      for (let at = first; at < end; at += PAGE_EVENTS) {
+        options.signal?.throwIfAborted();
+        page.push(...log.slice(at, Math.min(end, at + PAGE_EVENTS)));
+        if (page.length < PAGE_EVENTS) continue;
+        yield page.map(lift);
+        page = [];
+      }
+    }
+    if (page.length > 0) yield page.map(lift);
   }
 
   async *subscribe(stream: string, options: SubscribeOptions = {}): AsyncGenerator<SubscriptionItem> {
@@ -81,7 +127,7 @@ export class MemoryEventStore implements EventStore {
         .map(lift);
     const grown = () => this.#wakers.wait(stream, options.signal);
     const ended = () => this.#closed || options.signal?.aborted === true;
-    yield* follow({ page, grown, ended, pageEvents: PAGE_EVENTS }, options);
+    yield* follow({ page, grown, ended, pageEvents: PAGE_EVENTS }, { from: this.history.first(stream), ...options });
   }
 
   async close(): Promise<void> {
@@ -89,16 +135,38 @@ export class MemoryEventStore implements EventStore {
     this.#wakers.wakeAll();
   }
 
-  /** Of all events, those at the places from `first` to `last`. */
-  #range(first: number, last: number): RecordedEvent[] {
-    const events: RecordedEvent[] = [];
-    for (const [i, { log, first: revision, place }] of this.#runs.entries()) {
-      const end = this.#runs[i + 1]?.place ?? this.#count;
-      if (end <= first || place > last) continue;
-      const [from, to] = [Math.max(first, place), Math.min(last + 1, end)];
-      events.push(...log.slice(revision + from - place, revision + to - place));
+  /** Runs of events of one stream that are noted: for tests of how many there are. */
+  get runs(): number {
+    return this.#runs.length;
+  }
+
+  #remainsOf<R extends Remains>(stream: string, make: () => R): R | undefined {
+    const known = this.#remains.get(stream) as R | undefined;
+    if (known !== undefined || this.history.first(stream) > 0) return known;
+    const made = make();
+    this.#remains.set(stream, made);
+    return made;
+  }
+
+  /** Of as many as an append brings as many go, in the long run; where many small ones make way for large ones, so many at once. */
+  #trim(log: PackedLog, appended: number): void {
+    const { events, bytes } = this.#bounds;
+    const isOver = () => log.length - log.first > events || log.bytes > bytes;
+    if (!isOver()) return;
+    const remains = this.#remains.get(log.stream);
+    const least = Math.max(log.length - appended, log.first);
+    const end = Math.min(least, log.first + Math.max(MAX_GOING, appended));
+    while (log.first < end && isOver()) {
+      remains?.take(log.at(log.first));
+      log.letGo();
     }
-    return events;
+  }
+
+  /** A run whose events are all gone goes too. */
+  #trimRuns(): void {
+    if (this.#runs.length < 2 * this.#runsKept + MIN_RUNS) return;
+    this.#runs = this.#runs.filter(({ log, end }) => end > log.first);
+    this.#runsKept = this.#runs.length;
   }
 
   #log(stream: string): PackedLog {
@@ -113,19 +181,25 @@ export class MemoryEventStore implements EventStore {
   }
 
   #push(stream: string, log: PackedLog, events: readonly NewEvent[]): void {
-    if (this.#runs.at(-1)?.log !== log) this.#runs.push({ log, first: log.length, place: this.#count });
+    let run = this.#runs.at(-1);
+    if (run?.log !== log) {
+      this.#trimRuns();
+      run = { log, first: log.length, end: log.length };
+      this.#runs.push(run);
+    }
     for (let i = 0; i < events.length; i++) {
       const event = events[i]!;
       if (isRecorded(event, stream, log.length)) log.pushFolded(event);
       else log.push(record(event, stream, log.length));
     }
-    this.#count += events.length;
+    run.end = log.length;
   }
 }
 
 /** The identical batch at its own place is answered as the first time; anything else there is a conflict. */
 function atAnotherRevision(there: PackedLog, events: readonly NewEvent[], expected: number): AppendResult {
   const end = expected + events.length;
+  if (expected + 1 < there.first) return { outcome: 'conflict', revision: there.length - 1 };
   if (isIdentical(events, there.slice(expected + 1, end + 1))) return { outcome: 'appended', revision: end };
   return { outcome: 'conflict', revision: there.length - 1 };
 }

@@ -3,15 +3,17 @@ import { PoolError } from '../model/errors.ts';
 import type { EventStore } from '../model/event-store.ts';
 import { SILENT } from '../model/interfaces.ts';
 import { MemoryEventStore } from './memory.ts';
+import { parseMemoryUrl } from './memory-url.ts';
 import type { OpenStoreOptions } from './options.ts';
 
 const ESDB = /^esdb(\+discover)?:\/\//;
-const ALLOWED = 'memory:, sqlite:<file>, esdb://<host:port> or esdb+discover://<host:port>';
+const MEMORY = /^memory:(\?|$)/;
+const ALLOWED = 'memory:, memory:?events=<N>, sqlite:<file>, esdb://<host:port> or esdb+discover://<host:port>';
 
 /** The store that a URL names. Throws INVALID_CONFIG naming the value and what is allowed; a driver is loaded only if named. */
 export async function openEventStore(url: string, options: OpenStoreOptions = {}): Promise<EventStore> {
   options.signal?.throwIfAborted();
-  if (url === 'memory:') return new MemoryEventStore();
+  if (MEMORY.test(url)) return new MemoryEventStore(parseMemoryUrl(url), url);
   if (ESDB.test(url)) {
     const { EventStoreDbStore } = await import('./eventstoredb/store.ts');
     return new EventStoreDbStore(url, options);

@@ -1,11 +1,15 @@
 import { type EventData, type RecordedEvent, SCHEMA_VERSIONS } from '../model/events.ts';
 import { areTermsOf, type GrantTerms, grantTerms, placeOfTerms } from '../model/grant-terms.ts';
+import { goneError } from './errors.ts';
 
 type Granted = EventData['LeaseGranted'];
 type Released = EventData['LeaseReleased'];
 
 /** A kind of grant or of release: all of the event but its ids, its token and its times. */
 interface Kind {
+  /** The number of the last chunk that it is written down in, and its place there. */
+  chunk: number;
+  place: number;
   readonly actor: string;
   readonly terms: GrantTerms | null;
   readonly ttlMs: number;
@@ -15,6 +19,11 @@ interface Kind {
 const CHUNK_EVENTS = 1_024;
 const NUMBERS = 3;
 const KEPT_KINDS = 1_024;
+/** About what an event that is taken apart takes, with its share of a chunk: in bytes, of V8's heap. */
+const PACKED_BYTES = 160;
+/** Of a kind of grant or release, and of an event that is kept whole, beside what it holds. */
+const KIND_BYTES = 200;
+const WHOLE_BYTES = 300;
 const GRANTED_FIELDS = 11;
 const REQUEST_FIELDS = 14;
 const RELEASED_FIELDS = 3;
@@ -24,8 +33,11 @@ const METADATA_FIELDS = 3;
 /** A part of the log. Of an event either its kind and what is its own, or, in `whole`, all of it. */
 class Chunk {
   readonly whole = new Map<number, RecordedEvent>();
-  /** By place, the kind's place among the log's kinds. */
-  readonly kinds = new Uint32Array(CHUNK_EVENTS);
+  /** By place, the kind's place among the chunk's kinds. */
+  readonly kindOf = new Uint16Array(CHUNK_EVENTS);
+  readonly kinds: Kind[] = [];
+  /** What each event counts, in bytes. */
+  readonly bytes = new Uint32Array(CHUNK_EVENTS);
   /** at, token, expiresAt. */
   readonly numbers = new Float64Array(CHUNK_EVENTS * NUMBERS);
   readonly ids: string[] = new Array(CHUNK_EVENTS).fill('');
@@ -43,20 +55,41 @@ class Chunk {
  */
 export class PackedLog {
   readonly stream: string;
+  /** From the one that holds the first event that is kept. */
   readonly #chunks: Chunk[] = [];
+  #first = 0;
   #length = 0;
-  readonly #kinds: Kind[] = [];
-  /** Places among the kinds: of grants by a hash of their terms, and of the last grant and release. */
-  readonly #places = new Int32Array(KEPT_KINDS).fill(-1);
-  #lastGrant = -1;
-  #lastRelease = -1;
+  #bytes = 0;
+  /** The last kinds of grants, by a hash of their terms. */
+  readonly #known: (Kind | undefined)[] = new Array(KEPT_KINDS).fill(undefined);
+  #lastGrant: Kind | undefined;
+  #lastRelease: Kind | undefined;
 
   constructor(stream: string) {
     this.stream = stream;
   }
 
+  /** The revision that the next event will have. */
   get length(): number {
     return this.#length;
+  }
+  /** The first revision that is kept. */
+  get first(): number {
+    return this.#first;
+  }
+  /** About what the events that are kept take, in bytes. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Lets the first event that is kept go. What it shares with its chunk goes with the chunk. */
+  letGo(): void {
+    const chunk = this.#chunks[0]!;
+    const place = this.#first % CHUNK_EVENTS;
+    this.#bytes -= chunk.bytes[place]!;
+    chunk.whole.delete(place);
+    this.#first += 1;
+    if (place === CHUNK_EVENTS - 1) this.#chunks.shift();
   }
 
   /** An event that the pool has folded: its data are what its type says. Its revision must be the log's length. */
@@ -67,24 +100,26 @@ export class PackedLog {
       event.type === 'LeaseGranted'
         ? this.#packGrant(chunk, place, event)
         : event.type === 'LeaseReleased' && this.#packRelease(chunk, place, event);
-    if (!packed) chunk.whole.set(place, event);
-    this.#length += 1;
+    if (packed) this.#grown(chunk, PACKED_BYTES);
+    else this.#keepWhole(chunk, event);
   }
 
   /** Any event, kept as it is. */
   push(event: RecordedEvent): void {
-    this.#chunkToWrite().whole.set(this.#length % CHUNK_EVENTS, event);
-    this.#length += 1;
+    this.#keepWhole(this.#chunkToWrite(), event);
   }
 
+  /** One that is kept. */
   at(revision: number): RecordedEvent {
-    const chunk = this.#chunks[Math.floor(revision / CHUNK_EVENTS)]!;
+    const dropped = Math.floor(this.#first / CHUNK_EVENTS);
+    const chunk = this.#chunks[Math.floor(revision / CHUNK_EVENTS) - dropped]!;
     const place = revision % CHUNK_EVENTS;
     return chunk.whole.get(place) ?? this.#unpack(chunk, place, revision);
   }
 
-  /** The revisions from `first` to below `end`, as far as they are there. */
+  /** The revisions from `first` to below `end`, as far as they have come. Throws NOT_FOUND for one that was let go. */
   slice(first: number, end: number): RecordedEvent[] {
+    if (first < this.#first) throw goneError(this.stream, first, this.#first);
     const events: RecordedEvent[] = [];
     for (let revision = first; revision < Math.min(end, this.#length); revision++) events.push(this.at(revision));
     return events;
@@ -95,8 +130,20 @@ export class PackedLog {
     return this.#chunks.at(-1)!;
   }
 
+  #keepWhole(chunk: Chunk, event: RecordedEvent): void {
+    chunk.whole.set(this.#length % CHUNK_EVENTS, event);
+    this.#grown(chunk, WHOLE_BYTES + weigh(event.data) + weigh(event.metadata));
+  }
+
+  /** By one event; the chunk may have grown by its kind already. */
+  #grown(chunk: Chunk, bytes: number): void {
+    chunk.bytes[this.#length % CHUNK_EVENTS]! += bytes;
+    this.#bytes += bytes;
+    this.#length += 1;
+  }
+
   #unpack(chunk: Chunk, place: number, revision: number): RecordedEvent {
-    const { actor, terms, ttlMs, cause } = this.#kinds[chunk.kinds[place]!]!;
+    const { actor, terms, ttlMs, cause } = chunk.kinds[chunk.kindOf[place]!]!;
     const { [place * NUMBERS]: at, [place * NUMBERS + 1]: token, [place * NUMBERS + 2]: expiresAt } = chunk.numbers;
     const [commandId, name] = [chunk.commandIds[place]!, chunk.names[place]!];
     const type = terms === null ? 'LeaseReleased' : 'LeaseGranted';
@@ -117,7 +164,7 @@ export class PackedLog {
     const { leaseId, request } = grant;
     if (schemaVersion !== SCHEMA_VERSIONS.LeaseGranted || grant.waitedMs !== null) return false;
     if (metadata.causationId !== leaseId || metadata.correlationId !== leaseId) return false;
-    chunk.kinds[place] = this.#grantKind(grant, metadata.actor);
+    chunk.kindOf[place] = this.#placeOf(this.#grantKind(grant, metadata.actor), chunk);
     chunk.ids[place] = id;
     chunk.commandIds[place] = leaseId;
     if (request.id !== leaseId) chunk.names[place] = request.id;
@@ -132,7 +179,7 @@ export class PackedLog {
     if (schemaVersion !== SCHEMA_VERSIONS.LeaseReleased || metadata.correlationId !== metadata.causationId)
       return false;
     if (countOf(release) !== RELEASED_FIELDS || countOf(metadata) !== METADATA_FIELDS) return false;
-    chunk.kinds[place] = this.#releaseKind(release, metadata.actor);
+    chunk.kindOf[place] = this.#placeOf(this.#releaseKind(release, metadata.actor), chunk);
     chunk.ids[place] = id;
     chunk.commandIds[place] = metadata.causationId;
     chunk.names[place] = release.leaseId;
@@ -141,30 +188,54 @@ export class PackedLog {
     return true;
   }
 
-  #grantKind(grant: Granted, actor: string): number {
-    if (this.#isKind(this.#lastGrant, grant, actor)) return this.#lastGrant;
+  /** Written down in each chunk that it occurs in, so that it goes with the last of them. */
+  #placeOf(kind: Kind, chunk: Chunk): number {
+    const number = Math.floor(this.#length / CHUNK_EVENTS);
+    if (kind.chunk === number) return kind.place;
+    kind.chunk = number;
+    kind.place = chunk.kinds.push(kind) - 1;
+    const bytes = KIND_BYTES + weigh(kind.terms);
+    chunk.bytes[this.#length % CHUNK_EVENTS]! += bytes;
+    this.#bytes += bytes;
+    return kind.place;
+  }
+
+  #grantKind(grant: Granted, actor: string): Kind {
+    if (isKind(this.#lastGrant, grant, actor)) return this.#lastGrant;
     const at = placeOfTerms(grant, KEPT_KINDS);
-    const kept = this.#places[at]!;
-    const place = this.#isKind(kept, grant, actor)
-      ? kept
-      : this.#kinds.push({ actor, terms: grantTerms(grant), ttlMs: grant.ttlMs, cause: null }) - 1;
-    this.#places[at] = place;
-    this.#lastGrant = place;
-    return place;
+    let kind = this.#known[at];
+    if (!isKind(kind, grant, actor))
+      kind = { chunk: NOWHERE, place: 0, actor, terms: grantTerms(grant), ttlMs: grant.ttlMs, cause: null };
+    this.#known[at] = kind;
+    this.#lastGrant = kind;
+    return kind;
   }
 
-  #isKind(place: number, grant: Granted, actor: string): boolean {
-    if (place < 0) return false;
-    const kind = this.#kinds[place]!;
-    return kind.actor === actor && kind.ttlMs === grant.ttlMs && areTermsOf(kind.terms!, grant);
-  }
-
-  #releaseKind({ cause }: Released, actor: string): number {
-    const last = this.#kinds[this.#lastRelease];
-    if (last === undefined || last.actor !== actor || last.cause !== cause)
-      this.#lastRelease = this.#kinds.push({ actor, terms: null, ttlMs: 0, cause }) - 1;
+  #releaseKind({ cause }: Released, actor: string): Kind {
+    const last = this.#lastRelease;
+    if (last !== undefined && last.actor === actor && last.cause === cause) return last;
+    this.#lastRelease = { chunk: NOWHERE, place: 0, actor, terms: null, ttlMs: 0, cause };
     return this.#lastRelease;
   }
+}
+
+const NOWHERE = -1;
+
+const isKind = (kind: Kind | undefined, grant: Granted, actor: string): kind is Kind =>
+  kind !== undefined && kind.actor === actor && kind.ttlMs === grant.ttlMs && areTermsOf(kind.terms!, grant);
+
+/** About what a field and a text take beside the text's characters, in bytes. */
+const FIELD_BYTES = 24;
+const TEXT_BYTES = 16;
+const UNIT_BYTES = 2;
+
+/** About what a plain value takes, in bytes. It is as deep as our own events are. */
+function weigh(value: unknown): number {
+  if (typeof value === 'string') return TEXT_BYTES + value.length * UNIT_BYTES;
+  if (typeof value !== 'object' || value === null) return 0;
+  let bytes = 0;
+  for (const name in value) bytes += FIELD_BYTES + name.length + weigh((value as Record<string, unknown>)[name]);
+  return bytes;
 }
 
 function countOf(fields: object): number {

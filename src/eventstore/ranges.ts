@@ -20,6 +20,8 @@ export function* readRange<E>(
   pageEvents: number,
   last: number,
   slice: (first: number, last: number) => readonly E[],
+  /** The lowest revision that a read backward goes down to. */
+  lowest = 0,
 ): Generator<readonly E[]> {
   const { from, direction, limit } = checkedRange(options);
   const { signal } = options;
@@ -34,7 +36,7 @@ export function* readRange<E>(
     }
   } else {
     const first = Math.min(last, from ?? last);
-    const end = Math.max(0, first - limit + 1);
+    const end = Math.max(lowest, first - limit + 1);
     for (let at = first; at >= end; at -= BACKWARD_EVENTS) {
       signal?.throwIfAborted();
       yield whole(slice, Math.max(end, at - BACKWARD_EVENTS + 1), at).reverse();

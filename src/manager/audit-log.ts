@@ -13,6 +13,7 @@ import type { Logger } from '../model/interfaces.ts';
 import { RepeatedFailure } from '../model/repeated-failure.ts';
 import { type AppendLimits, appendLimits, fitting } from './append-limits.ts';
 import { backoffMs, type Jitter, sleep } from './backoff.ts';
+import { cutRequest } from './refused-request.ts';
 
 export interface AuditOptions {
   readonly store: EventStore;
@@ -65,7 +66,7 @@ export class AuditLog {
     this.#failure = new RepeatedFailure({ logger, nowMs, what: 'refusals could not be recorded' });
   }
 
-  refused(data: Omit<AuditEventData['RequestRefused'], 'writerId'>, at: number, actor: string): void {
+  refused(data: Omit<AuditEventData['RequestRefused'], 'writerId' | 'leftOut'>, at: number, actor: string): void {
     const nowMs = this.#options.clock.monotonic();
     if (nowMs - this.#windowMs >= WINDOW_MS) {
       this.#windowMs = nowMs;
@@ -75,9 +76,10 @@ export class AuditLog {
     if (this.#inWindow > this.#maxPerSecond || this.#waiting.length >= MAX_WAITING) this.#count(data.refusal.code, at);
     else {
       const { decisionId } = data.refusal;
-      this.#waiting.push(
-        this.#event('RequestRefused', { ...data, writerId: this.#options.writerId }, at, decisionId, actor),
-      );
+      const { request, leftOut } = cutRequest(data.request);
+      const { writerId } = this.#options;
+      const cut = leftOut.length === 0 ? { ...data, writerId } : { ...data, request, writerId, leftOut };
+      this.#waiting.push(this.#event('RequestRefused', cut, at, decisionId, actor));
     }
     this.#cancelTimer ??= this.#options.clock.schedule(FLUSH_MS, () => this.#onTimer());
   }

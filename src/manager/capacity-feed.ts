@@ -9,6 +9,7 @@ import type { ResolvedConfig } from '../model/config.ts';
 import type { ResourceDetector, ResourceIssue, SystemResources } from '../model/interfaces.ts';
 import { type CapacitySample, capacityChanges, sampleCapacity$, totalsOf } from '../rx/capacity.ts';
 import { clockScheduler } from '../rx/clock-scheduler.ts';
+import type { ReadyStatus } from './service.ts';
 
 export interface CapacityFeedOptions {
   readonly detector: ResourceDetector;
@@ -32,6 +33,7 @@ export class CapacityFeed {
   readonly #now = new Subject<void>();
   #subscription: Subscription | undefined;
   #overloadedInRow = 0;
+  #unreadable: NonNullable<SystemResources['unreadable']> = {};
 
   constructor(options: CapacityFeedOptions) {
     this.#options = options;
@@ -44,9 +46,15 @@ export class CapacityFeed {
     return this.#detector;
   }
 
+  /** What the last look could not read, and why, by dimension. */
+  get unreadable(): NonNullable<SystemResources['unreadable']> {
+    return this.#unreadable;
+  }
+
   /** The machine as it is now. Throws if the detector has never given anything to stand on. */
   first(): { readonly capacity: Amounts; readonly resources: SystemResources } {
     const resources = this.#detector.getCurrentResources();
+    this.#unreadable = resources.unreadable ?? {};
     return { capacity: totalsOf(resources), resources };
   }
 
@@ -101,11 +109,23 @@ export class CapacityFeed {
   }
 
   #judge(sample: CapacitySample): void {
+    this.#unreadable = sample.resources.unreadable ?? {};
     const { pressureRatio, samples } = this.#options.config().overload;
     const overloaded = isPressed(sample, pressureRatio) || isShort(sample, this.#options.reserve());
     this.#overloadedInRow = overloaded ? this.#overloadedInRow + 1 : 0;
     if (this.#overloadedInRow >= samples) this.#options.overloaded();
   }
+}
+
+/**
+ * For readiness: a dimension that cannot be read ends no service, as its last good amounts stand, or there is none of it to grant
+ * until it can be read.
+ */
+export function detectionCheck(unreadable: NonNullable<SystemResources['unreadable']>): ReadyStatus['checks'][number] {
+  const whys = Object.entries(unreadable).map(([dimension, why]) => `${dimension} cannot be read: ${why}`);
+  return whys.length === 0
+    ? { name: 'detection', ok: true }
+    : { name: 'detection', ok: false, message: whys.join('; ') };
 }
 
 /** Cpu pressure alone is no overload: a busy cpu is what a pool is for. */
@@ -133,6 +153,7 @@ function declaring(
       return {
         ...found,
         source: 'declared',
+        unreadable: {},
         resources: declare(parseRequirements(capacity, 'detection.capacity', []), found.resources),
       };
     },

@@ -21,6 +21,10 @@ export interface FollowOptions {
   readonly once: boolean;
 }
 
+/** What a bounded history has let go of is missing, and is not asked for. */
+const keptFrom = (store: EventStore, stream: string, from: number): number =>
+  Math.max(from, store.history?.first(stream) ?? 0);
+
 /** Takes in a stream as it grows, whoever appends, until `signal` aborts; a subscription that ends is begun again. */
 export async function followLog({
   store,
@@ -40,7 +44,7 @@ export async function followLog({
   });
   for (let attempt = 1; !signal.aborted; attempt++) {
     try {
-      for await (const item of store.subscribe(stream, { from: options.from(), signal })) {
+      for await (const item of store.subscribe(stream, { from: keptFrom(store, stream, options.from()), signal })) {
         attempt = 1;
         failure.ended();
         if ('events' in item) options.take(item.events);

@@ -15,7 +15,7 @@ import {
 import { Committed } from '../rx/committed.ts';
 import { systemClock } from '../rx/system-clock.ts';
 import type { Jitter } from './backoff.ts';
-import { CapacityFeed, reserveOf } from './capacity-feed.ts';
+import { CapacityFeed, detectionCheck, reserveOf } from './capacity-feed.ts';
 import { Core } from './core.ts';
 import { followLog } from './follow-log.ts';
 import { HealthFeed } from './health-feed.ts';
@@ -114,6 +114,7 @@ export class Lifecycle {
         this.#core !== undefined ? { name: 'recovered', ok: true } : this.#recovering(),
         { name: 'log', ok: accepts, ...message },
         { name: 'admitting', ok: admitting },
+        detectionCheck(this.#capacity.unreadable),
       ],
     };
   }

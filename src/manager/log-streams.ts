@@ -45,6 +45,7 @@ function* slicesOf<E>(page: readonly E[]): Generator<readonly E[]> {
 
 /** The revision of the first event that the stream still has; 0 if it has none. */
 export async function firstRevision(store: EventStore, stream: string): Promise<number> {
+  if (store.history !== undefined) return store.history.first(stream);
   for await (const page of store.read(stream, { limit: 1 })) return page[0]?.revision ?? 0;
   return 0;
 }
@@ -59,7 +60,7 @@ export async function lastRevision(store: EventStore, stream: string): Promise<n
 export interface FollowOptions<E> {
   readonly signal?: AbortSignal | undefined;
   readonly ownerOf?: OwnerOf;
-  /** First revision to read; default `filter.from`. Earlier events are learnt, not given. */
+  /** First revision to read; default `filter.from`, or the first that is kept. Earlier events are learnt, not given. */
   readonly from?: number | undefined;
   /** Sees all that is delivered, before any of it is given. */
   readonly learn?: ((events: readonly E[]) => void) | undefined;
@@ -73,11 +74,12 @@ export async function* followStream<E extends RecordedPoolEvent | RecordedAuditE
   store: EventStore,
   stream: string,
   filter: EventFilter,
-  { signal, ownerOf, from = filter.from ?? 0, learn }: FollowOptions<E> = {},
+  { signal, ownerOf, from = filter.from, learn }: FollowOptions<E> = {},
 ): AsyncGenerator<StreamItem<E>> {
   let behind = true;
   await readersTurn();
-  for await (const item of store.subscribe(stream, { from, ...(signal !== undefined && { signal }) })) {
+  const start = from === undefined ? {} : { from };
+  for await (const item of store.subscribe(stream, { ...start, ...(signal !== undefined && { signal }) })) {
     if ('caughtUp' in item) {
       behind = false;
       yield item;

@@ -42,7 +42,7 @@ type LeaseRef = { readonly id: string; readonly token: number };
 
 /** Where `events` begins, and which of them it gives. */
 export interface EventsOptions {
-  /** Inclusive revision; default 0. */
+  /** Inclusive revision; default the first that is kept. */
   readonly from?: number;
   readonly filter?: EventFilter;
   readonly signal?: AbortSignal;

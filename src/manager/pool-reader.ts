@@ -1,8 +1,10 @@
 import type { BreakerRecord } from '../domain/state.ts';
+import { goneError } from '../eventstore/errors.ts';
 import { readersTurn } from '../eventstore/turn.ts';
+import { isPoolError } from '../model/errors.ts';
 import type { EventStore } from '../model/event-store.ts';
 import type { RecordedAuditEvent, RecordedEvent, RecordedPoolEvent } from '../model/events.ts';
-import { auditStream, poolStream } from '../model/ids.ts';
+import { auditStream, isAuditStream, poolStream } from '../model/ids.ts';
 import type {
   EventFilter,
   LeaseFilter,
@@ -19,7 +21,8 @@ import type { BlockIndex } from '../projections/block-index.ts';
 import { eventPage, eventsIn, type Finding } from '../projections/event-page.ts';
 import type { PoolReadings } from '../projections/readings.ts';
 import { Timeline } from '../replay/timeline.ts';
-import { followStream, lastRevision, readRange } from './log-streams.ts';
+import { logBase } from './log-base.ts';
+import { firstRevision, followStream, lastRevision, readRange } from './log-streams.ts';
 
 export interface StoredPoolReaderOptions {
   readonly store: EventStore;
@@ -47,7 +50,8 @@ export class StoredPoolReader implements PoolReader {
     this.#options = options;
     this.#stream = poolStream(options.poolId);
     this.#audit = auditStream(options.poolId);
-    this.#timeline = new Timeline(this.#source(this.#stream));
+    const base = () => logBase(options.store, this.#stream)?.state;
+    this.#timeline = new Timeline(this.#source(this.#stream), undefined, base);
   }
 
   async getPool(moment?: Moment, signal?: AbortSignal): Promise<PoolView> {
@@ -79,7 +83,9 @@ export class StoredPoolReader implements PoolReader {
     const finding = isPicky(filter) ? await this.#options.readings() : undefined;
     const head = await lastRevision(this.#options.store, this.#stream);
     await readersTurn();
-    return eventPage(this.#source<RecordedPoolEvent>(this.#stream, page.signal), head, filter, page, finding);
+    return this.#fromKept(this.#stream, filter, page, (kept) =>
+      eventPage(this.#source<RecordedPoolEvent>(this.#stream, page.signal), head, kept, page, finding),
+    );
   }
 
   async pageRefusals(filter: EventFilter, page: PageOptions): Promise<Page<RecordedAuditEvent>> {
@@ -87,7 +93,9 @@ export class StoredPoolReader implements PoolReader {
     const head = await lastRevision(this.#options.store, this.#audit);
     await readersTurn();
     const source = this.#source<RecordedAuditEvent>(this.#audit, page.signal);
-    return eventPage(source, head, filter, page, this.#options.audit?.());
+    return this.#fromKept(this.#audit, filter, page, (kept) =>
+      eventPage(source, head, kept, page, this.#options.audit?.()),
+    );
   }
 
   async *followEvents(filter: EventFilter, signal?: AbortSignal): AsyncGenerator<StreamItem<RecordedPoolEvent>> {
@@ -124,16 +132,52 @@ export class StoredPoolReader implements PoolReader {
     signal: AbortSignal | undefined,
   ): AsyncGenerator<StreamItem<E>> {
     try {
-      for await (const event of eventsIn(this.#source<E>(stream, signal), to, filter, finding)) yield { event };
+      const kept = await this.#kept(stream, filter);
+      for await (const event of eventsIn(this.#source<E>(stream, signal), to, kept, finding)) yield { event };
     } catch (error) {
       if (signal?.aborted !== true) throw error;
     }
+  }
+
+  /** Who names no beginning begins at what is kept when it is read: that moves on while others append. */
+  async #fromKept<T>(
+    stream: string,
+    filter: EventFilter,
+    { cursor }: PageOptions,
+    read: (kept: EventFilter) => Promise<T>,
+  ): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await read(await this.#kept(stream, filter));
+      } catch (error) {
+        if (filter.from !== undefined || cursor !== undefined || attempt === MAX_BEGINNINGS || !isGone(error))
+          throw error;
+      }
+    }
+  }
+
+  /** Who names no beginning is given what is kept; who names one that is gone is told so. */
+  async #kept(stream: string, filter: EventFilter): Promise<EventFilter> {
+    const { store } = this.#options;
+    const { from } = filter;
+    const first = store.history?.first(stream) ?? 0;
+    if (from === undefined) return first > 0 ? { ...filter, from: first } : filter;
+    if (!store.traits.shared || !isAuditStream(stream)) return filter;
+    const kept = await firstRevision(store, stream);
+    if (from < kept) throw goneError(stream, from, kept);
+    return filter;
   }
 
   #source<E extends RecordedEvent>(stream: string, signal?: AbortSignal) {
     return (from: number, to: number) => readRange<E>(this.#options.store, stream, from, to, { signal });
   }
 }
+
+const MAX_BEGINNINGS = 8;
+
+/** The events before a revision have been let go of. */
+const isGone = (error: unknown): boolean =>
+  isPoolError(error) && error.code === 'NOT_FOUND' && error.details['first'] !== undefined;
 
 /** It asks for more than revisions: it pays to look where that may lie. */
 const isPicky = ({ types, leaseId, owner }: EventFilter): boolean =>

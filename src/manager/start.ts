@@ -14,6 +14,7 @@ import { RepeatedFailure } from '../model/repeated-failure.ts';
 import { backoffMs, type Jitter, sleep } from './backoff.ts';
 import { AskedCall } from './call.ts';
 import { type Core, configHash } from './core.ts';
+import { beginAtBase, logBase } from './log-base.ts';
 import { lastRevision } from './log-streams.ts';
 import type { ManagerOptions } from './options.ts';
 import { type Readings, readUp, restoreSnapshot } from './readings.ts';
@@ -73,9 +74,11 @@ export async function recoverState(
   const stream = poolStream(poolId);
   const nowMs = () => clock.monotonic();
   const failure = new RepeatedFailure({ logger, nowMs, what: 'the event store cannot be read yet' });
+  logBase(store, stream);
   for (let attempt = 1; ; attempt++) {
     try {
       await restoreSnapshot(readings, store, stream, logger);
+      beginAtBase(readings, store, stream);
       progress.began(readings.state.revision, await lastRevision(store, stream));
       await readUp(readings, store, stream, { signal, reached: (revision) => progress.reached(revision) });
       progress.ended();

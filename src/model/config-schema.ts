@@ -189,7 +189,7 @@ export const PoolConfigSchema = Type.Object(
     idempotency: Type.Optional(
       Type.Object(
         {
-          retentionMs: ms('how long ended leases and keys stay answerable', 1),
+          retentionMs: ms('how long ended leases and keys stay answerable, within 64 MiB each', 1),
           maxEntries: count('and how many of them', 1, 10_000_000),
         },
         closed,

@@ -14,7 +14,10 @@ export type AppendResult =
   | { readonly outcome: 'failed'; readonly cause: unknown; readonly retryable: boolean };
 
 export interface ReadOptions {
-  /** First revision (forward, default 0) or last (backward, default the end); inclusive. */
+  /**
+   * First revision (forward, default the first that is kept) or last (backward, default the end); inclusive. NOT_FOUND with
+   * `details.first` if a store with a bounded history has let it go.
+   */
   readonly from?: number;
   readonly direction?: 'forward' | 'backward';
   readonly limit?: number;
@@ -22,7 +25,7 @@ export interface ReadOptions {
 }
 
 export interface SubscribeOptions {
-  /** First revision to deliver; inclusive; default 0. */
+  /** First revision to deliver; inclusive; default the first that is kept. NOT_FOUND as with a read. */
   readonly from?: number;
   readonly signal?: AbortSignal;
 }
@@ -61,6 +64,22 @@ export interface SnapshotStore {
   delete(stream: string): Promise<void>;
 }
 
+/** What is told, in order, of each event that a store lets go of, and stands for them from then on. */
+export interface Remains {
+  take(event: RecordedEvent): void;
+}
+
+/** Of a store that lets go of old events by itself, each stream's oldest first. */
+export interface BoundedHistory {
+  /** The first revision of the stream that is still there, or the next one to come; 0 while all are there. */
+  first(stream: string): number;
+  /**
+   * What stands for the events before `first`: the store keeps one for a stream, whoever asks, for as long as it lives. `make` makes it
+   * if nothing has been let go of yet. Undefined if something has, and nobody had asked.
+   */
+  remains<R extends Remains>(stream: string, make: () => R): R | undefined;
+}
+
 /**
  * The port to an event store, as narrow as the manager needs it. Every adapter passes one contract suite.
  * Events come back exactly as they went in (plain JSON), lifted to today's schema versions; an unknown type or version
@@ -80,5 +99,7 @@ export interface EventStore {
   /** History, then live events, without gap or duplicate, over disconnects too. Ends when `signal` aborts. */
   subscribe(stream: string, options?: SubscribeOptions): AsyncIterable<SubscriptionItem>;
   readonly snapshots: SnapshotStore;
+  /** Only of a store that does not keep every event for ever. */
+  readonly history?: BoundedHistory;
   close(): Promise<void>;
 }

@@ -114,6 +114,8 @@ export interface AuditEventData {
     /** The breaker's mode in force when it was decided. */
     breaker: BreakerMode;
     writerId: string;
+    /** Fields of the request of which something was left out because of its size; not there if it is whole. */
+    leftOut?: readonly string[];
   };
   RefusalsSummarized: { from: number; to: number; counts: Readonly<Record<string, number>>; writerId: string };
 }

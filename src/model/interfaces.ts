@@ -12,6 +12,8 @@ export interface SystemResources {
     Record<string, { readonly total: number; readonly used: number; readonly available: number }>
   >;
   readonly pressure?: { readonly cpu?: number; readonly memory?: number; readonly io?: number };
+  /** What this look could not read, and why, by dimension: its last good amounts stand, or it is left out if there are none. */
+  readonly unreadable?: Readonly<Record<string, string>>;
 }
 
 export interface ResourceAvailability {

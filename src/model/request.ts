@@ -2,7 +2,7 @@ import { type Amounts, areEqual, isZero, parseRequirements, type Requirements } 
 import type { FieldError } from './errors.ts';
 import { isId } from './ids.ts';
 import { parseInstant } from './instant.ts';
-import { isText, TEXT_ALLOWED } from './text.ts';
+import { isText, TEXT_ALLOWED, utf8Bytes } from './text.ts';
 
 /** The priority classes that exist by default; others may be configured. */
 export const Priority = { Critical: 'critical', High: 'high', Normal: 'normal', Low: 'low' } as const;
@@ -77,6 +77,8 @@ export const areAlike = (a: RequestSpec, b: RequestSpec): boolean =>
 export const DEFAULT_OWNER = 'anonymous';
 const MAX_MS = 366 * 86_400_000;
 const MAX_LABELS = 64;
+/** Of all labels of a request in sum, names and texts, in UTF-8. Logs of before this limit are read as they are. */
+export const MAX_LABELS_BYTES = 4_096;
 const KNOWN = new Set([
   'id',
   'type',
@@ -199,5 +201,14 @@ function labelsField(value: unknown, path: string, errors: FieldError[]): Readon
       errors.push({ path, value: name, allowed: 'label names of 1 to 128 of A-Z a-z 0-9 . _ : -' });
     else if (!isText(text)) errors.push({ path: `${path}.${name}`, value: text, allowed: TEXT_ALLOWED });
   }
+  judgeBytes(entries, path, errors);
   return Object.fromEntries(entries) as Record<string, string>;
+}
+
+function judgeBytes(entries: readonly (readonly [string, unknown])[], path: string, errors: FieldError[]): void {
+  let bytes = 0;
+  for (const [name, text] of entries) bytes += utf8Bytes(name) + (typeof text === 'string' ? utf8Bytes(text) : 0);
+  if (bytes <= MAX_LABELS_BYTES) return;
+  const allowed = `labels of at most ${MAX_LABELS_BYTES} bytes in all, names and texts in UTF-8`;
+  errors.push({ path, value: `${bytes} bytes`, allowed });
 }

@@ -101,7 +101,7 @@ const DECIMAL = /^([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]{1,3}))?$/;
 /** `decimal` times `factor` if that is a whole number of at most 2^53-1, computed exactly. */
 function exactProduct(decimal: string, factor: bigint): number | undefined {
   const match = DECIMAL.exec(decimal);
-  if (match === null || decimal.length > 400) return undefined;
+  if (match === null) return undefined;
   const fraction = match[2] ?? '';
   const exponent = Number(match[3] ?? 0) - fraction.length;
   const mantissa = BigInt(match[1] + fraction) * factor;
@@ -126,9 +126,12 @@ function parseNumber(dimension: Dimension, value: number): number | undefined {
   return exactProduct(String(value), dimension.plainFactor);
 }
 
+/** Longer texts are no amount, in characters: what is written is kept with the request. */
+const MAX_TEXT = 64;
+
 /** The amount in base units, or undefined if it is negative, finer than the base unit, larger than 2^53-1 or no amount at all. */
 export function parseAmount(dimension: string, value: unknown): number | undefined {
   const rules = dimensionOf(dimension);
   if (typeof value === 'number') return parseNumber(rules, value);
-  return typeof value === 'string' ? parseText(rules, value) : undefined;
+  return typeof value === 'string' && value.length <= MAX_TEXT ? parseText(rules, value) : undefined;
 }

@@ -44,6 +44,7 @@ function copyRest(state: PoolState, leases: LiveLeases): PoolState {
     keysInOrder: new Map(),
     keysFirst: state.keysNext,
     holdings: null,
+    keysBytes: 0,
     owners: copyValues(state.owners, (held) => held.copy()),
     quarantine: new Map(state.quarantine),
     breakers: new Map(state.breakers),
@@ -60,7 +61,8 @@ const ENTRY_BYTES = 100;
 export function bytesOf({ leases, rest: { waiting, owners, quarantine } }: Frame, before: Frame | undefined): number {
   const known = before?.revision ?? -1;
   let bytes = leases.length * REFERENCE_BYTES + (waiting.size + owners.size + quarantine.size) * ENTRY_BYTES;
-  for (const { revision } of leases) if (revision > known) bytes += RECORD_BYTES;
+  for (const { revision, terms } of leases)
+    if (revision > known) bytes += RECORD_BYTES + (terms.request.labels === null ? 0 : terms.bytes);
   return bytes;
 }
 

@@ -54,6 +54,13 @@ export class Keyframes {
     return last;
   }
 
+  /** Lets go of frames that are older than a revision. */
+  forgetBefore(revision: number): void {
+    const { size } = this.#frames;
+    for (const of of this.#frames.keys()) if (of < revision) this.#frames.delete(of);
+    if (this.#frames.size < size) this.#countAnew();
+  }
+
   #belongs(revision: number): boolean {
     return (revision + 1) % this.#spacing === 0;
   }
@@ -61,6 +68,10 @@ export class Keyframes {
   #thin(): void {
     this.#spacing *= 2;
     for (const revision of this.#frames.keys()) if (!this.#belongs(revision)) this.#frames.delete(revision);
+    this.#countAnew();
+  }
+
+  #countAnew(): void {
     this.#bytes = 0;
     this.#uncounted = [...this.#frames.values()];
   }

@@ -1,4 +1,5 @@
 import { evolve } from '../domain/evolve.ts';
+import { StatePacker, unpackState } from '../domain/pack.ts';
 import { emptyState, type PoolState } from '../domain/state.ts';
 import { poolView } from '../domain/views.ts';
 import { type FieldError, invalid, PoolError } from '../model/errors.ts';
@@ -20,6 +21,7 @@ const MAX_ENDED_CARRIED = 1_024;
  */
 export class Timeline {
   readonly #source: EventSource<RecordedPoolEvent>;
+  readonly #base: () => PoolState | undefined;
   readonly #keyframes: Keyframes;
   /** Where the last seek ended: the next one often goes on from there. A seek takes it out while it folds it on. */
   #last: PoolState | undefined;
@@ -28,8 +30,14 @@ export class Timeline {
   /** Seeks go one after the other, so that many that begin at once share the way: the first one leaves keyframes on it. */
   #seeks: Promise<unknown> = Promise.resolve();
 
-  constructor(source: EventSource<RecordedPoolEvent>, keyframes = new Keyframes()) {
+  /** `base`: the state before the first event that is still there; it moves on as events go. Undefined = all are there. */
+  constructor(
+    source: EventSource<RecordedPoolEvent>,
+    keyframes = new Keyframes(),
+    base: () => PoolState | undefined = () => undefined,
+  ) {
     this.#source = source;
+    this.#base = base;
     this.#keyframes = keyframes;
   }
 
@@ -48,8 +56,7 @@ export class Timeline {
     checkMoment(moment);
     signal?.throwIfAborted();
     await this.#mustExist(moment);
-    const state = this.#start(moment);
-    await this.#foldTo(state, moment, (folded) => this.#keyframes.offer(folded), signal);
+    const state = await this.#foldFromKept(moment, signal);
     mustReach(state, moment);
     const view = poolView(state);
     this.#last = state.ended.size > MAX_ENDED_CARRIED ? stateFrom(frameOf(state)) : state;
@@ -57,26 +64,57 @@ export class Timeline {
   }
 
   /**
-   * The whole state at a moment, ended leases and keys included, as the caller's own. It is folded from the first event:
+   * The whole state at a moment, ended leases and keys included, as the caller's own. It is folded from the first event that is kept:
    * for a fork or a proof; `poolAt` is what looking around needs. Throws as `poolAt` does.
    */
   async stateAt(moment: Moment): Promise<PoolState> {
     checkMoment(moment);
     await this.#mustExist(moment);
-    const state = emptyState();
-    await this.#foldTo(state, moment, () => {});
-    mustReach(state, moment);
-    return state;
+    for (;;) {
+      const base = this.#base();
+      mustBeKept(base, moment);
+      const state = isBegun(base) ? unpackState(new StatePacker(base).packed()) : emptyState();
+      try {
+        await this.#foldTo(state, moment, () => {});
+        mustReach(state, moment);
+        return state;
+      } catch (error) {
+        if ((this.#base()?.revision ?? -1) <= state.revision) throw error;
+      }
+    }
+  }
+
+  /** A base that moves past a seek before its first read has taken what that began from: it begins anew. */
+  async #foldFromKept(moment: Moment, signal: AbortSignal | undefined): Promise<PoolState> {
+    for (;;) {
+      mustBeKept(this.#base(), moment);
+      const state = this.#start(moment);
+      try {
+        await this.#foldTo(state, moment, (folded) => this.#keyframes.offer(folded), signal);
+        return state;
+      } catch (error) {
+        if ((this.#base()?.revision ?? -1) <= state.revision) throw error;
+      }
+    }
   }
 
   #start(moment: Moment): PoolState {
+    const base = this.#base();
+    if (isBegun(base)) this.#forgetBefore(base);
     const frame = this.#keyframes.before(moment);
     const last = this.#last;
     if (last !== undefined && isUpTo(last, moment) && last.revision >= (frame?.revision ?? -1)) {
       this.#last = undefined;
       return last;
     }
-    return frame === undefined ? emptyState() : stateFrom(frame);
+    if (frame !== undefined) return stateFrom(frame);
+    return isBegun(base) ? stateFrom(frameOf(base)) : emptyState();
+  }
+
+  /** From what lies before the base nothing can be folded on: the events between are gone. */
+  #forgetBefore(base: PoolState): void {
+    this.#keyframes.forgetBefore(base.revision);
+    if (this.#last !== undefined && this.#last.revision < base.revision) this.#last = undefined;
   }
 
   /** So that asking for a revision far off does not fold the whole log before it is refused. */
@@ -104,6 +142,22 @@ export class Timeline {
       }
     }
   }
+}
+
+const isBegun = (base: PoolState | undefined): base is PoolState => base !== undefined && base.revision >= 0;
+
+/** Throws NOT_FOUND for what was before the first event that is kept, naming that. */
+function mustBeKept(base: PoolState | undefined, moment: Moment): void {
+  if (!isBegun(base) || ('revision' in moment ? moment.revision > base.revision : moment.at >= base.at)) return;
+  const [field, value] = Object.entries(moment)[0]!;
+  const first = base.revision + 1;
+  throw new PoolError(
+    'NOT_FOUND',
+    `${field}: ${value} is not kept any more; the first revision that is there is ${first}`,
+    {
+      details: { ...moment, first },
+    },
+  );
 }
 
 function checkMoment(moment: Moment): void {

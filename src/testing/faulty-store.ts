@@ -1,6 +1,7 @@
 import type { Clock } from '../model/clock.ts';
 import {
   type AppendResult,
+  type BoundedHistory,
   type EventStore,
   NO_STREAM,
   type ReadOptions,
@@ -67,6 +68,7 @@ export type Step = AppendFault | 'ok' | 'held';
 export class FaultyStore implements EventStore {
   readonly traits: StoreTraits;
   readonly snapshots: SnapshotStore;
+  readonly history?: BoundedHistory;
   readonly counts: FaultCounts = noFaults();
   readonly #inner: EventStore;
   readonly #options: FaultyStoreOptions;
@@ -84,6 +86,7 @@ export class FaultyStore implements EventStore {
     this.#rates = options.rates ?? {};
     this.traits = { ...inner.traits, shared: true, ...options.traits };
     this.snapshots = inner.snapshots;
+    if (inner.history !== undefined) this.history = inner.history;
   }
 
   /** How the next appends go, before any is drawn again. */
@@ -148,12 +151,12 @@ export class FaultyStore implements EventStore {
     yield* this.#inner.readAll(options);
   }
 
-  async *subscribe(stream: string, { from = 0, signal }: SubscribeOptions = {}): AsyncGenerator<SubscriptionItem> {
+  async *subscribe(stream: string, { signal, ...options }: SubscribeOptions = {}): AsyncGenerator<SubscriptionItem> {
     if (this.#blocked) await this.#passOrTimeOut();
     const link = new Link(signal);
     this.#links.add(link);
     try {
-      for await (const item of this.#inner.subscribe(stream, { from, signal: link.signal })) {
+      for await (const item of this.#inner.subscribe(stream, { ...options, signal: link.signal })) {
         if (this.#suffers(stream)) await this.#disturb(link);
         if (this.#blocked) await Promise.race([this.#passed(), link.closed]);
         if (link.signal.aborted) break;

@@ -1,9 +1,12 @@
+import { endedBytes, MAX_ENDED_BYTES } from '../domain/ended-leases.ts';
+import { termsBytes } from '../domain/lease-terms.ts';
 import type { IdempotencyConfig } from '../model/config.ts';
 import type { EventData, RecordedPoolEvent } from '../model/events.ts';
 
 interface Ended {
   readonly leaseId: string;
   readonly at: number;
+  readonly bytes: number;
 }
 
 /**
@@ -14,6 +17,9 @@ export class KeyModel {
   readonly #leases = new Map<string, string>();
   readonly #keys = new Map<string, string>();
   #ended: Ended[] = [];
+  #endedBytes = 0;
+  /** What each live lease will count once it has ended. */
+  readonly #bytes = new Map<string, number>();
   #kept: IdempotencyConfig = { retentionMs: Number.POSITIVE_INFINITY, maxEntries: Number.POSITIVE_INFINITY };
 
   /** Takes the next event; what is wrong with it, empty = nothing. */
@@ -21,10 +27,17 @@ export class KeyModel {
     if (event.type === 'ConfigChanged') this.#kept = event.data.config.idempotency;
     else if (event.type === 'LeaseGranted') {
       this.#forgetBefore(event.at);
+      this.#weigh(event.data);
       return this.#grant(event.data);
     } else if (event.type === 'LeaseReleased' || event.type === 'LeaseReclaimed')
       this.#end(event.data.leaseId, event.at);
     return [];
+  }
+
+  #weigh(data: EventData['LeaseGranted']): void {
+    const { leaseId, request } = data;
+    const name = request.id === leaseId ? null : request.id;
+    this.#bytes.set(leaseId, endedBytes(termsBytes(data), name, request.idempotencyKey));
   }
 
   #grant({ leaseId, request: { owner, idempotencyKey } }: EventData['LeaseGranted']): string[] {
@@ -37,13 +50,23 @@ export class KeyModel {
   }
 
   #end(leaseId: string, at: number): void {
-    this.#ended.push({ leaseId, at });
+    const bytes = this.#bytes.get(leaseId) ?? 0;
+    this.#bytes.delete(leaseId);
+    this.#ended.push({ leaseId, at, bytes });
+    this.#endedBytes += bytes;
     this.#forgetBefore(at);
   }
 
   #forgetBefore(at: number): void {
     const { retentionMs, maxEntries } = this.#kept;
-    const kept = this.#ended.findIndex((one, i) => this.#ended.length - i <= maxEntries && at - one.at <= retentionMs);
+    let { length } = this.#ended;
+    const isKept = ({ at: endedAt, bytes }: Ended): boolean => {
+      if (length <= maxEntries && at - endedAt <= retentionMs && this.#endedBytes <= MAX_ENDED_BYTES) return true;
+      length -= 1;
+      this.#endedBytes -= bytes;
+      return false;
+    };
+    const kept = this.#ended.findIndex(isKept);
     for (const one of this.#ended.splice(0, kept < 0 ? this.#ended.length : kept)) this.#forget(one.leaseId);
   }
 

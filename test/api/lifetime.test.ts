@@ -280,7 +280,10 @@ describe('health', () => {
     expect((await ask(url, 'GET', '/livez')).body).toEqual({ alive: true });
     const notReady = await ask(url, 'GET', '/readyz?verbose');
     expectProblem(notReady, 'LOG_UNAVAILABLE');
-    expect(notReady.body).toMatchObject({ state: 'recovering', checks: [{ name: 'recovered', ok: false }, {}, {}] });
+    expect(notReady.body).toMatchObject({
+      state: 'recovering',
+      checks: [{ name: 'recovered', ok: false }, {}, {}, {}],
+    });
     for (const route of routes) expectProblem(await ask(url, 'GET', route), 'LOG_UNAVAILABLE');
     expectProblem(await ask(url, 'POST', '/v1/leases', { body: asks(1) }), 'LOG_UNAVAILABLE');
     store.heal();
@@ -362,7 +365,7 @@ describe('health', () => {
     expectProblem(notReady, 'LOG_UNAVAILABLE');
     expect(notReady.body).toMatchObject({
       state: 'logUnavailable',
-      checks: [{ ok: true }, { name: 'log', ok: false }, {}],
+      checks: [{ ok: true }, { name: 'log', ok: false }, {}, {}],
     });
     expect((await ask(url, 'GET', `/v1/leases/${lease.id}`)).status).toBe(200);
     expectProblem(await ask(url, 'POST', '/v1/leases', { body: asks(1) }));
@@ -374,7 +377,7 @@ describe('health', () => {
     const { url, manager } = await servePool();
     expect((await ask(url, 'GET', '/readyz?verbose')).body).toMatchObject({
       ready: true,
-      checks: [{ ok: true }, {}, {}],
+      checks: [{ ok: true }, {}, {}, {}],
     });
     await manager.dispose();
     expectProblem(await ask(url, 'GET', '/readyz'), 'DRAINING');

@@ -242,7 +242,7 @@ describe('a slow reader', () => {
     socket.write('GET /v1/events HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\n\r\n');
     await expect.poll(() => text.includes('caughtUp')).toBe(true);
     socket.pause();
-    const labels = Object.fromEntries(range(0, 19).map((i) => [`note-${i}`, 'x'.repeat(250)]));
+    const labels = Object.fromEntries(range(0, 14).map((i) => [`note-${i}`, 'x'.repeat(250)]));
     await comeAndGo(manager, 3_000, { labels });
     // It was demoted: while it takes nothing, nobody follows the log for it, and nothing is held.
     await expect.poll(() => seen.following).toBe(0);

@@ -12,6 +12,14 @@ interface Row {
 
 const text200 = 'x'.repeat(200);
 const asked = { requirements: { memory: 10 } };
+/** So many bytes of labels, in texts of characters of three bytes. */
+const labelsOf = (bytes: number): Record<string, string> => {
+  const whole = Math.floor(bytes / 302);
+  const labels = Object.fromEntries(
+    Array.from({ length: whole }, (_, n) => [String(n).padStart(2, '0'), '漢'.repeat(100)]),
+  );
+  return { ...labels, rest: 'x'.repeat(bytes - whole * 302 - 4) };
+};
 
 /** Each field of each route, wrong in turn, and the path that the answer must name. */
 const rowsFor = ({ id, token }: LeaseView, etag: string): readonly Row[] => [
@@ -28,7 +36,7 @@ const rowsFor = ({ id, token }: LeaseView, etag: string): readonly Row[] => [
   row('POST /v1/leases', ['requirements'], { requirements: 5 }),
   row('POST /v1/leases', ['requirements'], { requirements: {} }),
   row('POST /v1/leases', ['requirements'], { requirements: { memory: 0 } }),
-  ...[-1, 'many', '1Zi', null, true, 1e308, 1e-9, {}, [], '9'.repeat(500)].map((memory) =>
+  ...[-1, 'many', '1Zi', null, true, 1e308, 1e-9, {}, [], '9'.repeat(500), `1${' '.repeat(64)}Mi`].map((memory) =>
     row('POST /v1/leases', ['requirements.memory'], { requirements: { memory } }),
   ),
   row('POST /v1/leases', ['requirements.Bad Name'], { requirements: { 'Bad Name': 1 } }),
@@ -41,6 +49,7 @@ const rowsFor = ({ id, token }: LeaseView, etag: string): readonly Row[] => [
   row('POST /v1/leases', ['labels'], { ...asked, labels: 'x' }),
   row('POST /v1/leases', ['labels'], { ...asked, labels: { 'a b': 'x' } }),
   row('POST /v1/leases', ['labels.team'], { ...asked, labels: { team: 5 } }),
+  row('POST /v1/leases', ['labels'], { ...asked, labels: labelsOf(4_097) }),
   row('POST /v1/leases', ['labels.team'], { ...asked, labels: { team: 'half a pair: \ud83d' } }),
   ...['ttlMs', 'waitMs'].flatMap((field) =>
     [-1, 1.5, '5', true, 1e300].map((value) => row('POST /v1/leases', [field], { ...asked, [field]: value })),

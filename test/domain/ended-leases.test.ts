@@ -1,13 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Dimensions } from '../../src/domain/dimensions.ts';
-import { EndedLeases } from '../../src/domain/ended-leases.ts';
+import { EndedLeases, endedBytes, MAX_ENDED_BYTES } from '../../src/domain/ended-leases.ts';
+import { evolve } from '../../src/domain/evolve.ts';
 import { Journal } from '../../src/domain/journal.ts';
 import { LeaseRecord } from '../../src/domain/lease-record.ts';
 import { TermsCache } from '../../src/domain/lease-terms.ts';
+import { StatePacker, unpackState } from '../../src/domain/pack.ts';
+import { emptyState } from '../../src/domain/state.ts';
 import type { EventData } from '../../src/model/events.ts';
 import { commandIdSource } from '../../src/model/ids.ts';
-import { request } from './spec.ts';
+import { refusalOf, request, Spec } from './spec.ts';
 
 const numbered = new Dimensions();
 const terms = new TermsCache();
@@ -17,7 +20,9 @@ const nextId = commandIdSource('0123456789abcde');
 function lease(n: number): LeaseRecord {
   const leaseId = n % 5 === 0 ? `odd-${n}` : n % 7 === 0 ? `ü${nextId().slice(1)}` : nextId();
   const amounts = { cpu: 1 + (n % 3) };
-  const spec = request(n % 2 === 0 ? leaseId : `task-${n}`, { amounts, idempotencyKey: n % 4 === 0 ? `k${n}` : null });
+  const labels = n % 3 === 1 ? { note: 'x'.repeat(n % 50), more: '漢' } : null;
+  const asked = { amounts, labels, idempotencyKey: n % 4 === 0 ? `k${n}` : null };
+  const spec = request(n % 2 === 0 ? leaseId : `task-${n}`, asked);
   const settled = { priority: 'normal', type: 'cpu', tier: 'main', amounts, borrowed: n % 3 === 0 ? amounts : null };
   const times = { ttlMs: 60_000, expiresAt: 1_800_000_060_000 + n, waitedMs: null };
   const data: EventData['LeaseGranted'] = { leaseId, request: spec, ...settled, token: n + 1, ...times };
@@ -59,6 +64,14 @@ class Both {
     return [...this.packed.values()].map((each) => ({ ...each, lease: each.lease.toJSON() }));
   }
 
+  /** What is kept, counted anew. */
+  get bytes(): number {
+    let bytes = 0;
+    for (const { lease } of this.packed.values())
+      bytes += endedBytes(lease.terms.bytes, lease.name, lease.idempotencyKey);
+    return bytes;
+  }
+
   /** Every id ever seen is found exactly if it is kept. */
   found(): (string | undefined)[] {
     return this.everSeen.map((id) => this.packed.get(id)?.lease.leaseId).filter((id) => id !== undefined);
@@ -73,6 +86,7 @@ describe('ended leases', () => {
       expect(both.shown()).toEqual(both.kept);
       expect(both.found()).toEqual(both.shown().map((each) => (each as { lease: { leaseId: string } }).lease.leaseId));
       expect(both.packed.size).toBe(both.kept.length);
+      expect(both.packed.bytes).toBe(both.bytes);
     });
     fc.assert(property, { numRuns: 200 });
   });
@@ -84,7 +98,14 @@ describe('ended leases', () => {
       const [shown, kept] = [both.shown(), [...both.kept]];
       const journal = new Journal();
       for (const ends of undone) both.step(ends, journal);
+      const bytes = both.packed.bytes;
+      expect(bytes).toBe(both.bytes);
+      journal.goBack();
+      expect(both.packed.bytes).toBe(both.bytes);
+      journal.goForth();
+      expect(both.packed.bytes).toBe(bytes);
       journal.undoTo(0);
+      expect(both.packed.bytes).toBe(both.bytes);
       both.kept.splice(0, both.kept.length, ...kept);
       expect(both.shown()).toEqual(shown);
       both.packed.settle();
@@ -93,5 +114,51 @@ describe('ended leases', () => {
       expect(both.found()).toHaveLength(both.packed.size);
     });
     fc.assert(property, { numRuns: 200 });
+  });
+});
+
+/** Labels as logs of before their limit may hold, and no two leases with the same ones. */
+const largestLabels = (n: number): Record<string, string> =>
+  Object.fromEntries(Array.from({ length: 64 }, (_, i) => [`l${i}`, `${n}`.padEnd(256, 'x')]));
+
+describe('ended leases with labels', () => {
+  it('are kept within a sum of bytes, the oldest go first and then their keys bind anew; every fold agrees', () => {
+    const pool = new Spec();
+    const first = pool.granted('t0', { cpu: 1 }, { labels: largestLabels(0), idempotencyKey: 'first' });
+    pool.release(first);
+    const each = pool.state.ended.bytes;
+    const fitting = Math.floor(MAX_ENDED_BYTES / each);
+    expect(fitting).toBeGreaterThan(1_500);
+    for (let n = 1; n < fitting; n++) pool.release(pool.granted(`t${n}`, { cpu: 1 }, { labels: largestLabels(n) }));
+    expect(pool.state.ended.get(first.leaseId)!.lease.request.labels).toEqual(largestLabels(0));
+    expect(pool.ask('t0', { cpu: 1 }, { labels: largestLabels(0), idempotencyKey: 'first' }).kind).toBe('refused');
+
+    const restored = pool.restartedAt(unpackState(new StatePacker(pool.state).packed()));
+    expect(restored.state.ended.bytes).toBe(pool.state.ended.bytes);
+    for (let n = 0; n < 10; n++) pool.release(pool.granted(`more${n}`, { cpu: 1 }, { labels: largestLabels(n) }));
+    expect(pool.state.ended.bytes).toBeLessThanOrEqual(MAX_ENDED_BYTES);
+    expect([pool.state.ended.has(first.leaseId), pool.state.ended.first]).toEqual([false, expect.any(Number)]);
+    expect(pool.state.ended.first).toBeGreaterThan(0);
+    expect(pool.state.keys.size).toBe(0);
+    expect(refusalOf(pool.release(first)).code).toBe('NOT_FOUND');
+    const { first: oldest, next, bytes } = pool.state.ended;
+    const folded = emptyState();
+    for (const each of pool.log) evolve(folded, each);
+    expect(folded.ended).toMatchObject({ first: oldest, next, bytes });
+  }, 60_000);
+
+  it('take no place from those that have none: as many as are to be kept', () => {
+    const pool = new Spec();
+    for (let n = 0; n < 100; n++) pool.release(pool.granted(`task-${n}`, { cpu: 1, memory: 0 }));
+    expect((pool.state.ended.bytes / 100) * 100_000).toBeLessThan(MAX_ENDED_BYTES);
+  });
+
+  it('leave nothing behind in the places that they had', () => {
+    const packed = new EndedLeases();
+    for (let n = 0; n < 64; n++) packed.add(lease(n), n, null, n);
+    for (let n = 0; n < 60; n++) packed.forgetFirst(true);
+    packed.settle();
+    for (let n = 0; n < 60; n++) expect(() => packed.nth(n).lease.requestId && packed.nth(n).lease.owner).toThrow();
+    expect(packed.nth(60).lease.owner).toBe('anonymous');
   });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Decided } from '../../src/domain/decide.ts';
+import { MAX_KEYS_BYTES } from '../../src/domain/evolve/keys.ts';
 import { evolve } from '../../src/domain/evolve.ts';
 import { StatePacker, unpackState } from '../../src/domain/pack.ts';
 import type { LeaseRecord } from '../../src/domain/state.ts';
@@ -191,6 +192,21 @@ describe('the keys of what is about no lease', () => {
     expect([cordon('k3'), cordon('k2'), cordon('k1')]).toEqual([0, 0, 1]);
     expect(pool.state.keys.size).toBe(2);
     expect(unpackState(new StatePacker(pool.state).packed()).keysInOrder).toEqual(pool.state.keysInOrder);
+  });
+
+  it('are kept up to a sum of bytes too, with what they are to be answered with', () => {
+    const pool = new Spec();
+    pool.granted('full', { cpu: 10_000 });
+    const requirements = { cpu: '9'.repeat(2 ** 20) }; // as in a log of before texts were limited
+    const cancel = (key: string) => pool.keyed(key, 'Cancel', { requestId: 'a' }).answer;
+    for (let n = 0; n < 32; n++) {
+      pool.queued('a', { cpu: 1 }, { requirements });
+      expect(cancel(`k${n}`)).toMatchObject({ kind: 'cancelled', replayed: false });
+    }
+    expect(pool.state.keys.size).toBe(31);
+    expect(pool.state.keysBytes).toBeLessThanOrEqual(MAX_KEYS_BYTES);
+    expect([cancel('k1').kind, cancel('k0').kind]).toEqual(['cancelled', 'refused']);
+    expect(unpackState(new StatePacker(pool.state).packed()).keysBytes).toBe(pool.state.keysBytes);
   });
 
   it("are each actor's own", () => {

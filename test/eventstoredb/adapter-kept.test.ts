@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { checkStore } from '../../src/eventstore/check.ts';
 import { snapshotStream } from '../../src/eventstore/eventstoredb/snapshots.ts';
 import { openEventStore } from '../../src/eventstore/open.ts';
+import { LogReader } from '../../src/manager/log-reader.ts';
 import { type EventStore, NO_STREAM, type Snapshot } from '../../src/model/event-store.ts';
 import type { Logger } from '../../src/model/interfaces.ts';
 import { event, events, freshStream, mustAppend, readBack, recorded, takeUntil } from '../eventstore/fixture.ts';
@@ -133,6 +134,17 @@ describe('an audit stream', () => {
     const { seen } = await takeUntil(store.subscribe(audit()), (_, caughtUp) => caughtUp === 1);
     expect(seen.map(({ revision }) => revision)).toEqual([7, 8, 9, 10, 11]);
     await checkStore(store);
+  });
+
+  it('is paged from where it begins by who names no beginning; who names one that is gone is told the first', async () => {
+    await mustAppend(store, audit(), events(2), NO_STREAM);
+    await expect.poll(() => metadataOf(audit())).toMatchObject({ maxCount: 5 });
+    await mustAppend(store, audit(), events(10), 1);
+    const reader = new LogReader(store, stream.slice('pool-'.length));
+    expect((await reader.pageRefusals({}, {})).items.map(({ revision }) => revision)).toEqual([7, 8, 9, 10, 11]);
+    expect((await reader.pageRefusals({ from: 7 }, {})).items).toHaveLength(5);
+    const gone = { code: 'NOT_FOUND', details: { revision: 6, first: 7 } };
+    await expect(reader.pageRefusals({ from: 6 }, {})).rejects.toMatchObject(gone);
   });
 
   it('keeps what an operator has set', async () => {

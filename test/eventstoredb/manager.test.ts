@@ -8,8 +8,10 @@ import { event, freshStream, readBack } from '../eventstore/fixture.ts';
 import { type Rig, startRig } from './adapter.ts';
 
 const LIMIT = 1_048_576;
-/** 49 KiB of labels, which each event about the request carries. */
-const LABELS = Object.fromEntries(Array.from({ length: 64 }, (_, n) => [`label-${n}`, '漢'.repeat(256)]));
+/** As many labels as a request may have, 4 KiB of them, which each event about the request carries. */
+const LABELS = Object.fromEntries(
+  Array.from({ length: 64 }, (_, n) => [`l${String(n).padStart(2, '0')}`, '漢'.repeat(20)]),
+);
 
 let rig: Rig;
 beforeAll(async () => {
@@ -56,7 +58,7 @@ describe('a batch over the size of an append', () => {
     const { store, bytes } = weighing(await rig.open(), poolStream(poolId));
     const manager = managerOn(store, poolId);
     await manager.ready();
-    const ids = Array.from({ length: 100 }, (_, n) => `task-${n}`);
+    const ids = Array.from({ length: 500 }, (_, n) => `task-${n}`);
     const leases = await Promise.all(
       ids.map((id) => manager.allocate({ id, requirements: { memory: 1 }, labels: LABELS })),
     );
@@ -64,7 +66,7 @@ describe('a batch over the size of an append', () => {
     expect(leases.map(({ token }) => token)).toEqual(ids.map((_, n) => n + 1));
     expect(Math.max(...bytes)).toBeLessThanOrEqual(LIMIT);
     expect(Math.max(...bytes)).toBeGreaterThan(LIMIT - 100_000);
-    expect(bytes.reduce((sum, each) => sum + each)).toBeGreaterThan(4 * LIMIT);
+    expect(bytes.reduce((sum, each) => sum + each)).toBeGreaterThan(2 * LIMIT);
   });
 
   it('is cut in the audit stream too: no refusal is left out', async () => {

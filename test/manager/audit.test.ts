@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest';
 import { MemoryEventStore } from '../../src/eventstore/memory.ts';
+import { cutRequest } from '../../src/manager/refused-request.ts';
 import type { AppendResult } from '../../src/model/event-store.ts';
 import type { NewEvent, RecordedAuditEvent } from '../../src/model/events.ts';
 import { FaultyStore, fakeClock } from '../../src/testing/index.ts';
+import { bareRequest } from '../support/bare-request.ts';
 import { history, typesOf, world } from './fixture.ts';
 
 const AUDIT = 'pool-default-audit';
@@ -153,4 +155,37 @@ test('counters of refusals are found again after a restart', async () => {
   await clock.advanceAsync(0);
   expect((await manager.getMetrics()).refusedTotal).toBe(1);
   await manager.dispose();
+});
+
+test('a refused request is recorded cut to 4 KiB, and the event says what was left out', async () => {
+  const store = new MemoryEventStore();
+  const { manager, clock } = world({ store });
+  const few = { memory: 200 };
+  const labels = Object.fromEntries(Array.from({ length: 64 }, (_, n) => [`l${n}`, `${'漢'.repeat(19)}\u0001`]));
+  for (const request of [
+    { id: 'plain', requirements: few, labels: { a: 'b' } },
+    { id: 'labelled', requirements: few, labels },
+    { id: 'wide', requirements: { ...few }, minimum: { memory: 150 }, labels, owner: 'o'.repeat(128) },
+  ])
+    expect(await manager.tryAllocate(request)).toHaveProperty('refused');
+  await clock.advanceAsync(1_000);
+  const events = (await refusals(store)).filter((event) => event.type === 'RequestRefused');
+  expect(events.map(({ data }) => [data.request.id, data.leftOut])).toEqual([
+    ['plain', undefined],
+    ['labelled', ['labels']],
+    ['wide', ['labels']],
+  ]);
+  for (const { data } of events) expect(Buffer.byteLength(JSON.stringify(data.request))).toBeLessThanOrEqual(4_096);
+  expect(Object.keys(events[1]!.data.request.labels!).length).toBeGreaterThan(30);
+  await manager.dispose();
+});
+
+test('a refused request of very many dimensions loses how they were written, and its minimum, and keeps its amounts', () => {
+  const amounts = Object.fromEntries(Array.from({ length: 32 }, (_, n) => [`d${n}`.padEnd(63, 'x'), 2 ** 53 - 1]));
+  const requirements = Object.fromEntries(Object.keys(amounts).map((name) => [name, '9'.repeat(64)]));
+  const request = bareRequest({ requirements, amounts, minimum: amounts, labels: { a: 'b' } });
+  const cut = cutRequest(request);
+  expect(cut.leftOut).toEqual(['labels', 'requirements', 'minimum']);
+  expect(cut.request).toEqual({ ...request, labels: null, requirements: {}, minimum: null });
+  expect(JSON.stringify(cut.request).length).toBeLessThanOrEqual(4_096);
 });

@@ -125,7 +125,7 @@ describe('a command that concerns very many leases or waiters', () => {
     const store = small();
     const { manager, clock } = world({ store, capacity: { memory: 200 }, config: RELEASED_LATER });
     const all = await manager.allocate({ requirements: { memory: 200 } });
-    const labels = Object.fromEntries(Array.from({ length: 32 }, (_, i) => [`label-${i}`, 'x'.repeat(250)]));
+    const labels = Object.fromEntries(Array.from({ length: 15 }, (_, i) => [`label-${i}`, 'x'.repeat(250)]));
     const waiting = Array.from({ length: 200 }, () =>
       manager.allocate({ requirements: { memory: 1 }, waitMs: 60_000, labels }),
     );

@@ -34,6 +34,11 @@ export class CheckedLog extends MemoryEventStore {
   /** Appends that came too late, of the living and of the dead: none may be taken. */
   staleRefused = 0;
 
+  /** It is looked back on to its beginning. */
+  constructor() {
+    super({ events: Number.POSITIVE_INFINITY, bytes: Number.POSITIVE_INFINITY });
+  }
+
   get head(): number {
     return this.ids.length - 1;
   }

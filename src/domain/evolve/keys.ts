@@ -1,5 +1,6 @@
 import type { RecordedPoolEvent } from '../../model/events.ts';
 import type { BoundKey } from '../../model/idempotency.ts';
+import type { RequestView } from '../../model/views.ts';
 import { ImpossibleHistory } from '../impossible.ts';
 import { addEntry, dropEntry, type Journal, put, putEntry } from '../journal.ts';
 import type { KeyRecord, PoolState } from '../state.ts';
@@ -7,6 +8,31 @@ import type { KeyRecord, PoolState } from '../state.ts';
 /** Keys of different owners and verbs have nothing to do with each other. No part of a scope holds a space. */
 export const scopeOf = ({ owner, verb, key }: Pick<BoundKey, 'owner' | 'verb' | 'key'>): string =>
   `${owner} ${verb} ${key}`;
+
+/** The most that keys that are kept for a time count in sum, in bytes. */
+export const MAX_KEYS_BYTES = 64 * 2 ** 20;
+/** About what a key takes beside its texts, and an amount of its answer with its name: in bytes, of V8's heap. */
+const KEY_BYTES = 200;
+const ANSWER_BYTES = 400;
+const AMOUNT_BYTES = 64;
+const UNIT_BYTES = 2;
+
+/** What a key that is kept for a time counts, in bytes; one that goes with its lease is counted with that. */
+export function keyBytes(scope: string, { n, body, asItStood }: KeyRecord): number {
+  if (n < 0) return 0;
+  const bytes = KEY_BYTES + (scope.length + body.length) * UNIT_BYTES;
+  return asItStood === undefined ? bytes : bytes + answerBytes(asItStood);
+}
+
+function answerBytes({ requestId, leaseId, requirements, amounts, shortfall }: RequestView): number {
+  let bytes = ANSWER_BYTES + (requestId.length + leaseId.length) * UNIT_BYTES;
+  for (const field of [requirements, amounts, shortfall])
+    for (const name in field) {
+      const value = field[name]!;
+      bytes += AMOUNT_BYTES + (name.length + (typeof value === 'string' ? value.length : 0)) * UNIT_BYTES;
+    }
+  return bytes;
+}
 
 /** The verb whose keys live as long as the lease that they were granted, and its memory. */
 const GRANTS = 'Allocate';
@@ -42,6 +68,9 @@ function leaseOf(event: RecordedPoolEvent): string | null {
 }
 
 function bindForATime(state: PoolState, scope: string, record: KeyRecord, journal: Journal | undefined): void {
+  const known = state.keys.get(scope);
+  const grown = keyBytes(scope, record) - (known === undefined ? 0 : keyBytes(scope, known));
+  put(journal, state, 'keysBytes', state.keysBytes + grown);
   putEntry(journal, state.keys, scope, record);
   addEntry(journal, state.keysInOrder, record.n, scope);
   put(journal, state, 'keysNext', record.n + 1);
@@ -51,7 +80,9 @@ function bindForATime(state: PoolState, scope: string, record: KeyRecord, journa
     const oldest = state.keysInOrder.get(n);
     const bound = oldest === undefined ? undefined : state.keys.get(oldest);
     if (bound?.n === n) {
-      if (state.keysNext - n <= maxEntries && record.at - bound.at <= retentionMs) return;
+      const isTooMany = state.keysNext - n > maxEntries || state.keysBytes > MAX_KEYS_BYTES;
+      if (!isTooMany && record.at - bound.at <= retentionMs) return;
+      put(journal, state, 'keysBytes', state.keysBytes - keyBytes(oldest!, bound));
       dropEntry(journal, state.keys, oldest!, bound);
     }
     if (oldest !== undefined) dropEntry(journal, state.keysInOrder, n, oldest);

@@ -1,5 +1,6 @@
 import type { ReclaimReason } from '../../model/events.ts';
 import type { Demand } from '../dimensions.ts';
+import { MAX_ENDED_BYTES } from '../ended-leases.ts';
 import { ImpossibleHistory } from '../impossible.ts';
 import { addEntry, dropEntry, type Journal, put, putEntry } from '../journal.ts';
 import type { LeaseTerms } from '../lease-terms.ts';
@@ -126,11 +127,12 @@ function end(
   return lease;
 }
 
-/** Ended leases and their keys stay answerable for a time and up to a number, whichever is less; both are told by events alone. */
+/** Ended leases and their keys stay answerable for a time, up to a number and up to a sum of bytes, whichever is least; all are told by events alone. */
 function forget(state: PoolState, at: number, journal: Journal | undefined): void {
   const { ended } = state;
   const { retentionMs, maxEntries } = state.config.idempotency;
-  while (ended.size > 0 && (ended.size > maxEntries || at - ended.oldestEndedAt > retentionMs)) {
+  const isTooMany = (): boolean => ended.size > maxEntries || ended.bytes > MAX_ENDED_BYTES;
+  while (ended.size > 0 && (isTooMany() || at - ended.oldestEndedAt > retentionMs)) {
     if (state.keys.size > 0) forgetKey(state, ended.nth(ended.first).lease, journal);
     journal?.note(ended, 'forgotten', undefined);
     ended.forgetFirst(journal !== undefined);

@@ -64,6 +64,15 @@ export async function* exportLog(
 async function headerOf(store: EventStore, poolId: string): Promise<ExportHeader> {
   const pool = await lastRevision(store, poolStream(poolId));
   if (pool < 0) throw new PoolError('NOT_FOUND', `${store.traits.url} holds no pool ${poolId}`);
+  const first = await firstRevision(store, poolStream(poolId));
+  if (first > 0)
+    throw new PoolError(
+      'NOT_FOUND',
+      `pool ${poolId} is kept from revision ${first} on, and only a whole log can be exported`,
+      {
+        details: { first },
+      },
+    );
   const audit = await lastRevision(store, auditStream(poolId));
   const from = { pool: 0, audit: Math.min(await firstRevision(store, auditStream(poolId)), audit + 1) };
   return { format: FORMAT, version: FORMAT_VERSION, poolId, from, to: { pool, audit } };
