@@ -105,6 +105,7 @@ describe('a command that concerns very many leases or waiters', () => {
     const log = await history(store);
     const ended = log.filter(({ type }) => type === 'LeaseReclaimed');
     expect(ended).toHaveLength(3_000);
+    await patch;
     // What came while it was under way had its turn in between.
     const patched = log.findLast(({ type }) => type === 'ConfigChanged')!;
     expect(patched.revision).toBeLessThan(ended[600]!.revision);
