@@ -12,6 +12,14 @@ export interface PlainLease extends Readonly<Omit<EventData['LeaseGranted'], 'wa
   readonly revision: number;
 }
 
+interface Notice {
+  readonly endsAt: number | null;
+  readonly reason: ReclaimReason | null;
+  readonly detail: string | null;
+}
+
+const NO_NOTICE: Notice = { endsAt: null, reason: null, detail: null };
+
 /**
  * A lease that is held. One record for its whole life, until it ends; what it shares with its kind stands in `terms`. The fields
  * are declared only, and set once in order: the engine then lays them out for numbers, in a third less memory.
@@ -28,11 +36,8 @@ export class LeaseRecord {
   declare ttlMs: number;
   /** Unix ms. */
   declare expiresAt: number;
-  /** The instant a noticed lease ends at, Unix ms; null while nobody has asked for it back. */
-  declare noticeEndsAt: number | null;
-  declare noticeReason: ReclaimReason | null;
-  /** What whoever asked for it back gave as a reason; once it has ended its last event tells. */
-  declare noticeDetail: string | null;
+  /** Null while nobody has asked for it back, as of nearly all: one field in place of three. */
+  declare notice: Notice | null;
   /** Of the last event that changed it. */
   declare revision: number;
 
@@ -55,9 +60,7 @@ export class LeaseRecord {
     this.grantedAt = grantedAt;
     this.ttlMs = ttlMs;
     this.expiresAt = expiresAt;
-    this.noticeEndsAt = null;
-    this.noticeReason = null;
-    this.noticeDetail = null;
+    this.notice = null;
     this.revision = revision;
   }
 
@@ -94,12 +97,36 @@ export class LeaseRecord {
     return this.terms.borrowed;
   }
 
+  /** The instant a noticed lease ends at, Unix ms. */
+  get noticeEndsAt(): number | null {
+    return this.notice === null ? null : this.notice.endsAt;
+  }
+  set noticeEndsAt(endsAt: number | null) {
+    this.#notice({ endsAt });
+  }
+  get noticeReason(): ReclaimReason | null {
+    return this.notice === null ? null : this.notice.reason;
+  }
+  set noticeReason(reason: ReclaimReason | null) {
+    this.#notice({ reason });
+  }
+  /** What whoever asked for it back gave as a reason; once it has ended its last event tells. */
+  get noticeDetail(): string | null {
+    return this.notice === null ? null : this.notice.detail;
+  }
+  set noticeDetail(detail: string | null) {
+    this.#notice({ detail });
+  }
+
+  #notice(change: Partial<Notice>): void {
+    const notice = { ...(this.notice ?? NO_NOTICE), ...change };
+    this.notice = notice.endsAt === null && notice.reason === null && notice.detail === null ? null : notice;
+  }
+
   copy(): LeaseRecord {
     const { leaseId, terms, name, idempotencyKey, token, grantedAt, ttlMs, expiresAt, revision } = this;
     const copied = new LeaseRecord(leaseId, terms, name, idempotencyKey, token, grantedAt, ttlMs, expiresAt, revision);
-    copied.noticeEndsAt = this.noticeEndsAt;
-    copied.noticeReason = this.noticeReason;
-    copied.noticeDetail = this.noticeDetail;
+    copied.notice = this.notice;
     return copied;
   }
 

@@ -96,10 +96,19 @@ describe('a command that concerns very many leases or waiters', () => {
     for (let i = 0; i < 30; i++)
       await Promise.all(Array.from({ length: 100 }, () => manager.allocate({ requirements: { memory: 1 } })));
     await manager.drainTier('all', { deadlineMs: 1_000 });
+    let patch: Promise<unknown> | undefined;
+    manager.committed$.subscribe(({ type }) => {
+      if (type === 'LeaseReclaimed') patch ??= manager.configure({ cleanupIntervalMs: 12_345 });
+    });
     await clock.advanceAsync(10_000);
     expect((await manager.getPool()).tiers[0]).toMatchObject({ admission: 'drained', allocated: { memory: 0 } });
-    const ended = (await history(store)).filter(({ type }) => type === 'LeaseReclaimed');
+    const log = await history(store);
+    const ended = log.filter(({ type }) => type === 'LeaseReclaimed');
     expect(ended).toHaveLength(3_000);
+    await patch;
+    // What came while it was under way had its turn in between.
+    const patched = log.findLast(({ type }) => type === 'ConfigChanged')!;
+    expect(patched.revision).toBeLessThan(ended[600]!.revision);
     await manager.dispose();
   });
 
