@@ -91,16 +91,13 @@ export class Connections {
   readonly #budget: ReaderBudget;
   readonly #most: number;
   readonly #sweeper: NodeJS.Timeout;
+  #closing: NodeJS.Timeout | undefined;
 
   constructor(limits: Limits, budget: ReaderBudget, most = mostConnections()) {
     this.#limits = limits;
     this.#budget = budget;
     this.#most = most;
     this.#sweeper = setInterval(() => this.#endStalled(), limits.connectionsCheckMs).unref();
-  }
-
-  get size(): number {
-    return this.#open.size;
   }
 
   /** Serves a server's connections by `handle`. */
@@ -127,7 +124,6 @@ export class Connections {
     clearInterval(this.#sweeper);
     this.#closing ??= setInterval(() => this.#endForClose(), CLOSING_CHECK_MS);
   }
-  #closing: NodeJS.Timeout | undefined;
 
   stop(): void {
     clearInterval(this.#sweeper);

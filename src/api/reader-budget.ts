@@ -16,10 +16,6 @@ export class ReaderBudget {
     this.#limit = limit;
   }
 
-  get heldBytes(): number {
-    return this.#held;
-  }
-
   get isFull(): boolean {
     return this.#held >= this.#limit();
   }

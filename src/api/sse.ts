@@ -24,11 +24,16 @@ export interface Source {
 export const PIECES_IN_A_ROW = 16;
 
 /**
- * Writes a log as server-sent events from a revision on, until it ends or `gone` aborts. A reader catches up by its position, a
+ * Writes a log as server-sent events from a revision on (default: the first that is kept), until it ends or `gone` aborts. A reader catches up by its position, a
  * piece at a time and at its own pace: while it does not take one, nothing more is read for it. Then it follows live, with the
  * others of its filter; when it falls behind there, it catches up again.
  */
-export async function streamEvents(outlet: Outlet, source: Source, from: number, gone: AbortSignal): Promise<void> {
+export async function streamEvents(
+  outlet: Outlet,
+  source: Source,
+  from: number | undefined,
+  gone: AbortSignal,
+): Promise<void> {
   const reader = new Reader(outlet, source, from, gone);
   outlet.write('retry: 1000\n\n');
   try {
@@ -44,11 +49,12 @@ class Reader {
   readonly #outlet: Outlet;
   readonly #source: Source;
   readonly #gone: AbortSignal;
-  #next: number;
+  /** Undefined = the first event that is kept. */
+  #next: number | undefined;
   /** It begins where the log has not come to yet: what comes before that is for others only. */
   #isAhead: boolean | undefined;
 
-  constructor(outlet: Outlet, source: Source, from: number, gone: AbortSignal) {
+  constructor(outlet: Outlet, source: Source, from: number | undefined, gone: AbortSignal) {
     this.#outlet = outlet;
     this.#source = source;
     this.#gone = gone;
@@ -58,7 +64,8 @@ class Reader {
   /** Catches up, and follows live until it falls behind. True if the log ended. Throws what reading threw. */
   async isThrough(): Promise<boolean> {
     const { fanOut, filter, has } = this.#source;
-    this.#isAhead ??= this.#next > 0 && !(await has(this.#next - 1));
+    const next = this.#next ?? 0;
+    this.#isAhead ??= next > 0 && !(await has(next - 1));
     const channel = this.#isAhead ? fanOut.ownChannel() : fanOut.channel(filter);
     const pin = channel.pin();
     const feed = this.#feed();
@@ -74,7 +81,9 @@ class Reader {
   #feed(): Feed {
     const { follow, filter } = this.#source;
     const stopped = new AbortController();
-    const items = follow({ ...filter, from: this.#next }, stopped.signal)[Symbol.asyncIterator]();
+    const items = follow({ ...filter, ...(this.#next !== undefined && { from: this.#next }) }, stopped.signal)[
+      Symbol.asyncIterator
+    ]();
     const stop = (): void => {
       stopped.abort();
       void items.return?.().catch(() => {}); // nobody asks how a read ended that is given up
@@ -144,7 +153,7 @@ class Reader {
         settle(true);
       };
       const follower: Follower = {
-        next: this.#next,
+        next: this.#next ?? 0,
         get isClear() {
           return outlet.isClear;
         },
@@ -159,7 +168,7 @@ class Reader {
         },
       };
       gone.addEventListener('abort', onGone);
-      outlet.write(`event: caughtUp\ndata: {"next":${this.#next}}\n\n`);
+      outlet.write(`event: caughtUp\ndata: {"next":${follower.next}}\n\n`);
       if (gone.aborted || !channel.join(follower, pin, feed)) {
         feed.stop();
         settle(gone.aborted);

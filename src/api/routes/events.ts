@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { PoolService } from '../../manager/service.ts';
-import { type FieldError, invalid } from '../../model/errors.ts';
+import { type FieldError, invalid, isPoolError } from '../../model/errors.ts';
 import { type RecordedEvent, SCHEMA_VERSIONS } from '../../model/events.ts';
 import type { EventFilter, Page } from '../../model/reading.ts';
 import { formatOf } from '../accept.ts';
@@ -23,7 +23,7 @@ interface Log {
 }
 
 const DESCRIPTION = `Three ways, by Accept: a page (application/json, the next one under \`Link: rel="next"\`), the whole as lines (application/x-ndjson), or live (text/event-stream).
-Live: history from \`from\` (default 0), then what is committed, without gap or duplicate; \`id\` is the revision, and Last-Event-ID resumes after it.
+Live: history from \`from\` (default the first event that is kept), then what is committed, without gap or duplicate; \`id\` is the revision, and Last-Event-ID resumes after it.
 Each \`data\` is a CloudEvents 1.0 JSON event: type "resource-pool-manager.<event type>", source "/streams/<stream>", subject the lease, sequence the revision.
 An event named caughtUp marks that history has been delivered, and comes again after a slow reader has caught up; one named error carries a problem; one named end says that \`to\` was reached. Comments are heartbeats.`;
 
@@ -65,7 +65,10 @@ function logRoute(app: App, url: string, summary: string, log: Log, door: Door):
     const filter = filterOf(request.query);
     reply.header('vary', 'accept');
     const format = request.method === 'GET' ? formatOf(request.headers.accept) : 'json';
-    if (format === 'sse') return live(request, reply, filter, log, door);
+    if (format === 'sse') {
+      await mustBeKept(filter, log);
+      return live(request, reply, filter, log, door);
+    }
     if (format === 'ndjson') return lines(reply, request.query, filter, log, door);
     const { cursor, limit } = request.query;
     const start = cursor === undefined ? {} : { cursor };
@@ -119,26 +122,41 @@ async function lines(
   return reply;
 }
 
+/** Throws NOT_FOUND while there is still an answer to be given: a stream has its status before its first event. */
+async function mustBeKept({ from }: EventFilter, log: Log): Promise<void> {
+  if (from !== undefined) await log.page({ from, to: from }, { limit: 1 });
+}
+
+/** Whether the log has an event of that revision, and keeps it. */
+const has = (log: Log, revision: number): Promise<boolean> =>
+  log.page({ from: revision, to: revision }, { limit: 1 }).then(
+    ({ items }) => items.length > 0,
+    (error: unknown) => {
+      if (isPoolError(error) && error.code === 'NOT_FOUND') return false;
+      throw error;
+    },
+  );
+
 /** The stream goes on after this answers: the connection is its own from here on. */
 function live(
   request: FastifyRequest,
   reply: FastifyReply,
   filter: EventFilter,
-  { page, follow, fanOut }: Log,
+  log: Log,
   { lifetime, limits, budget, catchUps, pace }: Door,
 ): FastifyReply {
   refusePaging(request.query as EventsQuery);
   const last = request.headers['last-event-id'] as string | undefined;
-  const from = last === undefined ? (filter.from ?? 0) : Number(last) + 1;
-  if (filter.to !== undefined && from > filter.to) return reply.code(204).send();
+  const from = last === undefined ? filter.from : Number(last) + 1;
+  if (filter.to !== undefined && (from ?? 0) > filter.to) return reply.code(204).send();
   const { signal, close } = lifetime.openStream(reply);
   const outlet = new Outlet(takeOver(reply, STREAM_HEADERS), budget);
   const heartbeat = setInterval(() => {
     if (outlet.isClear) outlet.write(': heartbeat\n\n');
   }, limits.heartbeatMs).unref();
-  const has = async (revision: number): Promise<boolean> =>
-    (await page({ from: revision, to: revision }, { limit: 1 })).items.length > 0;
-  void streamEvents(outlet, { follow, has, filter, fanOut, catchUps, pace }, from, signal).finally(() => {
+  const { follow, fanOut } = log;
+  const source = { follow, has: (revision: number) => has(log, revision), filter, fanOut, catchUps, pace };
+  void streamEvents(outlet, source, from, signal).finally(() => {
     clearInterval(heartbeat);
     close();
   });
