@@ -73,11 +73,16 @@ export class Connection {
   }
 
   async #ask(name: string): Promise<boolean> {
-    const probe = this.#nodeAt(name);
-    const { discovery, timeoutMs } = this.#url;
-    const alive = await probe.gossip(discovery?.gossipTimeoutMs ?? timeoutMs).then(() => true, isAnswer);
-    void probe.close();
-    return alive;
+    let probe: Node | undefined;
+    try {
+      probe = this.#nodeAt(name);
+      await probe.gossip(this.#url.discovery?.gossipTimeoutMs ?? this.#url.timeoutMs);
+      return true;
+    } catch (error) {
+      return isAnswer(error);
+    } finally {
+      void probe?.close();
+    }
   }
 
   /** Cancels every call, and lets the socket go. */
