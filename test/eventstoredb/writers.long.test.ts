@@ -4,7 +4,7 @@ import { startEventStoreDb } from '../support/eventstoredb/start.ts';
 
 const WRITERS = 4;
 const CALLERS = 64;
-const ROUNDS = 20;
+const ROUNDS = 8;
 /** Whoever takes waiting for an outage would tell nearly every caller of one. */
 const IMPATIENT = { patienceMs: 1, giveUpMs: 60_000, closeMs: 2_000 };
 
