@@ -86,7 +86,6 @@ async function again<T>(run: () => Promise<T>, { errors }: Tally): Promise<T> {
       return await run();
     } catch (error) {
       if (!isPoolError(error) || !error.message.includes('does not accept events')) errors.push(String(error));
-      if (errors.length > 10) console.log(errors);
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
   }

@@ -126,6 +126,12 @@ describe('every other call', () => {
   });
 });
 
+test('an address in gossip that the client refuses is passed over', async () => {
+  for (const node of cluster.nodes) node.claimMember('::1');
+  const store = await open();
+  expect(await again(store, freshStream(), NO_STREAM)).toEqual({ outcome: 'appended', revision: 2 });
+});
+
 describe('a seed', () => {
   test.each(['killed', 'frozen', 'cut off'] as const)(
     'that is %s costs no time: all are asked at once',

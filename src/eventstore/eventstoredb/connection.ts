@@ -20,6 +20,8 @@ export class Connection {
   readonly #logger: Logger;
   readonly #discovery: Discovery | undefined;
   readonly #nodeOf = new WeakMap<Call, Node>();
+  /** Whether a node is alive, while it is being asked: many calls wait for one answer. */
+  readonly #asked = new Map<string, Promise<boolean>>();
   readonly #closing = new AbortController();
   #current: { readonly found: Promise<Node>; node?: Node } | undefined;
   /** Where one node is named: the leader that it has named, once. */
@@ -62,15 +64,25 @@ export class Connection {
    * Resolves to whether the node of a call still says anything at all. Asked over a connection of its own: on the one that is there
    * an answer may wait behind what a slow reader of this process has not taken yet; that it is whole is the keepalive's to find out.
    */
-  async isAlive(call: Call): Promise<boolean> {
+  isAlive(call: Call): Promise<boolean> {
     const name = this.#nodeOf.get(call)?.name;
-    if (name === undefined) return false;
-    const probe = this.#nodeAt(name);
-    const alive = await probe
-      .gossip(this.#url.discovery?.gossipTimeoutMs ?? this.#url.timeoutMs)
-      .then(() => true, isAnswer);
-    void probe.close();
-    return alive;
+    if (name === undefined) return Promise.resolve(false);
+    const asked = this.#asked.get(name) ?? this.#ask(name).finally(() => this.#asked.delete(name));
+    this.#asked.set(name, asked);
+    return asked;
+  }
+
+  async #ask(name: string): Promise<boolean> {
+    let probe: Node | undefined;
+    try {
+      probe = this.#nodeAt(name);
+      await probe.gossip(this.#url.discovery?.gossipTimeoutMs ?? this.#url.timeoutMs);
+      return true;
+    } catch (error) {
+      return isAnswer(error);
+    } finally {
+      void probe?.close();
+    }
   }
 
   /** Cancels every call, and lets the socket go. */

@@ -111,6 +111,7 @@ class Round {
     this.#signal.addEventListener('abort', stop);
     if (this.#signal.aborted) stop();
     for (const name of names) this.#ask(name);
+    if (this.#waitsFor === 0) this.#end(undefined);
     const node = await this.#found.promise;
     this.#signal.removeEventListener('abort', stop);
     return node;
@@ -118,7 +119,8 @@ class Round {
 
   #ask(name: string): void {
     if (this.#isOver || this.#asked.has(name)) return;
-    const node = this.#options.connect(name);
+    const node = this.#connect(name);
+    if (node === undefined) return;
     this.#asked.set(name, node);
     this.#waitsFor += 1;
     node
@@ -131,6 +133,16 @@ class Round {
         this.#waitsFor -= 1;
         if (this.#waitsFor === 0) this.#end(this.#second?.node);
       });
+  }
+
+  /** Undefined, and said among the answers, where the client refuses the address that gossip has told. */
+  #connect(name: string): Node | undefined {
+    try {
+      return this.#options.connect(name);
+    } catch (error) {
+      this.answers.push(`${name}: ${error instanceof Error ? error.message : error}`);
+      return undefined;
+    }
   }
 
   #heard(node: Node, members: readonly Member[]): void {

@@ -11,6 +11,9 @@ import { readBackwards } from './requests.ts';
 /** The longest that a timer can hold, ms. */
 const LONGEST_MS = 2 ** 31 - 1;
 
+/** Of the time for the first answer of a read: many that are begun at once wait for each other. */
+const CONFIRMED_RATIO = 3;
+
 export interface ReaderOptions {
   readonly connection: Connection;
   /** The store's URL without credentials. */
@@ -50,9 +53,9 @@ export class Reader {
     return { firstMs, silentMs: timeoutMs, isLive: false };
   }
 
-  /** The server confirms a subscription, and then says nothing until there is something. */
+  /** The server confirms a subscription, and then says nothing until there is something. Its node is asked meanwhile. */
   get subscriptionPatience(): Patience {
-    return { ...this.#readPatience, isLive: true };
+    return { ...this.#readPatience, firstMs: CONFIRMED_RATIO * this.options.firstMs, isLive: true };
   }
 
   /** Of a read through all of a server's streams: the first that matches may lie far back. */

@@ -136,6 +136,12 @@ export class ClusterNode implements Endpoint {
     this.#stale = { members: this.#members().map((m) => ({ ...m, state: 'FOLLOWER' })), leads: false };
   }
 
+  /** It names, beside what is so, a member at an address that no client can use. */
+  claimMember(host: string): void {
+    const stranger = { host, port: 2113, instanceId: randomUUID(), state: 'FOLLOWER', isAlive: true } as const;
+    this.#stale = { members: [stranger, ...this.#members()], leads: this.#leads() };
+  }
+
   /** Is reached again, and knows what the others know. */
   rejoin(): void {
     this.#isAway = false;
