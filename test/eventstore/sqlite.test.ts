@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it } from 'vitest';
 import { openEventStore } from '../../src/eventstore/open.ts';
+import { PAGE_CHARS, PAGE_EVENTS } from '../../src/eventstore/ranges.ts';
 import { SILENT } from '../../src/model/interfaces.ts';
 import { eventStoreContract } from './contract.ts';
-import { events, mustAppend, readBack } from './fixture.ts';
+import { event, events, mustAppend, readBack } from './fixture.ts';
 
 const newFolder = (): string => mkdtempSync(join(tmpdir(), 'rpm-sqlite-'));
 
@@ -17,6 +18,31 @@ eventStoreContract('sqlite:', async () => {
     open: () => openEventStore(`sqlite:${join(folder, 'log.db')}`),
     dispose: () => rm(folder, { recursive: true }),
   };
+});
+
+describe('a page of a sqlite log', () => {
+  it('is short where events are large, whatever lies between them, and none is missed', async () => {
+    const folder = newFolder();
+    const store = await openEventStore(`sqlite:${join(folder, 'log.db')}`);
+    const sizes = Array.from({ length: 400 }, (_, n) => (n % 50 === 7 ? 300_000 : n > 200 ? 9_000 : 10));
+    for (let n = 0; n < sizes.length; n += 40) {
+      const batch = sizes.slice(n, n + 40).map((size) => event({ text: 'x'.repeat(size) }));
+      await mustAppend(store, 'pool-a', batch, n - 1);
+      await mustAppend(store, 'pool-b', [event({})], n / 40 - 1);
+    }
+    for (const read of [() => store.read('pool-a'), () => store.readAll()]) {
+      const seen: number[] = [];
+      for await (const page of read()) {
+        const large = page.map(({ data }) => JSON.stringify(data).length);
+        expect(large.slice(0, -1).reduce((sum, size) => sum + size, 0)).toBeLessThan(PAGE_CHARS);
+        expect(page.length).toBeLessThanOrEqual(PAGE_EVENTS);
+        seen.push(...page.filter(({ stream }) => stream === 'pool-a').map(({ revision }) => revision));
+      }
+      expect(seen).toEqual(sizes.map((_, n) => n));
+    }
+    await store.close();
+    await rm(folder, { recursive: true });
+  });
 });
 
 describe('the writer of a sqlite log', () => {
