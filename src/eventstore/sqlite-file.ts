@@ -1,41 +1,24 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { isPoolError, PoolError } from '../model/errors.ts';
 import type { Row } from './codec.ts';
+import { heldBySqlite } from './disk/raw-files.ts';
 import { DamagedLogError } from './errors.ts';
+import type { LogRows } from './log-rows.ts';
 import { type Run, Runs } from './runs.ts';
+import {
+  type FileIdentity,
+  FORMAT,
+  type IdentityRow,
+  identityFrom,
+  identityRow,
+  newIdentity,
+  PAGE_BYTES,
+  READ_IDENTITY,
+  refuseOthers,
+  SCHEMA,
+  WRITE_IDENTITY,
+} from './sqlite-schema.ts';
 import { reserveWal } from './wal.ts';
-
-/** "RPM1": tells our files from other sqlite databases. */
-const APPLICATION_ID = 0x52_50_4d_31;
-const FORMAT = 3;
-
-/** The view is for whoever asks in SQL. Columns of the table that are computed would be computed at every insert, too. */
-const SCHEMA = `
-  CREATE TABLE events (
-    position INTEGER PRIMARY KEY,
-    event TEXT NOT NULL,
-    checksum INTEGER NOT NULL
-  ) STRICT;
-  CREATE VIEW log AS SELECT
-    position,
-    json_extract(event, '$.stream') AS stream,
-    json_extract(event, '$.revision') AS revision,
-    json_extract(event, '$.id') AS id,
-    json_extract(event, '$.type') AS type,
-    json_extract(event, '$.schemaVersion') AS schema_version,
-    json_extract(event, '$.at') AS at,
-    json_extract(event, '$.data') AS data,
-    json_extract(event, '$.metadata') AS metadata,
-    checksum
-  FROM events;
-  CREATE TABLE runs (
-    position INTEGER PRIMARY KEY,
-    stream TEXT NOT NULL,
-    revision INTEGER NOT NULL
-  ) STRICT;
-  PRAGMA application_id = ${APPLICATION_ID};
-  PRAGMA user_version = ${FORMAT};
-`;
 
 /** A transaction is begun on a file that may not be written too; only a write finds that out. */
 const TRY_TO_WRITE = `BEGIN IMMEDIATE; PRAGMA user_version = ${FORMAT}; ROLLBACK`;
@@ -45,18 +28,18 @@ const WRONG_RUNS = `
   SELECT runs.position FROM runs LEFT JOIN log USING (position)
   WHERE log.stream IS NOT runs.stream OR log.revision IS NOT runs.revision LIMIT 1`;
 
-/** Holds several events, so that most commits write a single page. */
-const PAGE_BYTES = 8_192;
 /** What a commit writes besides the pages that its rows fill: the page before, and sometimes the ones above. */
 const EXTRA_PAGES = 1;
 /** What a row takes besides its event; rounded up. */
 const ROW_BYTES = 32;
 
 /** One open connection with its prepared statements. Given up as a whole after an I/O error. */
-export class SqliteFile {
+export class SqliteFile implements LogRows {
   readonly runs: Runs;
+  readonly identity: FileIdentity;
   readonly #path: string;
   readonly #db: DatabaseSync;
+  readonly #released: () => void;
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
   readonly #insert: StatementSync;
@@ -72,8 +55,10 @@ export class SqliteFile {
     this.#path = path;
     this.runs = new Runs(path);
     this.#db = new DatabaseSync(path, { readOnly, timeout: readOnly ? 1_000 : 0 });
+    this.#released = heldBySqlite(path);
     try {
       prepareFile(this.#db, path, readOnly);
+      this.identity = readIdentity(this.#db, path);
       const arrays = (sql: string) => {
         const statement = this.#db.prepare(sql);
         statement.setReturnArrays(true);
@@ -89,7 +74,7 @@ export class SqliteFile {
       this.#runsAfter = arrays('SELECT position, stream, revision FROM runs WHERE position > ? ORDER BY position');
       this.#end = arrays('SELECT max(position) FROM events');
     } catch (error) {
-      this.#db.close();
+      this.close();
       throw cannotOpen(error, path);
     }
   }
@@ -170,6 +155,7 @@ export class SqliteFile {
 
   close(): void {
     this.#db.close();
+    this.#released();
   }
 
   #sound<T>(read: () => T): T {
@@ -215,9 +201,16 @@ function prepareFile(db: DatabaseSync, path: string, readOnly: boolean): void {
     if (!isNew) refuseOthers(pragma('application_id'), pragma('user_version'), path);
     if (isNew) db.exec(`PRAGMA page_size = ${PAGE_BYTES}`);
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0');
-    db.exec(isNew ? `BEGIN IMMEDIATE; ${SCHEMA} COMMIT` : TRY_TO_WRITE);
+    if (isNew) begin(db);
+    else db.exec(TRY_TO_WRITE);
   }
   refuseOthers(pragma('application_id'), pragma('user_version'), path);
+}
+
+function begin(db: DatabaseSync): void {
+  db.exec(`BEGIN IMMEDIATE; ${SCHEMA}`);
+  db.prepare(WRITE_IDENTITY).run(...identityRow(newIdentity()));
+  db.exec('COMMIT');
 }
 
 /** Our files have no pages that map others: a header that says so would have pages of events written over by such. */
@@ -225,8 +218,10 @@ function refuseAutoVacuum(mode: unknown, path: string): void {
   if (mode !== 0) throw new DamagedLogError(path, `its header says auto_vacuum = ${mode}`);
 }
 
-function refuseOthers(applicationId: unknown, format: unknown, path: string): void {
-  if (applicationId === APPLICATION_ID && format === FORMAT) return;
-  const value = `application_id ${applicationId}, user_version ${format}`;
-  throw new PoolError('INVALID_CONFIG', `store: ${path} is no event log of format ${FORMAT} (${value})`);
+function readIdentity(db: DatabaseSync, path: string): FileIdentity {
+  const statement = db.prepare(READ_IDENTITY);
+  statement.setReturnArrays(true);
+  const identity = identityFrom(statement.get() as unknown as IdentityRow | undefined);
+  if (identity === undefined) throw new DamagedLogError(path, 'what it says of itself is not what was written');
+  return identity;
 }
