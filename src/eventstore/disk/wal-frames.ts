@@ -67,8 +67,10 @@ export function scanWal(descriptor: number, pageBytes: number): WalScan {
   const piece = Buffer.alloc(Math.max(1, Math.floor(PIECE_BYTES / frameBytes)) * frameBytes);
   for (let at = WAL_HEADER_BYTES; at < size; ) {
     const read = readSync(descriptor, piece, 0, piece.length, at);
-    for (let from = 0; from + frameBytes <= read; from += frameBytes)
+    const whole = read - (read % frameBytes);
+    for (let from = 0; from < whole; from += frameBytes)
       scanner.take(piece.subarray(from, from + frameBytes), at + from);
+    if (whole < read) scanner.takePart(piece.subarray(whole, read), at + whole);
     if (read < piece.length) break;
     at += read;
   }
@@ -120,6 +122,13 @@ class Scanner {
     const isOurs = this.#salts !== undefined && frame.compare(this.#salts, 0, 8, 8, 16) === 0;
     if (this.#broken !== undefined) this.#takeBehind(frame, offset, isOurs);
     else this.#takeNext(frame, number, offset, isOurs);
+  }
+
+  /** The end of the file, if that is within a frame. */
+  takePart(part: Buffer, offset: number): void {
+    if (this.#broken !== undefined || isZero(part)) return;
+    this.#broken = { frame: this.#seen, offset };
+    this.#isBegun = true;
   }
 
   #takeNext(frame: Buffer, number: number, offset: number, isOurs: boolean): void {
