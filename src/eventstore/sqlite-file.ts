@@ -1,4 +1,4 @@
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { backup, DatabaseSync, type StatementSync } from 'node:sqlite';
 import { isPoolError, PoolError } from '../model/errors.ts';
 import type { Row } from './codec.ts';
 import { heldBySqlite } from './disk/raw-files.ts';
@@ -33,6 +33,9 @@ const EXTRA_PAGES = 1;
 /** What a row takes besides its event; rounded up. */
 const ROW_BYTES = 32;
 
+/** Of a copy, so many pages at once: a few ms. */
+const COPIED_PAGES = 512;
+
 /** One open connection with its prepared statements. Given up as a whole after an I/O error. */
 export class SqliteFile implements LogRows {
   readonly runs: Runs;
@@ -51,13 +54,13 @@ export class SqliteFile implements LogRows {
   #walReserved = false;
 
   /** Throws DamagedLogError if it is no whole database, INVALID_CONFIG if it is another program's. */
-  constructor(path: string, readOnly: boolean) {
+  constructor(path: string, readOnly: boolean, identity: FileIdentity = newIdentity()) {
     this.#path = path;
     this.runs = new Runs(path);
     this.#db = new DatabaseSync(path, { readOnly, timeout: readOnly ? 1_000 : 0 });
     this.#released = heldBySqlite(path);
     try {
-      prepareFile(this.#db, path, readOnly);
+      prepareFile(this.#db, path, readOnly, identity);
       this.identity = readIdentity(this.#db, path);
       const arrays = (sql: string) => {
         const statement = this.#db.prepare(sql);
@@ -153,6 +156,24 @@ export class SqliteFile implements LogRows {
     return busy === 0;
   }
 
+  /** Says what the file is from now on. */
+  identify(identity: FileIdentity): void {
+    this.#db.prepare(WRITE_IDENTITY).run(...identityRow(identity));
+  }
+
+  /** Copies the file as it stands now, in steps between which this thread does other things; its writer is not held up. */
+  async copyTo(path: string, onPages: (done: number, total: number) => void): Promise<void> {
+    this.#db.exec('BEGIN'); // of one moment: without it each write beside would begin the copy anew
+    try {
+      this.#end.get();
+      const progress = (step: { totalPages: number; remainingPages: number }) =>
+        onPages(step.totalPages - step.remainingPages, step.totalPages);
+      await backup(this.#db, path, { rate: COPIED_PAGES, progress });
+    } finally {
+      this.#db.exec('COMMIT');
+    }
+  }
+
   close(): void {
     this.#db.close();
     this.#released();
@@ -193,7 +214,7 @@ function walBytesOf(rows: readonly Row[]): number {
   return bytes;
 }
 
-function prepareFile(db: DatabaseSync, path: string, readOnly: boolean): void {
+function prepareFile(db: DatabaseSync, path: string, readOnly: boolean, identity: FileIdentity): void {
   const pragma = (name: string) => Object.values(db.prepare(`PRAGMA ${name}`).get() ?? {})[0];
   const isNew = pragma('schema_version') === 0;
   refuseAutoVacuum(pragma('auto_vacuum'), path);
@@ -201,15 +222,15 @@ function prepareFile(db: DatabaseSync, path: string, readOnly: boolean): void {
     if (!isNew) refuseOthers(pragma('application_id'), pragma('user_version'), path);
     if (isNew) db.exec(`PRAGMA page_size = ${PAGE_BYTES}`);
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0');
-    if (isNew) begin(db);
+    if (isNew) begin(db, identity);
     else db.exec(TRY_TO_WRITE);
   }
   refuseOthers(pragma('application_id'), pragma('user_version'), path);
 }
 
-function begin(db: DatabaseSync): void {
+function begin(db: DatabaseSync, identity: FileIdentity): void {
   db.exec(`BEGIN IMMEDIATE; ${SCHEMA}`);
-  db.prepare(WRITE_IDENTITY).run(...identityRow(newIdentity()));
+  db.prepare(WRITE_IDENTITY).run(...identityRow(identity));
   db.exec('COMMIT');
 }
 

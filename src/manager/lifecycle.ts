@@ -155,7 +155,7 @@ export class Lifecycle {
       reconfigured: () => this.#capacity.reconfigure(),
     });
     this.#core = core;
-    await recordStart(core, this.#config, found, signal);
+    await recordStart(core, this.#config, found, this.#options.tokenFloor, signal);
     if (signal.aborted) throw stopped();
     core.resume();
     this.#phase = 'serving';

@@ -18,6 +18,7 @@ export class Pages {
   readonly fileBytes: number;
   /** Of the file itself, in whole pages. */
   readonly filePages: number;
+  readonly walBytes: number;
   readonly #file: number | undefined;
   readonly #wal: number | undefined;
   readonly #stamp: string;
@@ -32,6 +33,7 @@ export class Pages {
     this.#wal = withWal ? openRaw(`${path}-wal`) : undefined;
     this.fileBytes = this.#file === undefined ? 0 : fstatSync(this.#file).size;
     this.filePages = Math.floor(this.fileBytes / pageBytes);
+    this.walBytes = this.#wal === undefined ? 0 : fstatSync(this.#wal).size;
     this.wal = this.#wal === undefined ? NO_FRAMES : scanWal(this.#wal, pageBytes);
   }
 

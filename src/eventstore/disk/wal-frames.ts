@@ -79,7 +79,6 @@ export function scanWal(descriptor: number, pageBytes: number): WalScan {
 
 class Scanner {
   readonly pageBytes: number;
-  readonly #bigEndian: boolean;
   readonly #words: Words;
   /** The header's; where that is not whole those of the first frame. */
   #salts: Buffer | undefined;
@@ -101,8 +100,7 @@ class Scanner {
 
   constructor(header: Buffer, pageBytes: number) {
     const magic = header.readUInt32BE(0);
-    this.#bigEndian = magic === MAGIC + 1;
-    this.#words = new Words(this.#bigEndian);
+    this.#words = new Words(magic === MAGIC + 1 && isStored(new Words(true).sum([0, 0], header, 0, 24), header, 24));
     const sum = this.#words.sum([0, 0], header, 0, 24);
     const isMagic = magic === MAGIC || magic === MAGIC + 1;
     const isWhole = isMagic && header.readUInt32BE(4) === VERSION && isStored(sum, header, 24);
