@@ -64,10 +64,13 @@ function isNew(pages: Pages, mark: FoundMark): boolean {
   const isBegun = pages.fileBytes > 0 && journal?.pages !== 0 && !isBlank(pages);
   if (isBegun) return false;
   const what = pages.fileBytes === 0 ? 'the file is empty or not there' : 'no log has been begun in it';
-  if (typeof mark !== 'string' && mark.last > 0)
-    throw new DamagedLogError(`${path}, position 1`, `${what}, but it had come to ${mark.last}`);
-  const isLeft = pages.fileBytes === 0 && wal.frames + wal.behind.length > 0;
-  if (isLeft || highestBehind(pages) > 0)
+  const last = Math.max(typeof mark === 'string' ? 0 : mark.last, highestBehind(pages));
+  if (last > 0)
+    throw new DamagedLogError(
+      `${path}, position 1`,
+      `${what}, but it had come to ${last}: all acknowledged events are lost${breakOf(pages)}`,
+    );
+  if (pages.fileBytes === 0 && wal.frames + wal.behind.length > 0)
     throw new DamagedLogError(`${path}, position 1`, `${what}, but a write-ahead log with events lies beside it`);
   return true;
 }
@@ -183,16 +186,16 @@ function refuseOtherMark(mark: Mark, { identity, pages }: DiskLog): void {
 
 function lost(log: DiskLog, last: number): DamagedLogError {
   const { runs, end, pages } = log;
-  const { broken } = pages.wal;
   const ends = Array.from(runs.streams, (stream) => `${stream} at revision ${runs.lastRevision(stream)}`);
-  const where =
-    broken === undefined
-      ? ''
-      : `; its write-ahead log breaks at byte ${broken.offset}, and ${broken.intactBehind} intact frames lie behind that`;
   return new DamagedLogError(
     `${pages.path}, position ${end + 1}`,
-    `it had come to ${last}, and ${last - end} acknowledged events are lost: ${ends.join(', ') || 'nothing'} is the end of what is left${where}`,
+    `it had come to ${last}, and ${last - end} acknowledged events are lost: ${ends.join(', ') || 'nothing'} is the end of what is left${breakOf(pages)}`,
   );
+}
+
+function breakOf({ wal: { broken } }: Pages): string {
+  if (broken === undefined) return '';
+  return `; its write-ahead log breaks at byte ${broken.offset}, and ${broken.intactBehind} intact frames lie behind that`;
 }
 
 function tellOfCut({ path, wal }: Pages, events: number, logger: Logger): void {
