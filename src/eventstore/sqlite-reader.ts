@@ -131,8 +131,11 @@ const hasMoved = (rows: LogRows): boolean => rows instanceof DiskLog && rows.pag
 /** The log as it lies there; if that cannot be because somebody writes it, as sqlite reads it. */
 function openToRead(path: string, logger: Logger): LogRows {
   const before = stampOf(path);
+  const told: (() => void)[] = [];
+  const later: Logger = { ...logger, warn: (fields, message) => void told.push(() => logger.warn(fields, message)) };
   try {
-    const looked = look(path, logger);
+    const looked = look(path, later);
+    if (stampOf(path) === before) for (const tell of told) tell();
     if (looked !== undefined) return looked.log;
   } catch (error) {
     if (!(error instanceof DamagedLogError) || stampOf(path) === before) throw error;

@@ -203,7 +203,7 @@ function tellOfCut({ path, wal }: Pages, events: number, logger: Logger): void {
   if (wal.broken !== undefined)
     logger.warn(
       { path, frames, events, offset: wal.broken.offset },
-      'the end of an append that was not acknowledged was torn and has been cut off',
+      'the end of an append that was not acknowledged was torn: it does not count',
     );
-  else if (frames > 0) logger.info({ path, frames }, 'an append that was never finished has been cut off');
+  else if (frames > 0) logger.info({ path, frames }, 'an append was never finished: it does not count');
 }

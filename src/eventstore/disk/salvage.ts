@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
 import type { RecordedEvent } from '../../model/events.ts';
-import { chain, type Row } from '../codec.ts';
+import { chain } from '../codec.ts';
 import { type FoundMark, markPath, readMark } from '../high-water.ts';
 import { type FileIdentity, type IdentityRow, identityFrom, PAGE_BYTES } from '../sqlite-schema.ts';
 import { Pages } from './pages.ts';
@@ -15,6 +15,14 @@ interface Image {
   readonly place: number;
 }
 
+/** A row that was found for a position, and where: its page or another image may have rotted. */
+interface Candidate {
+  readonly text: string;
+  readonly checksum: number;
+  inFile: boolean;
+  inWal: boolean;
+}
+
 /** An event that is proven to be what was written, with the position that it had. */
 export interface Salvaged {
   readonly position: number;
@@ -26,6 +34,7 @@ export interface Salvaged {
  * through for events, whether anything leads to it or not. An event counts if its checksum fits it and the one before. Only reads.
  */
 export class Salvage {
+  /** That of this file, or of the one that it is a copy of. */
   readonly mark: FoundMark;
   readonly identity: FileIdentity | undefined;
   /** The last position that any page or the mark knows of. */
@@ -34,7 +43,6 @@ export class Salvage {
   readonly #images: readonly Image[];
 
   constructor(path: string) {
-    this.mark = readMark(markPath(path));
     this.#pages = new Pages(path, PAGE_BYTES);
     const images: Image[] = [];
     const identities: FileIdentity[] = [];
@@ -46,7 +54,11 @@ export class Salvage {
     }
     this.identity = identities[0];
     this.#images = images.sort((a, b) => a.first - b.first);
-    const marked = typeof this.mark === 'string' ? 0 : this.mark.last;
+    const mark = readMark(markPath(path));
+    const isOwn = typeof mark !== 'string' && (this.identity === undefined || mark.id === this.identity.id);
+    const isOrigins = typeof mark !== 'string' && mark.id === this.identity?.origin;
+    this.mark = isOwn || isOrigins ? mark : 'absent';
+    const marked = isOwn ? mark.last : 0;
     this.lastKnown = images.reduce((last, image) => Math.max(last, image.last), marked);
   }
 
@@ -55,19 +67,28 @@ export class Salvage {
     return this.identity?.id ?? (typeof this.mark === 'string' ? undefined : this.mark.id);
   }
 
-  /** Every event that is proven, in the order of positions; what is missing between them is passed over. */
+  /**
+   * Every event that is proven, in the order of positions; what is missing between them is passed over. Behind a gap the chain is taken up
+   * again from what lies there, but from frames only once one of them was proven before: a write-ahead log may be another's.
+   */
   *events(): Generator<Salvaged> {
-    const near = new Map<number, Row[]>();
+    const near = new Map<number, Candidate[]>();
     let next = 0;
     let sums = this.#seeds();
+    let isWalOurs = false;
     for (let position = 1; position <= this.lastKnown; position++) {
       for (; (this.#images[next]?.first ?? Number.POSITIVE_INFINITY) <= position; next++)
         this.#load(near, this.#images[next]!);
-      const rows = near.get(position) ?? [];
+      const found = near.get(position) ?? [];
       near.delete(position);
-      const proven = rows.find(([, text, checksum]) => sums.some((sum) => chain(sum, text) === checksum));
-      sums = proven === undefined ? rows.map(([, , checksum]) => checksum) : [proven[2]];
-      if (proven !== undefined) yield { position, event: JSON.parse(proven[1]) as RecordedEvent };
+      const proven = found.find(({ text, checksum }) => sums.some((sum) => chain(sum, text) === checksum));
+      if (proven === undefined) {
+        sums = found.filter(({ inFile }) => inFile || isWalOurs).map(({ checksum }) => checksum);
+        continue;
+      }
+      sums = [proven.checksum];
+      isWalOurs ||= proven.inWal;
+      yield { position, event: JSON.parse(proven.text) as RecordedEvent };
     }
   }
 
@@ -81,14 +102,20 @@ export class Salvage {
     return this.id === undefined ? [] : [crc32(this.id)];
   }
 
-  #load(near: Map<number, Row[]>, image: Image): void {
-    for (const row of rowsOfImage(this.#pages, this.#read(image.place))) {
+  #load(near: Map<number, Candidate[]>, { place }: Image): void {
+    for (const row of rowsOfImage(this.#pages, this.#read(place))) {
       if (!isEvent(row)) continue;
-      const [position, [, text, checksum]] = row;
-      const known = near.get(position);
-      if (known === undefined) near.set(position, [[position, text as string, checksum as number]]);
-      else if (!known.some((one) => one[1] === text && one[2] === checksum))
-        known.push([position, text as string, checksum as number]);
+      const [position, values] = row;
+      const [text, checksum] = [values[1] as string, values[2] as number];
+      const found = near.get(position) ?? [];
+      near.set(position, found);
+      let same = found.find((one) => one.text === text && one.checksum === checksum);
+      if (same === undefined) {
+        same = { text, checksum, inFile: false, inWal: false };
+        found.push(same);
+      }
+      if (place > 0) same.inFile = true;
+      else same.inWal = true;
     }
   }
 
