@@ -39,7 +39,12 @@ export class WritableLog {
     this.markedToken = looked === undefined || typeof looked.mark === 'string' ? 0 : looked.mark.token;
     this.#token = this.markedToken;
     this.#rows = looked?.hasWal === true ? untouched(looked, path) : this.#opened(looked);
-    this.#checksum = lastChecksum(this.#rows);
+    try {
+      this.#checksum = lastChecksum(this.#rows);
+    } catch (error) {
+      this.#rows.close(); // what sqlite has made beside the log goes with it
+      throw error;
+    }
   }
 
   get rows(): LogRows {

@@ -196,11 +196,13 @@ function decode(pages: Pages, node: Node, i: number): Value[] {
       left -= pages.pageBytes - 4;
     }
   }
-  return valuesOf(parts.length === 1 ? parts[0]! : Buffer.concat(parts));
+  const values = valuesOf(parts.length === 1 ? parts[0]! : Buffer.concat(parts));
+  if (values === undefined) throw pages.damaged(node.number, `row ${i} is not as long as it says`);
+  return values;
 }
 
-/** The columns of a record; undefined for what we store in none (blobs, fractions, integers that are not safe). */
-function valuesOf(record: Buffer): Value[] {
+/** The columns of a record, if they fill it; undefined for what we store in none (blobs, fractions, integers that are not safe). */
+function valuesOf(record: Buffer): Value[] | undefined {
   const [end, first] = varint(record, 0);
   const values: Value[] = [];
   let at = end;
@@ -211,7 +213,7 @@ function valuesOf(record: Buffer): Value[] {
     at += bytes;
     next = after;
   }
-  return values;
+  return at === record.length ? values : undefined;
 }
 
 const INTEGER_BYTES = [0, 1, 2, 3, 4, 6, 8, 8, 0, 0];
