@@ -40,9 +40,14 @@ interface RefusalDetails {
   readonly ceiling?: Readonly<Record<string, number>>;
 }
 
+const adviceFor = ({ name }: Error): string =>
+  name === 'DamagedLogError'
+    ? '\n  nothing was changed. What is whole can be copied: poolctl --store sqlite:FILE repair --to NEW'
+    : '';
+
 /** What a failure says on stderr: for a refusal also what is lacking, the most there could ever be, and when to come again. */
 export function messageOf(error: unknown): string {
-  if (!isPoolError(error)) return error instanceof Error ? error.message : String(error);
+  if (!isPoolError(error)) return error instanceof Error ? `${error.message}${adviceFor(error)}` : String(error);
   const { retryAfterMs, shortfall, ceiling } = error.details as RefusalDetails;
   const lines = [`${error.code}: ${error.message}`];
   if (shortfall !== undefined) lines.push(`  short of: ${showAmounts(shortfall)}`);

@@ -14,8 +14,10 @@ export function spanFlag(text: string): number {
 }
 
 export function wholeFlag(text: string): number {
-  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError(`${text} is not allowed; allowed: a whole number`);
-  return Number(text);
+  const value = Number(text);
+  if (!/^\d{1,16}$/.test(text) || !Number.isSafeInteger(value))
+    throw new InvalidArgumentError(`${text} is not allowed; allowed: a whole number`);
+  return value;
 }
 
 /** An amount as `requirements` takes it: a plain number stays one, everything else must carry a unit. */

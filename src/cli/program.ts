@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import { addAllocate } from './commands/allocate.ts';
 import { addAt } from './commands/at.ts';
+import { addCopy } from './commands/copy.ts';
 import { addEvents } from './commands/events.ts';
 import { addDescribe, addGet } from './commands/get.ts';
 import { addLeaseCommands } from './commands/lease.ts';
@@ -33,6 +34,7 @@ export function buildProgram(): Command {
   addAt(program);
   addLogCommands(program);
   addTransfer(program);
+  addCopy(program);
   addOperate(program);
   for (const command of program.commands) command.configureHelp({ showGlobalOptions: true });
   return program;

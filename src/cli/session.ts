@@ -4,7 +4,7 @@ import type { LogReader } from '../manager/log-reader.ts';
 import type { PoolReader } from '../manager/service.ts';
 import { isPoolError } from '../model/errors.ts';
 import { CliError, EXIT } from './exit.ts';
-import { type Format, showUrl } from './output.ts';
+import { type Format, showUrl, talk } from './output.ts';
 
 /** The flags that every command takes. */
 export interface Globals {
@@ -69,7 +69,9 @@ export async function withLog(
       `${command.name()} reads a store: give it with --store URL (that of \`npm start\`: sqlite:data/pool.db)`,
     );
   const { openLogReader } = await import('../manager/log-reader.ts');
-  const log = await openLogReader(globals.store, globals.pool, whole);
+  const { SILENT } = await import('../model/interfaces.ts');
+  const logger = { ...SILENT, warn: (_: unknown, message?: string) => talk(`warning: ${message}`) };
+  const log = await openLogReader(globals.store, globals.pool, whole, whole ? logger : SILENT);
   try {
     await work(log, globals);
   } finally {

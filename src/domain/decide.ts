@@ -10,6 +10,7 @@ import {
   observeCapacity,
   observeHealth,
   openPool,
+  raiseTokenFloor,
   startWriter,
   triggerBreaker,
 } from './decide/pool.ts';
@@ -68,6 +69,8 @@ function answerTo(turn: Turn, command: Command, context: DecisionContext): Answe
       return observeClockGap(turn, command, context.writerId);
     case 'OpenPool':
       return openPool(turn, command);
+    case 'RaiseTokenFloor':
+      return raiseTokenFloor(turn, command);
     case 'MarkWriter':
       return markWriter(turn, command);
     case 'StartWriter':

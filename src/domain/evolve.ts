@@ -18,6 +18,7 @@ import {
   foldOpened,
   foldPoolDrain,
   foldTierMode,
+  foldTokenFloor,
   foldWriter,
 } from './evolve/pool.ts';
 import { foldCancelled, foldExpired, foldQueued } from './evolve/requests.ts';
@@ -48,6 +49,7 @@ const FOLDS: Readonly<Record<Exclude<EventType, Ending>, Fold>> = {
   BreakerModeChanged: foldBreaker,
   HealthChanged: foldHealth,
   ClockGapObserved: nothing,
+  TokenFloorRaised: foldTokenFloor,
   PoolDrainStarted: foldPoolDrain,
   PoolDrainEnded: foldPoolDrain,
 };

@@ -146,7 +146,10 @@ export interface PoolState {
   readonly breakers: Map<string, RecordedBreaker>;
   /** Who last started, or changed its breaker. */
   lastWriterId: string;
+  /** The highest token that has been given, or the floor that was raised since: the next is one more. */
   lastToken: number;
+  /** The copy that the floor was last raised for (`TokenFloorRaised`). */
+  floorFor?: string;
   /** How often something may have come free. It never goes back, by an undo neither (see epoch.ts). Kept in no snapshot. */
   freed: number;
   draining: boolean;

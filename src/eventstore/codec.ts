@@ -4,13 +4,10 @@ import type { NewEvent, RecordedEvent } from '../model/events.ts';
 /** One event as a row: position, the event as JSON, checksum. */
 export type Row = readonly [position: number, event: string, checksum: number];
 
-/** The checksum that the log's first event is chained to. */
-export const FIRST_CHAIN = 0;
-
 /**
  * The CRC-32 of an event's text, continued from the row before it. It finds every flipped bit of a row, and a row that was
  * changed, moved, dropped or put between others with a certainty of 1 - 2^-32. It is a guard against rot, not against
- * somebody who writes on purpose. CRC-32 because node:zlib has it natively and it costs less than parsing the text.
+ * somebody who writes on purpose. The first row is chained to a seed of the file's own, so that no row of another log goes on here. CRC-32 because node:zlib has it natively and it costs less than parsing the text.
  */
 export const chain = (previous: number, event: string): number => crc32(event, previous >>> 0); // a rotten one may be no 32 bits
 

@@ -12,15 +12,20 @@ export const goneError = (stream: string, revision: number, first: number): Pool
     },
   );
 
-/** The log does not hold what was written to it. Nothing is served from there on: a backup or an export must be restored. */
+/**
+ * The log does not hold what was written to it. Nothing is served from there on, and nothing was changed: what is whole can be copied
+ * (`poolctl repair`), or a backup or an export restored.
+ */
 export class DamagedLogError extends Error {
   /** The stream and the first revision that is wrong or missing; or the file, where no event can be named. */
   readonly place: string;
+  readonly what: string;
 
   constructor(place: string, what: string) {
     super(`the log is damaged at ${place}: ${what}`);
     this.name = 'DamagedLogError';
     this.place = place;
+    this.what = what;
   }
 }
 

@@ -1,64 +1,83 @@
 import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 
-/** How far the log had come: the position of the last event of the last append, and of the one before it. */
+/** How far the log had come, and of which file it was. */
 export interface Mark {
-  readonly before: number;
+  /** The id that the file says of itself. */
+  readonly id: string;
+  /** The position of the last event. */
   readonly last: number;
+  /** The highest fencing token among its events that the writer has seen; 0 = none. */
+  readonly token: number;
 }
 
-const BYTES = 20;
+const ID_BYTES = 36;
+const SUM_AT = ID_BYTES + 16;
+const BYTES = SUM_AT + 4;
 
 export const markPath = (logPath: string): string => `${logPath}.mark`;
 
 /**
- * A small file that remembers how far the log had come, so that a log that lost its end is found out. Written after each
- * append and not synced: it may be behind after a power cut, never ahead. A mark that is not whole says nothing.
+ * A small file that remembers how far the log had come. Written after the commit of each append is on the disk, so a log that ends before
+ * its mark has lost what was acknowledged. Not synced: it may be behind after a power cut, never ahead. A mark that is not whole says nothing.
+ * Made by the first write, so that a log that is only looked at gets none.
  */
 export class HighWater {
-  readonly #fd: number;
+  readonly #path: string;
   readonly #bytes = Buffer.alloc(BYTES);
+  #descriptor: number | undefined;
 
   constructor(path: string) {
-    this.#fd = openSync(path, constants.O_RDWR | constants.O_CREAT);
+    this.#path = path;
   }
 
-  read(): Mark | undefined {
-    return readFrom(this.#fd);
-  }
-
-  write(mark: Mark): void {
-    this.#bytes.writeDoubleLE(mark.before, 0);
-    this.#bytes.writeDoubleLE(mark.last, 8);
-    this.#bytes.writeUInt32LE(crc32(this.#bytes.subarray(0, 16)), 16);
-    const written = writeSync(this.#fd, this.#bytes, 0, BYTES, 0);
+  write({ id, last, token }: Mark): void {
+    this.#descriptor ??= openSync(this.#path, constants.O_RDWR | constants.O_CREAT);
+    this.#bytes.write(id, 0, ID_BYTES, 'latin1');
+    this.#bytes.writeDoubleLE(last, ID_BYTES);
+    this.#bytes.writeDoubleLE(token, ID_BYTES + 8);
+    this.#bytes.writeUInt32LE(crc32(this.#bytes.subarray(0, SUM_AT)), SUM_AT);
+    const written = writeSync(this.#descriptor, this.#bytes, 0, BYTES, 0);
     if (written !== BYTES) throw new Error(`${written} of the ${BYTES} bytes of the high-water mark were written`);
   }
 
   close(): void {
-    closeSync(this.#fd);
+    if (this.#descriptor !== undefined) closeSync(this.#descriptor);
+    this.#descriptor = undefined;
   }
 }
 
-/** The mark of a log that somebody else may be writing; undefined if there is none. */
-export function readMark(path: string): Mark | undefined {
-  let fd: number;
+/** What the mark says; `absent`: there is none; `broken`: it is not whole. */
+export type FoundMark = Mark | 'absent' | 'broken';
+
+/** One that is just being written is read again. */
+const LOOKS = 3;
+
+export function readMark(path: string): FoundMark {
+  let found: FoundMark = 'broken';
+  for (let i = 0; i < LOOKS && found === 'broken'; i++) found = readOnce(path);
+  return found;
+}
+
+function readOnce(path: string): FoundMark {
+  let descriptor: number;
   try {
-    fd = openSync(path, constants.O_RDONLY);
+    descriptor = openSync(path, constants.O_RDONLY);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'absent';
     throw error;
   }
   try {
-    return readFrom(fd);
+    const bytes = Buffer.alloc(BYTES);
+    const isWhole = readSync(descriptor, bytes, 0, BYTES, 0) === BYTES;
+    return isWhole && bytes.readUInt32LE(SUM_AT) === crc32(bytes.subarray(0, SUM_AT)) ? markOf(bytes) : 'broken';
   } finally {
-    closeSync(fd);
+    closeSync(descriptor);
   }
 }
 
-function readFrom(fd: number): Mark | undefined {
-  const bytes = Buffer.alloc(BYTES);
-  if (readSync(fd, bytes, 0, BYTES, 0) !== BYTES) return undefined;
-  if (bytes.readUInt32LE(16) !== crc32(bytes.subarray(0, 16))) return undefined;
-  return { before: bytes.readDoubleLE(0), last: bytes.readDoubleLE(8) };
-}
+const markOf = (bytes: Buffer): Mark => ({
+  id: bytes.toString('latin1', 0, ID_BYTES),
+  last: bytes.readDoubleLE(ID_BYTES),
+  token: bytes.readDoubleLE(ID_BYTES + 8),
+});

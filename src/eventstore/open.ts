@@ -10,6 +10,10 @@ const ESDB = /^esdb(\+discover)?:\/\//;
 const MEMORY = /^memory:(\?|$)/;
 const ALLOWED = 'memory:, memory:?events=<N>, sqlite:<file>, esdb://<host:port> or esdb+discover://<host:port>';
 
+/** The file of an embedded store; undefined for any other URL. */
+export const sqlitePath = (url: string): string | undefined =>
+  url.startsWith('sqlite:') && url.length > 'sqlite:'.length ? url.slice('sqlite:'.length) : undefined;
+
 /** The store that a URL names. Throws INVALID_CONFIG naming the value and what is allowed; a driver is loaded only if named. */
 export async function openEventStore(url: string, options: OpenStoreOptions = {}): Promise<EventStore> {
   options.signal?.throwIfAborted();
@@ -18,8 +22,8 @@ export async function openEventStore(url: string, options: OpenStoreOptions = {}
     const { EventStoreDbStore } = await import('./eventstoredb/store.ts');
     return new EventStoreDbStore(url, options);
   }
-  if (url.startsWith('sqlite:') && url.length > 'sqlite:'.length)
-    return openSqlite(url.slice('sqlite:'.length), options);
+  const path = sqlitePath(url);
+  if (path !== undefined) return openSqlite(path, options);
   const shown = url.replace(/\/\/[^@/]*@/, '//***@');
   throw new PoolError('INVALID_CONFIG', `store: ${JSON.stringify(shown)} is not allowed; allowed: ${ALLOWED}`, {
     details: { errors: [{ path: 'store', value: shown, allowed: ALLOWED }] },

@@ -1,41 +1,24 @@
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { backup, DatabaseSync, type StatementSync } from 'node:sqlite';
 import { isPoolError, PoolError } from '../model/errors.ts';
 import type { Row } from './codec.ts';
+import { heldBySqlite } from './disk/raw-files.ts';
 import { DamagedLogError } from './errors.ts';
+import type { LogRows } from './log-rows.ts';
 import { type Run, Runs } from './runs.ts';
+import {
+  type FileIdentity,
+  FORMAT,
+  type IdentityRow,
+  identityFrom,
+  identityRow,
+  newIdentity,
+  PAGE_BYTES,
+  READ_IDENTITY,
+  refuseOthers,
+  SCHEMA,
+  WRITE_IDENTITY,
+} from './sqlite-schema.ts';
 import { reserveWal } from './wal.ts';
-
-/** "RPM1": tells our files from other sqlite databases. */
-const APPLICATION_ID = 0x52_50_4d_31;
-const FORMAT = 3;
-
-/** The view is for whoever asks in SQL. Columns of the table that are computed would be computed at every insert, too. */
-const SCHEMA = `
-  CREATE TABLE events (
-    position INTEGER PRIMARY KEY,
-    event TEXT NOT NULL,
-    checksum INTEGER NOT NULL
-  ) STRICT;
-  CREATE VIEW log AS SELECT
-    position,
-    json_extract(event, '$.stream') AS stream,
-    json_extract(event, '$.revision') AS revision,
-    json_extract(event, '$.id') AS id,
-    json_extract(event, '$.type') AS type,
-    json_extract(event, '$.schemaVersion') AS schema_version,
-    json_extract(event, '$.at') AS at,
-    json_extract(event, '$.data') AS data,
-    json_extract(event, '$.metadata') AS metadata,
-    checksum
-  FROM events;
-  CREATE TABLE runs (
-    position INTEGER PRIMARY KEY,
-    stream TEXT NOT NULL,
-    revision INTEGER NOT NULL
-  ) STRICT;
-  PRAGMA application_id = ${APPLICATION_ID};
-  PRAGMA user_version = ${FORMAT};
-`;
 
 /** A transaction is begun on a file that may not be written too; only a write finds that out. */
 const TRY_TO_WRITE = `BEGIN IMMEDIATE; PRAGMA user_version = ${FORMAT}; ROLLBACK`;
@@ -45,20 +28,21 @@ const WRONG_RUNS = `
   SELECT runs.position FROM runs LEFT JOIN log USING (position)
   WHERE log.stream IS NOT runs.stream OR log.revision IS NOT runs.revision LIMIT 1`;
 
-/** Holds several events, so that most commits write a single page. */
-const PAGE_BYTES = 8_192;
 /** What a commit writes besides the pages that its rows fill: the page before, and sometimes the ones above. */
 const EXTRA_PAGES = 1;
 /** What a row takes besides its event; rounded up. */
 const ROW_BYTES = 32;
-/** Read first, where rows may be large: how many more fit is guessed by them. */
-const FIRST_ROWS = 16;
+
+/** Of a copy, so many pages at once: a few ms. */
+const COPIED_PAGES = 512;
 
 /** One open connection with its prepared statements. Given up as a whole after an I/O error. */
-export class SqliteFile {
+export class SqliteFile implements LogRows {
   readonly runs: Runs;
+  readonly identity: FileIdentity;
   readonly #path: string;
   readonly #db: DatabaseSync;
+  readonly #released: () => void;
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
   readonly #insert: StatementSync;
@@ -70,12 +54,14 @@ export class SqliteFile {
   #walReserved = false;
 
   /** Throws DamagedLogError if it is no whole database, INVALID_CONFIG if it is another program's. */
-  constructor(path: string, readOnly: boolean) {
+  constructor(path: string, readOnly: boolean, identity: FileIdentity = newIdentity()) {
     this.#path = path;
     this.runs = new Runs(path);
     this.#db = new DatabaseSync(path, { readOnly, timeout: readOnly ? 1_000 : 0 });
+    this.#released = heldBySqlite(path);
     try {
-      prepareFile(this.#db, path, readOnly);
+      prepareFile(this.#db, path, readOnly, identity);
+      this.identity = readIdentity(this.#db, path);
       const arrays = (sql: string) => {
         const statement = this.#db.prepare(sql);
         statement.setReturnArrays(true);
@@ -91,7 +77,7 @@ export class SqliteFile {
       this.#runsAfter = arrays('SELECT position, stream, revision FROM runs WHERE position > ? ORDER BY position');
       this.#end = arrays('SELECT max(position) FROM events');
     } catch (error) {
-      this.#db.close();
+      this.close();
       throw cannotOpen(error, path);
     }
   }
@@ -132,21 +118,6 @@ export class SqliteFile {
     return this.#sound(() => this.#rows.all(first, last)) as unknown as Row[];
   }
 
-  /** As `rows`, but no further than the row with which they have `maxChars` of text, UTF-16 units. */
-  rowsWithin(first: number, last: number, maxChars: number): Row[] {
-    const rows = this.rows(first, Math.min(last, first + FIRST_ROWS - 1));
-    let chars = charsOf(rows);
-    for (let next = first + FIRST_ROWS; rows.length > 0 && next <= last && chars < maxChars; ) {
-      const fitting = Math.max(1, Math.floor((maxChars - chars) / Math.max(1, chars / rows.length)));
-      const end = Math.min(last, next + fitting - 1);
-      const more = this.rows(next, end);
-      rows.push(...more);
-      chars += charsOf(more);
-      next = end + 1;
-    }
-    return chars <= maxChars ? rows : rows.slice(0, endWithin(rows, maxChars));
-  }
-
   /** Takes in what has been written since the last look, by this process or another. Throws DamagedLogError. */
   look(): void {
     this.atOneMoment(() => {
@@ -185,8 +156,27 @@ export class SqliteFile {
     return busy === 0;
   }
 
+  /** Says what the file is from now on. */
+  identify(identity: FileIdentity): void {
+    this.#db.prepare(WRITE_IDENTITY).run(...identityRow(identity));
+  }
+
+  /** Copies the file as it stands now, in steps between which this thread does other things; its writer is not held up. */
+  async copyTo(path: string, onPages: (done: number, total: number) => void): Promise<void> {
+    this.#db.exec('BEGIN'); // of one moment: without it each write beside would begin the copy anew
+    try {
+      this.#end.get();
+      const progress = (step: { totalPages: number; remainingPages: number }) =>
+        onPages(step.totalPages - step.remainingPages, step.totalPages);
+      await backup(this.#db, path, { rate: COPIED_PAGES, progress });
+    } finally {
+      this.#db.exec('COMMIT');
+    }
+  }
+
   close(): void {
     this.#db.close();
+    this.#released();
   }
 
   #sound<T>(read: () => T): T {
@@ -196,20 +186,6 @@ export class SqliteFile {
       throw asDamage(error, this.#path);
     }
   }
-}
-
-/** How much text the events of rows are, UTF-16 units; a rotten row may hold no text. */
-export function charsOf(rows: readonly Row[]): number {
-  let chars = 0;
-  for (const [, event] of rows) chars += typeof event === 'string' ? event.length : 0;
-  return chars;
-}
-
-/** How many of the rows there are up to the one with which they have `maxChars`. */
-function endWithin(rows: readonly Row[], maxChars: number): number {
-  let end = 0;
-  for (let left = maxChars; left > 0; end++) left -= charsOf(rows.slice(end, end + 1));
-  return end;
 }
 
 const SQLITE_CORRUPT = 11;
@@ -238,7 +214,7 @@ function walBytesOf(rows: readonly Row[]): number {
   return bytes;
 }
 
-function prepareFile(db: DatabaseSync, path: string, readOnly: boolean): void {
+function prepareFile(db: DatabaseSync, path: string, readOnly: boolean, identity: FileIdentity): void {
   const pragma = (name: string) => Object.values(db.prepare(`PRAGMA ${name}`).get() ?? {})[0];
   const isNew = pragma('schema_version') === 0;
   refuseAutoVacuum(pragma('auto_vacuum'), path);
@@ -246,9 +222,16 @@ function prepareFile(db: DatabaseSync, path: string, readOnly: boolean): void {
     if (!isNew) refuseOthers(pragma('application_id'), pragma('user_version'), path);
     if (isNew) db.exec(`PRAGMA page_size = ${PAGE_BYTES}`);
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0');
-    db.exec(isNew ? `BEGIN IMMEDIATE; ${SCHEMA} COMMIT` : TRY_TO_WRITE);
+    if (isNew) begin(db, identity);
+    else db.exec(TRY_TO_WRITE);
   }
   refuseOthers(pragma('application_id'), pragma('user_version'), path);
+}
+
+function begin(db: DatabaseSync, identity: FileIdentity): void {
+  db.exec(`BEGIN IMMEDIATE; ${SCHEMA}`);
+  db.prepare(WRITE_IDENTITY).run(...identityRow(identity));
+  db.exec('COMMIT');
 }
 
 /** Our files have no pages that map others: a header that says so would have pages of events written over by such. */
@@ -256,8 +239,10 @@ function refuseAutoVacuum(mode: unknown, path: string): void {
   if (mode !== 0) throw new DamagedLogError(path, `its header says auto_vacuum = ${mode}`);
 }
 
-function refuseOthers(applicationId: unknown, format: unknown, path: string): void {
-  if (applicationId === APPLICATION_ID && format === FORMAT) return;
-  const value = `application_id ${applicationId}, user_version ${format}`;
-  throw new PoolError('INVALID_CONFIG', `store: ${path} is no event log of format ${FORMAT} (${value})`);
+function readIdentity(db: DatabaseSync, path: string): FileIdentity {
+  const statement = db.prepare(READ_IDENTITY);
+  statement.setReturnArrays(true);
+  const identity = identityFrom(statement.get() as unknown as IdentityRow | undefined);
+  if (identity === undefined) throw new DamagedLogError(path, 'what it says of itself is not what was written');
+  return identity;
 }

@@ -16,7 +16,7 @@ import { follow, Wakers } from './follow.ts';
 import { PAGE_EVENTS, readRange } from './ranges.ts';
 import { SnapshotFiles } from './snapshot-files.ts';
 import type { WriterLock } from './sqlite-lock.ts';
-import { WritableLog } from './sqlite-log.ts';
+import { restoredBy, WritableLog } from './sqlite-log.ts';
 import { verifiedAll, verifiedPage, verifiedRange } from './sqlite-verify.ts';
 import { lift } from './upcast.ts';
 import { rewriteWal } from './wal.ts';
@@ -53,6 +53,7 @@ export class SqliteEventStore implements EventStore {
     };
     this.snapshots = new SnapshotFiles(`${path}.snapshots`, false, logger);
     this.#open = openFirst(path, logger);
+    this.traits = { ...this.traits, ...restoredBy(this.#open) };
   }
 
   append(stream: string, events: readonly NewEvent[], expectedRevision: number): AppendResult {
@@ -73,7 +74,7 @@ export class SqliteEventStore implements EventStore {
   }
 
   async *readAll(options: { readonly signal?: AbortSignal } = {}): AsyncGenerator<readonly RecordedEvent[]> {
-    for (const page of verifiedAll(this.#log().file)) {
+    for (const page of verifiedAll(this.#log().rows)) {
       options.signal?.throwIfAborted();
       yield page.map(lift);
     }
@@ -96,7 +97,7 @@ export class SqliteEventStore implements EventStore {
     this.#keeper.stop();
     this.#wakers.wakeAll();
     try {
-      this.#open?.file.checkpoint('TRUNCATE');
+      this.#open?.tidy();
       this.#open?.close();
     } finally {
       this.#open = undefined;
@@ -108,7 +109,7 @@ export class SqliteEventStore implements EventStore {
     const revision = log.lastRevision(stream);
     if (expected !== revision) {
       const end = expected + events.length;
-      const there = end <= revision ? verifiedRange(log.file, stream, expected + 1, end) : [];
+      const there = end <= revision ? verifiedRange(log.rows, stream, expected + 1, end) : [];
       if (!isIdentical(events, there)) return { outcome: 'conflict', revision };
       this.#wakers.wake(stream); // the try that wrote it told nobody
       return { outcome: 'appended', revision: end };
@@ -120,7 +121,7 @@ export class SqliteEventStore implements EventStore {
   }
 
   #page(stream: string, first: number, last: number): RecordedEvent[] {
-    return verifiedPage(this.#log().file, stream, first, last).map(lift);
+    return verifiedPage(this.#log().rows, stream, first, last).map(lift);
   }
 
   /** The open log; opened anew from the disk if the last one was given up. */
@@ -174,17 +175,9 @@ export class SqliteEventStore implements EventStore {
   }
 }
 
-/**
- * A WAL is left by a writer that was killed, perhaps right after a failed sync: then too what lies in it may be in the kernel's cache
- * alone. Written once more and synced, it can be relied on; it is moved into the file besides, unless a reader keeps it.
- */
 function openFirst(path: string, logger: Logger): WritableLog {
   try {
-    const wasLeft = rewriteWal(path);
-    const log = new WritableLog(path, logger);
-    if (wasLeft && !isSettled(log))
-      logger.info({ path }, 'a reader keeps the WAL that was left from being moved into the file; it has been synced');
-    return log;
+    return new WritableLog(path, logger);
   } catch (cause) {
     if (isPoolError(cause) || cause instanceof DamagedLogError) throw cause;
     throw new PoolError('LOG_UNAVAILABLE', `store: ${path} cannot be opened: ${(cause as Error).message}`, { cause });
@@ -194,7 +187,7 @@ function openFirst(path: string, logger: Logger): WritableLog {
 /** Whether the WAL has been moved into the file. If that throws, the log is closed again. */
 function isSettled(log: WritableLog): boolean {
   try {
-    return log.file.checkpoint('TRUNCATE');
+    return log.settle();
   } catch (error) {
     log.close();
     throw error;

@@ -7,7 +7,7 @@ import {
   fsyncSync,
   ftruncateSync,
   openSync,
-  readFileSync,
+  readSync,
   statfsSync,
   writeSync,
 } from 'node:fs';
@@ -51,34 +51,39 @@ function fill(descriptor: number, from: number): void {
   }
 }
 
-const BLOCK = 2 ** 16;
+const BLOCK = 2 ** 20;
 
 /**
  * Writes the bytes of the write-ahead log once more and syncs them, so that they reach the disk whatever the kernel thinks of its
- * cache: after a failed sync it may hold for clean what was never written. Before anybody opens the log. False if there are none.
+ * cache: after a failed sync it may hold for clean what was never written. Before anybody opens the log. Changes no byte of it.
  */
-export function rewriteWal(path: string): boolean {
+export function rewriteWal(path: string): void {
   const wal = `${path}-wal`;
-  const bytes = existsSync(wal) ? withoutZeros(readFileSync(wal)) : Buffer.alloc(0);
-  if (bytes.length === 0) return false;
+  if (!existsSync(wal)) return;
   const descriptor = openSync(wal, constants.O_RDWR);
   try {
-    for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at, bytes.length - at, at);
-    fdatasyncSync(descriptor);
+    const end = endOf(descriptor);
+    const block = Buffer.alloc(BLOCK);
+    for (let at = 0; at < end; ) {
+      const read = readSync(descriptor, block, 0, Math.min(BLOCK, end - at), at);
+      for (let done = 0; done < read; ) done += writeSync(descriptor, block, done, read - done, at + done);
+      at += read;
+    }
+    if (end > 0) fdatasyncSync(descriptor);
   } finally {
     closeSync(descriptor);
   }
-  return true;
 }
 
 /** But for the blocks of zeros at the end: those that were lost are zeros too. */
-function withoutZeros(bytes: Buffer): Buffer {
-  const zeros = Buffer.alloc(BLOCK);
-  let end = bytes.length;
+function endOf(descriptor: number): number {
+  const [zeros, block] = [Buffer.alloc(BLOCK), Buffer.alloc(BLOCK)];
+  let end = fstatSync(descriptor).size;
   while (end > 0) {
-    const block = bytes.subarray(Math.max(0, end - BLOCK), end);
-    if (!block.equals(zeros.subarray(0, block.length))) break;
-    end -= block.length;
+    const from = Math.max(0, end - BLOCK);
+    const read = readSync(descriptor, block, 0, end - from, from);
+    if (block.compare(zeros, 0, read, 0, read) !== 0) break;
+    end = from;
   }
-  return bytes.subarray(0, end);
+  return end;
 }

@@ -165,7 +165,7 @@ export class Lifecycle {
       reconfigured: () => this.#capacity.reconfigure(),
     });
     this.#core = core;
-    await recordStart(core, this.#config, found, signal);
+    await recordStart(core, this.#config, found, this.#options.tokenFloor, signal);
     if (signal.aborted) throw stopped();
     await core.resume();
     if (signal.aborted) throw stopped();

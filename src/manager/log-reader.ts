@@ -4,7 +4,7 @@ import { PoolError } from '../model/errors.ts';
 import type { EventStore } from '../model/event-store.ts';
 import type { RecordedPoolEvent } from '../model/events.ts';
 import { auditStream, poolStream } from '../model/ids.ts';
-import { SILENT } from '../model/interfaces.ts';
+import { type Logger, SILENT } from '../model/interfaces.ts';
 import { lastRevision, readRange } from './log-streams.ts';
 import { StoredPoolReader, type StoredPoolReaderOptions } from './pool-reader.ts';
 import { Readings, readUp, restoreSnapshot } from './readings.ts';
@@ -51,8 +51,13 @@ export class LogReader extends StoredPoolReader {
 }
 
 /** Opens a log read-only. `whole`: every page of a file is checked first. Throws NOT_FOUND if the store or the pool in it is not there. */
-export async function openLogReader(url: string, poolId: string, whole = false): Promise<LogReader> {
-  const store = await openEventStore(url, { readOnly: true, whole });
+export async function openLogReader(
+  url: string,
+  poolId: string,
+  whole = false,
+  logger: Logger = SILENT,
+): Promise<LogReader> {
+  const store = await openEventStore(url, { readOnly: true, whole, logger });
   if ((await lastRevision(store, poolStream(poolId))) >= 0) return new LogReader(store, poolId);
   await store.close();
   throw new PoolError('NOT_FOUND', `there is no pool ${poolId} in ${store.traits.url}`, { details: { poolId } });

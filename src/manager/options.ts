@@ -5,6 +5,7 @@ import { type FieldError, invalid } from '../model/errors.ts';
 import type { EventStore } from '../model/event-store.ts';
 import { ID_PATTERN, isId, isPoolId } from '../model/ids.ts';
 import type { HealthMonitor, Logger, ResourceDetector, TaskRouter } from '../model/interfaces.ts';
+import { isTokenFloor, TOKEN_FLOORS } from '../model/tokens.ts';
 import type { Jitter } from './backoff.ts';
 import type { UnknownLimits } from './unknown-outcome.ts';
 import type { WriterLimits } from './writer-watch.ts';
@@ -18,6 +19,8 @@ export interface ManagerOptions {
   readonly writerId?: string;
   /** Wait until the writer of an embedded store is gone, then take over. */
   readonly standby?: boolean;
+  /** No token up to this one is given any more: for a log that was copied by other means than a backup. A whole number. */
+  readonly tokenFloor?: number;
   /** Default: the one of this package, over the detector. */
   readonly healthMonitor?: HealthMonitor;
   /** Default: one over this pool and `nodes`. */
@@ -58,7 +61,7 @@ export function checkOptions(detector: ResourceDetector, options: ManagerOptions
       value: detector,
       allowed: 'a ResourceDetector, such as createResourceDetector() makes',
     });
-  const { poolId, writerId, eventStore } = options;
+  const { poolId, writerId, eventStore, tokenFloor } = options;
   if (poolId !== undefined && !isPoolId(poolId))
     errors.push({
       path: 'options.poolId',
@@ -69,6 +72,8 @@ export function checkOptions(detector: ResourceDetector, options: ManagerOptions
     errors.push({ path: 'options.writerId', value: writerId, allowed: ID_PATTERN });
   if (eventStore !== undefined && typeof eventStore !== 'string' && typeof eventStore?.append !== 'function')
     errors.push({ path: 'options.eventStore', value: eventStore, allowed: 'a URL or an EventStore' });
+  if (tokenFloor !== undefined && !isTokenFloor(tokenFloor))
+    errors.push({ path: 'options.tokenFloor', value: tokenFloor, allowed: TOKEN_FLOORS });
   if (options.taskRouter !== undefined && options.nodes !== undefined)
     errors.push({ path: 'options.nodes', value: options.nodes, allowed: 'either nodes or a taskRouter of your own' });
   if (errors.length > 0) throw invalid(errors, 'INVALID_CONFIG');

@@ -102,6 +102,7 @@ export async function recordStart(
   core: Core,
   config: ResolvedConfig,
   found: FoundCapacity,
+  tokenFloor: number | undefined,
   signal: AbortSignal,
 ): Promise<void> {
   const { poolId, hostId, writerId, clock, jitter } = core.options;
@@ -110,6 +111,7 @@ export async function recordStart(
       await Promise.all([
         ask(core, 'OpenPool', { poolId, hostId }),
         ask(core, 'StartWriter', { writerId, hostId, version: VERSION }),
+        ...tokenFloors(core, tokenFloor),
         ...orphansOf(core.state, writerId).map((leaseIds) =>
           ask(core, 'CancelOrphans', { leaseIds, reason: 'writerGone' }),
         ),
@@ -125,6 +127,15 @@ export async function recordStart(
       await sleep(clock, backoffMs(attempt, 20, 2_000, jitter), signal);
     }
   }
+}
+
+/** Before anything may be granted: a copy gives no token that its origin may have given; nor any log one that its operator rules out. */
+function tokenFloors(core: Core, asked: number | undefined): Promise<void>[] {
+  const { restored } = core.options.store.traits;
+  if (restored === undefined && asked === undefined) return [];
+  const least = asked ?? restored?.floor ?? null;
+  const [known, fileId] = [restored?.token ?? 0, restored?.fileId ?? null];
+  return [ask(core, 'RaiseTokenFloor', { least, known, reason: 'copied', fileId })];
 }
 
 const isUncertain = (error: unknown): boolean =>

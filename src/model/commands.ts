@@ -1,5 +1,6 @@
 import type { Amounts } from './amounts.ts';
 import type { ResolvedConfig } from './config.ts';
+import type { FloorReason } from './events.ts';
 import type { CommandKey } from './idempotency.ts';
 import type { BreakerTrigger } from './modes.ts';
 import type { RequestSpec } from './request.ts';
@@ -11,6 +12,11 @@ import type { RequestSpec } from './request.ts';
 export interface CommandData {
   OpenPool: { poolId: string; hostId: string };
   StartWriter: { writerId: string; hostId: string; version: string };
+  /**
+   * Tokens begin above `least`; null = above all that the log and `known` name, with room for those that neither does. For a copy, named
+   * by `fileId`, once; else only if they do not yet.
+   */
+  RaiseTokenFloor: { least: number | null; known: number; reason: FloorReason; fileId: string | null };
   /** Callers wait at this writer, and it has recorded nothing for a while. */
   MarkWriter: { writerId: string };
   /** Recorded only if the hash differs from the last one recorded from the same source. `expectedRevision`: If-Match. */

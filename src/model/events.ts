@@ -32,7 +32,7 @@ export interface EventData {
     amounts: Amounts;
     /** The part of it above the tier's nominal; null if there is none. */
     borrowed: Amounts | null;
-    /** The pool's count of grants: the fencing token. */
+    /** The fencing token: one more than that of the grant before, or than the floor that was raised since. */
     token: number;
     ttlMs: number;
     expiresAt: number;
@@ -87,6 +87,11 @@ export interface EventData {
   };
   HealthChanged: { healthy: boolean; failing: readonly string[] };
   ClockGapObserved: { writerId: string; gapMs: number; extendedLeases: number };
+  /**
+   * No token up to `floor` is given from here on: a copy of this log, its origin, or what is lost of it may have given them. `fileId`: of the
+   * copy that it was raised for; null = it was asked for, or the log was imported.
+   */
+  TokenFloorRaised: { floor: number; reason: FloorReason; fileId: string | null };
   PoolDrainStarted: { deadlineAt: number | null };
   PoolDrainEnded: Record<string, never>;
 }
@@ -103,6 +108,9 @@ export interface TierSizing {
   readonly borrowingLimit: Amounts | null;
   readonly lendingLimit: Amounts | null;
 }
+
+/** The log goes on in a backup, in what a repair has kept, in another store; or somebody has asked for it. */
+export type FloorReason = 'copied' | 'repaired' | 'imported' | 'asked';
 
 export type ReclaimReason = 'expired' | 'preempted' | 'borrowed' | 'leaked' | 'revoked' | 'drained';
 
@@ -180,6 +188,7 @@ export const SCHEMA_VERSIONS: Readonly<Record<EventType | AuditEventType, number
   BreakerModeChanged: 1,
   HealthChanged: 1,
   ClockGapObserved: 1,
+  TokenFloorRaised: 1,
   PoolDrainStarted: 1,
   PoolDrainEnded: 1,
   RequestRefused: 1,

@@ -150,6 +150,18 @@ const MAKERS: readonly (readonly [number, Maker])[] = [
   [10, endDrain],
   [1, () => ['DrainPool', { deadlineMs: null }]],
   [15, () => ['EndPoolDrain', {}]],
+  [
+    2,
+    (state, [, a, b]) => [
+      'RaiseTokenFloor',
+      {
+        least: b % 2 === 0 ? a : state.lastToken + a,
+        known: 0,
+        reason: 'copied',
+        fileId: b % 5 === 0 ? `f${a % 3}` : null,
+      },
+    ],
+  ],
   [10, capacity],
   [5, configure],
   [2, (_, [, a, b]) => ['StartWriter', { writerId: `w${1 + (a % 2)}`, hostId: 'h', version: `${b}` }]],

@@ -58,6 +58,9 @@ export class ReferenceModel {
       case 'LeaseReleased':
       case 'LeaseReclaimed':
         return this.#end(event.data);
+      case 'TokenFloorRaised':
+        this.#lastToken = event.data.floor;
+        return [];
       case 'QuarantineStarted':
         this.#quarantined = [...this.#quarantined, { ...event.data, name: '', token: 0 }];
         return [];

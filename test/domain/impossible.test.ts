@@ -220,6 +220,16 @@ const IMPOSSIBLE: readonly [string, RegExp, Make][] = [
     (pool) => breaker(pool, { generation: 3 }),
   ],
   ['a half-open breaker that waits for ever', /waits until a time/, (pool) => breaker(pool, { until: null })],
+  [
+    'a token floor below the last token',
+    /raises the floor/,
+    (pool) => next(pool, 'TokenFloorRaised', { floor: 1, reason: 'asked', fileId: null }),
+  ],
+  [
+    'a token floor without room above it',
+    /raises the floor/,
+    (pool) => next(pool, 'TokenFloorRaised', { floor: Number.MAX_SAFE_INTEGER, reason: 'asked', fileId: null }),
+  ],
   ['the end of a drain that is none', /does not drain/, (pool) => next(pool, 'PoolDrainEnded', {})],
   ['a tier without a size', /main has no size/, (pool) => size(pool, 'gold')],
 ];

@@ -16,6 +16,7 @@ const MUST_HAPPEN = [
   'TierModeChanged',
   'BreakerModeChanged',
   'ClockGapObserved',
+  'TokenFloorRaised',
   'PoolDrainEnded',
   'ConfigChanged',
   'CapacityObserved',

@@ -87,3 +87,49 @@ describe('opening', () => {
     expect(pool.log.map((event) => event.type)).toEqual(['PoolOpened', 'ConfigChanged', 'CapacityObserved']);
   });
 });
+
+describe('the token floor', () => {
+  const asked = (least: number | null): CommandData['RaiseTokenFloor'] => ({
+    least,
+    known: 0,
+    reason: 'copied',
+    fileId: null,
+  });
+  const copied = (fileId: string, known = 0, least: number | null = null): CommandData['RaiseTokenFloor'] => ({
+    least,
+    known,
+    reason: 'copied',
+    fileId,
+  });
+
+  it('that is asked for is raised unless the tokens have passed it; the next token is one more', () => {
+    const pool = new Spec();
+    expect(pool.granted('a', { cpu: 1 }).token).toBe(1);
+    expect(pool.events('RaiseTokenFloor', asked(50))).toEqual(['TokenFloorRaised']);
+    expect(pool.log.at(-1)!.data).toEqual({ floor: 50, reason: 'asked', fileId: null });
+    expect(pool.granted('b', { cpu: 1 }).token).toBe(51);
+    expect(pool.events('RaiseTokenFloor', asked(50))).toEqual([]);
+    expect(pool.events('RaiseTokenFloor', asked(null))).toEqual([]);
+  });
+
+  it('of a copy is raised once for each copy, above all that is known, and a lease far above the others is found', () => {
+    const pool = new Spec();
+    pool.granted('a', { cpu: 1 });
+    expect(pool.events('RaiseTokenFloor', copied('one', 7))).toEqual(['TokenFloorRaised']);
+    expect(pool.events('RaiseTokenFloor', copied('one', 7))).toEqual([]);
+    const { leaseId, token } = pool.granted('b', { cpu: 1 });
+    expect(token).toBe(7 + 2 ** 40 + 1);
+    expect(pool.events('RaiseTokenFloor', copied('two'))).toEqual(['TokenFloorRaised']);
+    expect(pool.state.lastToken).toBe(token + 2 ** 40);
+    expect(pool.events('Release', { leaseId, token, cause: 'holder' })).toEqual(['LeaseReleased']);
+    expect(pool.state.leases.size).toBe(1);
+  });
+
+  it.each([
+    ['below what is known', copied('one', 7, 6)],
+    ['above 2^53 - 1 - 2^40', copied('one', 0, 2 ** 53 - 2 ** 40)],
+  ])('%s is refused, and tells what is allowed', (_, data) => {
+    const { answer } = new Spec().when('RaiseTokenFloor', data);
+    expect(refusalOf(answer)).toMatchObject({ code: 'INVALID_REQUEST', message: expect.stringContaining('allowed: ') });
+  });
+});

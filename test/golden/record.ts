@@ -103,7 +103,7 @@ const drained = manager.drain({ deadlineMs: 500 });
 await clock.advanceAsync(1_000);
 await drained;
 await manager.dispose();
-const again = world(setup).manager;
+const again = world({ ...setup, options: { ...setup.options, tokenFloor: 1_000 } }).manager;
 await again.ready();
 await again.dispose();
 

@@ -31,7 +31,13 @@ async function* linesOf(text: string): AsyncGenerator<string> {
   yield* text.split(/(?<=\n)/);
 }
 
-const streams = async (store: EventStore) => [await history(store), await history(store, 'pool-default-audit')];
+/** As they were before an import, which raises the token floor at the end. */
+const exported = async (store: EventStore) => (await history(store)).filter(({ type }) => type !== 'TokenFloorRaised');
+const streams = async (store: EventStore) => [await exported(store), await history(store, 'pool-default-audit')];
+const floors = async (store: EventStore) =>
+  (await history(store))
+    .filter(({ type }) => type === 'TokenFloorRaised')
+    .map(({ data }) => (data as { floor: number }).floor);
 
 describe('moving a pool from one store to another', () => {
   it('gives every event its revision, in both streams', async () => {
@@ -39,8 +45,7 @@ describe('moving a pool from one store to another', () => {
     const to = new MemoryEventStore();
     const imported = await importLog(to, 'default', linesOf(await textOf(from)));
     expect(await streams(to)).toEqual(await streams(from));
-    expect(imported).toMatchObject({ refusals: 2, alreadyThere: 0 });
-    expect(await textOf(to)).toBe(await textOf(from));
+    expect(imported).toMatchObject({ refusals: 2, alreadyThere: 0, lastToken: 2, tokenFloor: 2 + 2 ** 40 });
   });
 
   it('lets the pool go on where it was: the same lease under the same token', async () => {
@@ -51,18 +56,46 @@ describe('moving a pool from one store to another', () => {
     const [lease] = (await manager.listLeases({ state: 'active' })).items;
     expect(lease).toMatchObject({ requestId: 'kept', token: 1 });
     await manager.renew({ id: lease!.id, token: 1 });
-    expect((await manager.allocate({ requirements: { memory: 1 } })).token).toBe(3);
+    expect((await manager.allocate({ requirements: { memory: 1 } })).token).toBe(2 ** 40 + 3);
+    await manager.dispose();
+  });
+
+  it('gives no token that the origin, which goes on, gives too; or none up to the floor that was asked for', async () => {
+    const from = await usedPool();
+    const text = await textOf(from);
+    const to = new MemoryEventStore();
+    await importLog(to, 'default', linesOf(text));
+    const tokens = new Set<number>();
+    for (const store of [from, to]) {
+      const { manager } = world({ store });
+      for (let i = 0; i < 5; i++) tokens.add((await manager.allocate({ requirements: { memory: 1 } })).token);
+      await manager.dispose();
+    }
+    expect(tokens.size).toBe(10);
+    const asked = new MemoryEventStore();
+    expect(await rejection(importLog(asked, 'default', linesOf(text), { tokenFloor: 1 }))).toMatchObject({
+      code: 'INVALID_REQUEST',
+      message: expect.stringContaining('token floor: 1 is not allowed'),
+    });
+    await importLog(asked, 'default', linesOf(text), { tokenFloor: 7 });
+    expect(await importLog(asked, 'default', linesOf(text))).toMatchObject({ tokenFloor: 7 });
+    expect(await floors(asked)).toEqual([7]);
+    await importLog(asked, 'default', linesOf(text), { tokenFloor: 9 });
+    expect(await floors(asked)).toEqual([7, 9]);
+    const { manager } = world({ store: asked });
+    expect((await manager.allocate({ requirements: { memory: 1 } })).token).toBe(10);
     await manager.dispose();
   });
 
   it('to EventStoreDB and back gives the same text, and the pool goes on there', async () => {
     const server = await startEventStoreDb({ fsync: false });
-    const text = await textOf(await usedPool());
+    const from = await usedPool();
+    const text = await textOf(from);
     const there = await openEventStore(server.url);
     await importLog(there, 'default', linesOf(text));
-    expect(await textOf(there)).toBe(text);
+    expect(await streams(there)).toEqual(await streams(from));
     const { manager } = world({ store: there });
-    expect((await manager.allocate({ requirements: { memory: 1 } })).token).toBe(3);
+    expect((await manager.allocate({ requirements: { memory: 1 } })).token).toBe(2 ** 40 + 3);
     await manager.dispose();
     const back = new MemoryEventStore();
     await importLog(back, 'default', linesOf(await textOf(there)));
@@ -81,7 +114,7 @@ describe('moving a pool from one store to another', () => {
     const to = new MemoryEventStore();
     const imported = await importLog(to, 'default', linesOf(text));
     expect(imported).toMatchObject({ refusals: 1, alreadyThere: 0 });
-    expect(await history(to)).toEqual(await history(whole));
+    expect(await exported(to)).toEqual(await history(whole));
     const ids = async (store: EventStore) => (await history(store, 'pool-default-audit')).map(({ id }) => id);
     expect(await ids(to)).toEqual((await ids(whole)).slice(-1));
     expect(await importLog(from, 'default', linesOf(text))).toMatchObject({ alreadyThere: imported.events + 1 });
@@ -98,6 +131,7 @@ describe('moving a pool from one store to another', () => {
     await importLog(to, 'default', linesOf(text));
     const { events, refusals, alreadyThere } = await importLog(to, 'default', linesOf(text));
     expect(alreadyThere).toBe(events + refusals);
+    expect(await floors(to)).toHaveLength(1);
     expect(await streams(to)).toEqual(await streams(from));
   });
 
@@ -139,6 +173,7 @@ describe('moving a pool from one store to another', () => {
     const { alreadyThere, events } = await importLog(to, 'default', linesOf(text));
     expect(alreadyThere).toBeGreaterThan(0);
     expect(alreadyThere).toBeLessThan(events);
+    expect(await floors(to)).toHaveLength(1);
     expect(await streams(to)).toEqual(await streams(from));
   });
 });

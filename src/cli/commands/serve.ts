@@ -16,6 +16,7 @@ interface Flags {
   readonly set?: Record<string, string>;
   readonly standby?: boolean;
   readonly writerId?: string;
+  readonly tokenFloor?: number;
   readonly logLevel: string;
   readonly store?: string;
   readonly pool: string;
@@ -37,6 +38,7 @@ export function addServe(program: Command): void {
     .addOption(option('--config <file>', 'YAML or JSON', 'RPM_CONFIG'))
     .option('--set <path=value>', 'a configuration field; may be repeated', pairFlag)
     .option('--standby', 'wait until the writer of the store is gone, then take over')
+    .option('--token-floor <n>', 'give no token up to this one: for a log that was copied by hand', wholeFlag)
     .option('--writer-id <id>', 'the name of this manager among several on one store')
     .addOption(
       option('--log-level <level>', 'what is logged, on stderr', 'RPM_LOG_LEVEL').choices(LOG_LEVELS).default('warn'),
@@ -120,6 +122,7 @@ async function start(flags: Flags, url: string, voice: Voice) {
     poolId: flags.pool,
     logger,
     standby: flags.standby ?? false,
+    ...(flags.tokenFloor === undefined ? {} : { tokenFloor: flags.tokenFloor }),
     ...(flags.writerId === undefined ? {} : { writerId: flags.writerId }),
   });
   if (flags.standby) voice.talk(`standing by for ${showUrl(url)}`);

@@ -2,10 +2,12 @@ import type { FileHandle } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { EventStore } from '../../model/event-store.ts';
 import { CliError, EXIT } from '../exit.ts';
+import { wholeFlag } from '../flags.ts';
 import { linesOf } from '../lines.ts';
 import { print, printValue, showSpan, talk } from '../output.ts';
 import { progress } from '../progress.ts';
 import type { Globals } from '../session.ts';
+import { TOKEN_FLOOR } from './copy.ts';
 
 export function addTransfer(program: Command): void {
   program
@@ -22,10 +24,11 @@ export function addTransfer(program: Command): void {
     .description('append an exported pool to a store (--store), where it goes on as it was; may be begun again')
     .argument('[file]', '- is stdin', '-')
     .option('--dry-run', 'verify the file and write nothing')
-    .action((file: string, flags: { dryRun?: boolean }, command: Command) =>
+    .option(...TOKEN_FLOOR, wholeFlag)
+    .action((file: string, flags: ImportFlags, command: Command) =>
       flags.dryRun
         ? verify(file, command.optsWithGlobals<Globals>())
-        : withStore(command, false, (store, globals) => importFrom(file, store, globals)),
+        : withStore(command, false, (store, globals) => importFrom(file, store, globals, flags)),
     );
 }
 
@@ -79,11 +82,27 @@ async function goOn(handle: FileHandle, file: string, store: EventStore, pool: s
   await handle.sync();
 }
 
-async function importFrom(file: string, store: EventStore, globals: Globals): Promise<void> {
-  const { importLog, verifyExport } = await import('../../manager/transfer/index.ts');
-  if (file !== '-') await verifyExport(await linesOf(file), globals.pool);
+interface ImportFlags {
+  readonly dryRun?: boolean;
+  readonly tokenFloor?: number;
+}
+
+async function importFrom(
+  file: string,
+  store: EventStore,
+  globals: Globals,
+  { tokenFloor }: ImportFlags,
+): Promise<void> {
+  const { floorAbove, importLog, verifyExport } = await import('../../manager/transfer/index.ts');
+  if (file !== '-') {
+    const { lastToken } = await verifyExport(await linesOf(file), globals.pool);
+    floorAbove(lastToken, tokenFloor);
+  }
   const began = performance.now();
-  const imported = await importLog(store, globals.pool, await linesOf(file), progress());
+  const imported = await importLog(store, globals.pool, await linesOf(file), {
+    onProgress: progress(),
+    ...(tokenFloor === undefined ? {} : { tokenFloor }),
+  });
   show(imported, performance.now() - began, globals);
 }
 
@@ -97,10 +116,11 @@ type Shown = Awaited<ReturnType<typeof import('../../manager/transfer/index.ts')
 
 function show(imported: Shown, ms: number, { output }: Globals): Promise<void> | void {
   if (output !== 'table' && output !== 'wide') return printValue(imported, output);
-  const { events, refusals, alreadyThere, sha256 } = imported;
+  const { events, refusals, alreadyThere, sha256, tokenFloor } = imported;
   const perSecond = Math.round((events + refusals) / (ms / 1000));
   print(`${events} events and ${refusals} refusals, ${alreadyThere} of them there already; ${perSecond}/s`);
   print(`sha256 ${sha256}`);
+  if (tokenFloor !== null) print(`new tokens begin above ${tokenFloor}`);
 }
 
 /** Resolves when stdout has taken the text, so that a slow reader slows the export down. */

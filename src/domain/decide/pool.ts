@@ -2,6 +2,7 @@ import { canonicalJson } from '../../model/canonical.ts';
 import type { CommandOf } from '../../model/commands.ts';
 import type { ResolvedConfig } from '../../model/config.ts';
 import type { FieldError } from '../../model/errors.ts';
+import { MAX_TOKEN_FLOOR, TOKEN_JUMP } from '../../model/tokens.ts';
 import { type Answer, DONE } from '../answer.ts';
 import { breakerChange } from '../breaker-change.ts';
 import { breakerOf } from '../evolve/breakers.ts';
@@ -24,6 +25,24 @@ export function startWriter(turn: Turn, { data }: CommandOf<'StartWriter'>): Ans
 
 export function markWriter(turn: Turn, { data }: CommandOf<'MarkWriter'>): Answer {
   turn.emit('WriterSeen', data);
+  return DONE;
+}
+
+/** Of two logs that go on from one, each must give tokens that the other does not. */
+export function raiseTokenFloor(turn: Turn, { data }: CommandOf<'RaiseTokenFloor'>): Answer {
+  const { state } = turn;
+  const { least, reason, fileId } = data;
+  const isForCopy = fileId !== null && fileId !== state.floorFor;
+  if (!isForCopy && (least ?? 0) <= state.lastToken) return DONE;
+  const known = Math.max(state.lastToken, data.known);
+  const floor = least ?? known + TOKEN_JUMP;
+  if (floor < known || floor > MAX_TOKEN_FLOOR)
+    return refuse(
+      turn,
+      'INVALID_REQUEST',
+      `token floor: ${floor} is not allowed; allowed: ${known} (the highest token that is known to have been given) to ${MAX_TOKEN_FLOOR}`,
+    );
+  turn.emit('TokenFloorRaised', { floor, reason: isForCopy ? reason : 'asked', fileId: isForCopy ? fileId : null });
   return DONE;
 }
 

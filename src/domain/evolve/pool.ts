@@ -2,6 +2,7 @@ import { nextTierMode, tierMode } from '../../machines/transitions.ts';
 import type { ResolvedConfig } from '../../model/config.ts';
 import type { Sizing } from '../../model/events.ts';
 import { poolStream } from '../../model/ids.ts';
+import { MAX_TOKEN_FLOOR } from '../../model/tokens.ts';
 import { ImpossibleHistory } from '../impossible.ts';
 import { type Journal, put } from '../journal.ts';
 import { limitsOf, ownersOf } from '../sizing.ts';
@@ -125,6 +126,18 @@ export function foldTierMode(state: PoolState, event: EventOf<'TierModeChanged'>
 
 export function foldWriter(state: PoolState, event: EventOf<'WriterStarted'>, journal: Journal | undefined): void {
   put(journal, state, 'lastWriterId', event.data.writerId);
+}
+
+export function foldTokenFloor(
+  state: PoolState,
+  event: EventOf<'TokenFloorRaised'>,
+  journal: Journal | undefined,
+): void {
+  const { floor, fileId } = event.data;
+  if (!(Number.isSafeInteger(floor) && floor >= state.lastToken && floor <= MAX_TOKEN_FLOOR))
+    throw new ImpossibleHistory(event, `raises the floor of tokens to ${floor}; the last was ${state.lastToken}`);
+  put(journal, state, 'lastToken', floor);
+  if (fileId !== null) put(journal, state, 'floorFor', fileId);
 }
 
 export function foldHealth(state: PoolState, event: EventOf<'HealthChanged'>, journal: Journal | undefined): void {

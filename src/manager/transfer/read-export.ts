@@ -21,6 +21,13 @@ export interface ExportedEvent {
   readonly total: number;
 }
 
+/** The end of an export that was read whole, with what its events fold to. */
+export interface WholeExport extends ExportEnd {
+  readonly lastToken: number;
+  /** Of the pool's last event, Unix ms. */
+  readonly at: number;
+}
+
 /**
  * The events of an exported log in their order, lifted to today's versions, and at last its end. Throws INVALID_REQUEST for what is not a whole export of
  * this pool: a damaged line (naming it), a gap (only the first refusals may be gone, as its header says), another pool, no end, or events that fold to another state than was exported.
@@ -28,7 +35,7 @@ export interface ExportedEvent {
 export async function* readExport(
   lines: AsyncIterable<string>,
   poolId: string,
-): AsyncGenerator<ExportedEvent, ExportEnd> {
+): AsyncGenerator<ExportedEvent, WholeExport> {
   const reader = new LineReader();
   const state = emptyState();
   const read = { pool: 0, audit: 0 };
@@ -56,7 +63,7 @@ export async function* readExport(
   const sha256 = stateHash(state);
   if (end.stateVersion === STATE_SCHEMA_VERSION && end.sha256 !== sha256)
     throw notWhole('its events fold to another state than was exported');
-  return { ...end, events: read.pool, refusals: read.audit, sha256 };
+  return { ...end, events: read.pool, refusals: read.audit, sha256, lastToken: state.lastToken, at: state.at };
 }
 
 function total(header: ExportHeader): number {

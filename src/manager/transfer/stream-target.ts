@@ -14,6 +14,8 @@ const MAX_TRIES = 30;
 /** One stream that is imported: first what lies there is compared, then what is missing is appended, in batches. */
 export class StreamTarget {
   alreadyThere = 0;
+  /** The token floor that an earlier import of the same events has raised at their end. */
+  floorThere: number | undefined;
   readonly #store: EventStore;
   readonly #stream: string;
   readonly #limits: AppendLimits;
@@ -45,10 +47,32 @@ export class StreamTarget {
   async finish(): Promise<void> {
     if (!this.#compared) {
       const more = await this.#there.next();
-      if (more.done !== true) throw this.#differs(more.value, 'the store has gone on beyond the export');
+      if (more.done !== true) await this.#takeFloors(more.value);
       this.#compared = true;
     }
     await this.#flush();
+  }
+
+  /** Once all is finished. */
+  async append(event: NewEvent): Promise<void> {
+    await this.#append([event]);
+    this.#next += 1;
+  }
+
+  /** Behind the exported events nothing may lie but what an import of them puts there. */
+  async #takeFloors(first: RecordedEvent): Promise<void> {
+    for (let event: RecordedEvent | undefined = first; event !== undefined; event = await this.#nextThere()) {
+      const { floor, reason } = event.data as { readonly floor?: number; readonly reason?: string };
+      if (event.type !== 'TokenFloorRaised' || reason !== 'imported')
+        throw this.#differs(event, 'the store has gone on beyond the export');
+      this.floorThere = floor;
+      this.#next = event.revision + 1;
+    }
+  }
+
+  async #nextThere(): Promise<RecordedEvent | undefined> {
+    const { done, value } = await this.#there.next();
+    return done === true ? undefined : value;
   }
 
   async #isThere(event: NewEvent): Promise<boolean> {

@@ -17,15 +17,13 @@ interface Case {
 export async function damageRun(share: Share): Promise<Counts> {
   return judgeAll(share, async (folder) => {
     const closed = await makeImage({ folder: `${folder}-closed`, lives: [SMALL], closed: true });
-    const killed = await makeImage({
-      folder: `${folder}-killed`,
-      lives: [
-        [1, 2],
-        [1, 2, 2],
-      ],
-      closed: false,
-    });
-    return [...allDamages(closed), ...allDamages(killed)];
+    const lives = [
+      [1, 2],
+      [1, 2, 2, 1, 1],
+    ];
+    const killed = await makeImage({ folder: `${folder}-killed`, lives, closed: false });
+    const cut = await makeImage({ folder: `${folder}-cut`, lives, closed: false, markBehind: true });
+    return [closed, killed, cut].flatMap(allDamages);
   });
 }
 

@@ -1,5 +1,5 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { openEventStore } from '../../../src/eventstore/open.ts';
 import { type EventStore, NO_STREAM } from '../../../src/model/event-store.ts';
 import type { RecordedEvent } from '../../../src/model/events.ts';
@@ -10,8 +10,8 @@ export interface StoreImage {
   readonly files: ReadonlyMap<string, Buffer>;
   /** In the order of commits. */
   readonly events: readonly RecordedEvent[];
-  /** How many of them the last append wrote. */
-  readonly lastAppend: number;
+  /** How many of them the mark says were acknowledged: all, or all but the last append's. */
+  readonly acknowledged: number;
 }
 
 export interface ImageOptions {
@@ -20,26 +20,33 @@ export interface ImageOptions {
   readonly lives: readonly (readonly number[])[];
   /** Whether the last life was closed: then everything lies in the file itself. Otherwise as a kill leaves it, its appends in the WAL. */
   readonly closed: boolean;
+  /** The mark is as it was before the last append: what a power cut may leave. */
+  readonly markBehind?: boolean;
 }
 
 export const STREAMS = ['pool-a', 'pool-a-audit'] as const;
 
 /** A store written by the store itself, and its files as they lie on the disk. */
-export async function makeImage({ folder, lives, closed }: ImageOptions): Promise<StoreImage> {
+export async function makeImage({ folder, lives, closed, markBehind = false }: ImageOptions): Promise<StoreImage> {
   mkdirSync(folder, { recursive: true });
   const path = join(folder, 'log.db');
   const events: RecordedEvent[] = [];
+  let before = Buffer.alloc(0);
   for (const [i, life] of lives.entries()) {
     const store = await openEventStore(`sqlite:${path}`);
-    for (const [n, count] of life.entries()) await appendTo(store, STREAMS[n % 3 === 2 ? 1 : 0], count, events);
+    for (const [n, count] of life.entries()) {
+      if (existsSync(`${path}.mark`)) before = readFileSync(`${path}.mark`);
+      await appendTo(store, STREAMS[n % 3 === 2 ? 1 : 0], count, events);
+    }
     if (i < lives.length - 1 || closed) await store.close();
     else {
       const files = readImage(path);
       await store.close();
-      return { files, events, lastAppend: life.at(-1)! };
+      if (markBehind) files.set('.mark', before);
+      return { files, events, acknowledged: events.length - (markBehind ? life.at(-1)! : 0) };
     }
   }
-  return { files: readImage(path), events, lastAppend: lives.at(-1)!.at(-1)! };
+  return { files: readImage(path), events, acknowledged: events.length };
 }
 
 async function appendTo(store: EventStore, stream: string, count: number, events: RecordedEvent[]): Promise<void> {
@@ -50,19 +57,21 @@ async function appendTo(store: EventStore, stream: string, count: number, events
 }
 
 /** The files beside `path` that belong to it, without the lock and the shared memory, which a reboot takes away. */
-function readImage(path: string): Map<string, Buffer> {
+export function readImage(path: string): Map<string, Buffer> {
   const names = readdirSync(join(path, '..'), { withFileTypes: true });
   const files = new Map<string, Buffer>();
   for (const entry of names) {
     const end = join(path, '..', entry.name).slice(path.length);
-    if (entry.isFile() && end !== '.lock' && end !== '-shm') files.set(end, readFileSync(`${path}${end}`));
+    if (entry.isFile() && entry.name.startsWith(basename(path)) && !end.startsWith('.lock') && end !== '-shm')
+      files.set(end, readFileSync(`${path}${end}`));
   }
   return files;
 }
 
 /** Lays the files down at `path`, whatever lay there before. */
 export function layDown(files: ReadonlyMap<string, Uint8Array>, path: string): void {
-  for (const end of ['-wal', '-shm', '.mark']) if (!files.has(end)) rmSync(`${path}${end}`, { force: true });
+  for (const end of ['-wal', '-shm', '-journal', '.mark'])
+    if (!files.has(end)) rmSync(`${path}${end}`, { force: true });
   rmSync(`${path}-shm`, { force: true });
   for (const [end, bytes] of files) writeFileSync(`${path}${end}`, bytes);
 }

@@ -1,0 +1,124 @@
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  renameSync,
+  rmSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
+import { PoolError } from '../model/errors.ts';
+import { SILENT } from '../model/interfaces.ts';
+import { look } from './disk/look.ts';
+import { type Pages, stampOf } from './disk/pages.ts';
+import { DamagedLogError } from './errors.ts';
+import { SqliteFile } from './sqlite-file.ts';
+import { copiedIdentity } from './sqlite-schema.ts';
+
+export type OnPages = (done: number, total: number) => void;
+
+/** Pages written at once, and between two looks at what else there is to do. */
+const PAGES_AT_ONCE = 128;
+
+/**
+ * Copies a log as it stands, also beside its writer, and marks the copy as one: whoever goes on with it gives no token that the origin may
+ * have given. `floor`: the one that was asked for; null = the usual one. Throws DamagedLogError if the log is damaged at its end.
+ */
+export async function copyFile(path: string, to: string, floor: number | null, onPages: OnPages): Promise<void> {
+  if (!(await copyStill(path, to, onPages))) await copyLive(path, to, onPages);
+  const copy = new SqliteFile(to, false);
+  try {
+    copy.identify(copiedIdentity(copy.identity, floor));
+    copy.checkpoint('TRUNCATE');
+  } finally {
+    copy.close();
+  }
+}
+
+/** Page by page, of a log that nobody writes, leaving no trace beside it; false if somebody does. */
+async function copyStill(path: string, to: string, onPages: OnPages): Promise<boolean> {
+  const looked = lookStill(path);
+  if (looked === undefined) return false;
+  const { pages } = looked;
+  const descriptor = openSync(to, 'wx');
+  try {
+    for (let from = 1; from <= pages.count && !pages.haveMoved; from += PAGES_AT_ONCE) {
+      const count = Math.min(PAGES_AT_ONCE, pages.count - from + 1);
+      writeAll(descriptor, Buffer.concat(Array.from({ length: count }, (_, i) => pages.page(from + i))));
+      onPages(from + count - 1, pages.count);
+      await turn();
+    }
+    fsyncSync(descriptor);
+    if (!pages.haveMoved) return true;
+    rmSync(to);
+    return false;
+  } finally {
+    closeSync(descriptor);
+    pages.close();
+  }
+}
+
+/** Undefined if what looks like damage may be a writer at work. */
+function lookStill(path: string): { readonly pages: Pages } | undefined {
+  const before = stampOf(path);
+  try {
+    return look(path, SILENT)?.log;
+  } catch (error) {
+    if (error instanceof DamagedLogError && stampOf(path) !== before) return undefined;
+    throw error;
+  }
+}
+
+async function copyLive(path: string, to: string, onPages: OnPages): Promise<void> {
+  const file = new SqliteFile(path, true);
+  try {
+    await file.copyTo(to, onPages);
+  } finally {
+    file.close();
+  }
+}
+
+function writeAll(descriptor: number, bytes: Buffer): void {
+  for (let done = 0; done < bytes.length; ) done += writeSync(descriptor, bytes, done);
+}
+
+/** Throws INVALID_REQUEST if something lies at the place of a new file. */
+export function refuseExisting(to: string): void {
+  const there = ['', '-wal', '.mark', '-journal'].find((end) => existsSync(`${to}${end}`));
+  if (there !== undefined)
+    throw new PoolError(
+      'INVALID_REQUEST',
+      `--to ${to}: ${to}${there} exists already; allowed: a file that does not exist`,
+    );
+}
+
+/** Gives a file that was written beside its name, on the disk and at once. What has come to lie there meanwhile stays (INVALID_REQUEST). */
+export function publish(part: string, to: string): void {
+  sync(part);
+  try {
+    linkSync(part, to);
+    unlinkSync(part);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST' || existsSync(to)) refuseExisting(to);
+    renameSync(part, to); // a file system without links
+  }
+  sync(dirname(to));
+}
+
+function sync(path: string): void {
+  const descriptor = openSync(path, 'r');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Of a copy that was not finished. */
+export function discard(part: string): void {
+  for (const end of ['', '-wal', '-shm', '-journal']) rmSync(`${part}${end}`, { force: true });
+}

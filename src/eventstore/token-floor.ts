@@ -1,0 +1,24 @@
+import { randomUUID } from 'node:crypto';
+import { PoolError } from '../model/errors.ts';
+import { type NewEvent, SCHEMA_VERSIONS } from '../model/events.ts';
+import { isTokenFloor, TOKEN_FLOORS, TOKEN_JUMP } from '../model/tokens.ts';
+
+/** The floor that was asked for, or the usual one. Throws INVALID_REQUEST if it leaves no room, or not all that is known lies below it. */
+export function floorAbove(known: number, asked: number | undefined): number {
+  const floor = asked ?? known + TOKEN_JUMP;
+  if (isTokenFloor(floor) && floor >= known) return floor;
+  throw new PoolError(
+    'INVALID_REQUEST',
+    `token floor: ${floor} is not allowed; allowed: ${TOKEN_FLOORS}, and not below ${known}, the highest token that is known to have been given`,
+  );
+}
+
+/** The event that raises it, by nobody's command. `at`: Unix ms. */
+export function floorRaised(
+  data: { readonly floor: number; readonly reason: 'repaired' | 'imported'; readonly fileId: string | null },
+  at: number,
+): NewEvent {
+  const id = randomUUID();
+  const metadata = { correlationId: id, causationId: id, actor: 'poolctl' };
+  return { id, type: 'TokenFloorRaised', schemaVersion: SCHEMA_VERSIONS.TokenFloorRaised, at, data, metadata };
+}

@@ -1,0 +1,104 @@
+import { existsSync } from 'node:fs';
+import { evolve } from '../../domain/evolve.ts';
+import { emptyState, type PoolState } from '../../domain/state.ts';
+import { openEventStore, sqlitePath } from '../../eventstore/open.ts';
+import type { Repaired } from '../../eventstore/repair.ts';
+import { floorAbove } from '../../eventstore/token-floor.ts';
+import { PoolError } from '../../model/errors.ts';
+import type { RecordedPoolEvent } from '../../model/events.ts';
+import { isAuditStream } from '../../model/ids.ts';
+import { systemClock } from '../../rx/system-clock.ts';
+
+export interface CopyLogOptions {
+  /** Default: far above every token that is known. */
+  readonly tokenFloor?: number;
+  readonly onPages?: (done: number, total: number) => void;
+  readonly onEvents?: (done: { readonly events: number; readonly total: number }) => void;
+}
+
+export interface BackedUp {
+  readonly events: number;
+  /** The highest token that the copy holds. */
+  readonly lastToken: number;
+}
+
+/**
+ * Copies the log of a `sqlite:` URL to a new file, beside a running server too, reads the copy through and folds it, and only then gives
+ * it its name. Throws INVALID_REQUEST if there is a file of that name, DamagedLogError if the log is damaged.
+ */
+export async function backupLog(url: string, to: string, options: CopyLogOptions = {}): Promise<BackedUp> {
+  const { tokenFloor = null, onPages = () => {} } = options;
+  const { copyFile } = await import('../../eventstore/copy.ts');
+  return written(url, to, async (path, part) => {
+    await copyFile(path, part, tokenFloor, onPages);
+    const copied = await readThrough(part);
+    if (tokenFloor !== null) floorAbove(copied.lastToken, tokenFloor);
+    return copied;
+  });
+}
+
+/**
+ * Writes what is provably whole of the log of a `sqlite:` URL to a new file, reads that through and folds it, and only then gives it its
+ * name. The log itself is only read. Throws as `backupLog` does, and DamagedLogError if nothing of it can be kept.
+ */
+export async function repairLog(url: string, to: string, options: CopyLogOptions = {}): Promise<Repaired> {
+  const { tokenFloor, onEvents } = options;
+  const { repairFile } = await import('../../eventstore/repair.ts');
+  return written(url, to, async (path, part) => {
+    const asked = tokenFloor === undefined ? {} : { tokenFloor };
+    const told = onEvents === undefined ? {} : { onProgress: onEvents };
+    const repaired = repairFile(path, part, { ...asked, ...told, now: systemClock.now() });
+    await readThrough(part);
+    return repaired;
+  });
+}
+
+/** What `write` makes at a place beside `to`, which is given that name when it is whole. */
+async function written<T>(url: string, to: string, write: (path: string, part: string) => Promise<T>): Promise<T> {
+  const path = pathOf(url);
+  const { discard, publish, refuseExisting } = await import('../../eventstore/copy.ts');
+  refuseExisting(to);
+  const part = `${to}.part`;
+  discard(part); // of one that was killed
+  try {
+    const done = await write(path, part);
+    publish(part, to);
+    return done;
+  } finally {
+    discard(part);
+  }
+}
+
+function pathOf(url: string): string {
+  const path = sqlitePath(url);
+  if (path === undefined)
+    throw new PoolError(
+      'INVALID_REQUEST',
+      `store: ${url} is not allowed; allowed: sqlite:<file>, as only files are copied (export takes any store)`,
+    );
+  const isThere = ['', '-wal'].some((end) => existsSync(`${path}${end}`));
+  if (!isThere) throw new PoolError('NOT_FOUND', `store: there is no file ${path}`, { details: { path } });
+  return path;
+}
+
+/** Every page, every event, and the fold of every pool. */
+async function readThrough(path: string): Promise<BackedUp> {
+  const store = await openEventStore(`sqlite:${path}`, { readOnly: true, whole: true });
+  const states = new Map<string, PoolState>();
+  let events = 0;
+  try {
+    for await (const page of store.readAll()) {
+      for (const event of page) if (!isAuditStream(event.stream)) foldInto(states, event as RecordedPoolEvent);
+      events += page.length;
+    }
+  } finally {
+    await store.close();
+  }
+  return { events, lastToken: Math.max(0, ...Array.from(states.values(), ({ lastToken }) => lastToken)) };
+}
+
+function foldInto(states: Map<string, PoolState>, event: RecordedPoolEvent): void {
+  const state = states.get(event.stream) ?? emptyState();
+  states.set(event.stream, state);
+  evolve(state, event);
+}
