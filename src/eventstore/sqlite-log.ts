@@ -59,4 +59,10 @@ export class WritableLog {
     this.#mark.close();
     this.file.close();
   }
+
+  /** Leaves everything as it lies: what has not been moved into the file stays in the write-ahead log. */
+  abandon(): void {
+    this.#mark.close();
+    this.file.abandon();
+  }
 }

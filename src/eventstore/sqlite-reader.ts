@@ -17,6 +17,7 @@ import { markPath, readMark } from './high-water.ts';
 import { PAGE_EVENTS, readRange } from './ranges.ts';
 import { SnapshotFiles } from './snapshot-files.ts';
 import { SqliteFile } from './sqlite-file.ts';
+import { sqliteUrl } from './sqlite-url.ts';
 import { verifiedAll, verifiedRange, verifyOpened } from './sqlite-verify.ts';
 import { lift } from './upcast.ts';
 
@@ -32,7 +33,7 @@ export class SqliteReader implements EventStore {
 
   /** `whole`: reads every page first. Throws DamagedLogError if the log does not hold what was written to it. */
   constructor(path: string, logger: Logger, whole: boolean) {
-    this.traits = { durable: true, shared: false, maxAppendEvents: 0, maxAppendBytes: 0, url: `sqlite:${path}` };
+    this.traits = { durable: true, shared: false, maxAppendEvents: 0, maxAppendBytes: 0, url: sqliteUrl(path) };
     this.snapshots = new SnapshotFiles(`${path}.snapshots`, true, logger);
     const mark = readMark(markPath(path)); // before the log, which is never behind it
     this.#file = new SqliteFile(path, true);

@@ -1,3 +1,4 @@
+import { isUnwritten } from './sqlite-codes.ts';
 import { WAL_BYTES } from './wal.ts';
 
 /** A log that is written so much is worth the room of a whole WAL; a short-lived one is left as it is. */
@@ -8,6 +9,11 @@ const MIN_BYTES = WAL_BYTES / 8;
 const FULL_BYTES = (WAL_BYTES / 4) * 3;
 /** How long nothing must be appended until the log counts as idle. */
 const IDLE_MS = 200;
+/** Of a WAL that outgrew its size so many times people are told. */
+const GROWN = 4;
+
+/** What a checkpoint came to; `held`: a reader kept it from being finished. */
+export type Checkpoint = 'done' | 'held' | 'noRoom';
 
 /** A write-ahead log as its keeper sees it. */
 export interface KeptWal {
@@ -15,31 +21,54 @@ export interface KeptWal {
   readonly walBytes: number;
   readonly walReserved: boolean;
   reserveWal(): void;
-  checkpoint(mode: 'PASSIVE'): boolean;
+  checkpoint(mode: 'PASSIVE'): Checkpoint;
+  shrinkWal(): void;
+}
+
+export interface WalKeeperOptions {
+  /** Part of the work is an fsync, which is not to be repeated. */
+  readonly failed: (cause: unknown) => void;
+  /** The WAL cannot be moved into the file and has grown to so many bytes. Told once, until `shrunk`. */
+  readonly grown: (bytes: number, why: 'held' | 'noRoom') => void;
+  readonly shrunk: (bytes: number) => void;
 }
 
 /**
  * What the WAL needs is done between appends rather than inside one, where it costs milliseconds: it gets its size ahead, and is
- * copied into the file when the log has been idle, or, once it is nearly full, after the append's callers have been answered.
+ * copied into the file when the log has been idle, or, once it is nearly full, after the append's callers have been answered. What a
+ * reader or a full disk kept from being copied is tried again each second, and a WAL that outgrew its size is cut when nothing is appended.
  */
 export class WalKeeper {
-  readonly #failed: (cause: unknown) => void;
+  readonly #options: WalKeeperOptions;
   #wal: KeptWal | undefined;
   #timer: NodeJS.Timeout | undefined;
   #soon: NodeJS.Immediate | undefined;
+  /** Why the last checkpoint was not finished. */
+  #kept: 'held' | 'noRoom' | undefined;
+  #appended = false;
+  #told = false;
 
-  /** `failed`: part of the work is an fsync, which is not to be repeated. */
-  constructor(failed: (cause: unknown) => void) {
-    this.#failed = failed;
+  constructor(options: WalKeeperOptions) {
+    this.#options = options;
   }
 
   appended(wal: KeptWal): void {
+    this.#appended = true;
     const { walBytes, walReserved } = wal;
     if (walBytes < (walReserved ? MIN_BYTES : EARNEST_BYTES)) return;
     this.#wal = wal;
     if (!walReserved || walBytes >= FULL_BYTES) this.#soon ??= setImmediate(() => this.#tend());
     else if (this.#timer === undefined) this.#timer = setTimeout(() => this.#tend(), IDLE_MS).unref();
     else this.#timer.refresh();
+  }
+
+  /** Each second. `fileBytes`: the size of the WAL's file. */
+  look(wal: KeptWal, fileBytes: number): void {
+    const idle = !this.#appended;
+    this.#appended = false;
+    if (this.#kept !== undefined) this.#move(wal);
+    if (this.#kept === undefined && idle && fileBytes > WAL_BYTES) this.#guarded(() => wal.shrinkWal());
+    this.#tell(fileBytes);
   }
 
   stop(): void {
@@ -53,11 +82,35 @@ export class WalKeeper {
   #tend(): void {
     const wal = this.#wal!;
     this.stop();
+    if (wal.walReserved) this.#move(wal);
+    else this.#guarded(() => wal.reserveWal());
+  }
+
+  /** Of a write that was refused nothing is lost: all of it is in the WAL. */
+  #move(wal: KeptWal): void {
+    this.#guarded(() => {
+      const ended = wal.checkpoint('PASSIVE');
+      this.#kept = ended === 'done' ? undefined : ended;
+    });
+  }
+
+  #guarded(work: () => void): void {
     try {
-      if (wal.walReserved) wal.checkpoint('PASSIVE');
-      else wal.reserveWal();
+      work();
     } catch (cause) {
-      this.#failed(cause);
+      if (isUnwritten(cause)) this.#kept = 'noRoom';
+      else this.#options.failed(cause);
+    }
+  }
+
+  #tell(fileBytes: number): void {
+    const isGrown = fileBytes >= GROWN * WAL_BYTES || this.#kept === 'noRoom';
+    if (this.#kept !== undefined && isGrown && !this.#told) {
+      this.#told = true;
+      this.#options.grown(fileBytes, this.#kept);
+    } else if (this.#told && this.#kept === undefined && fileBytes <= WAL_BYTES) {
+      this.#told = false;
+      this.#options.shrunk(fileBytes);
     }
   }
 }
