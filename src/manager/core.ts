@@ -27,6 +27,7 @@ import { Engine } from './engine.ts';
 import type { EngineListener } from './engine-options.ts';
 import { FollowOthers } from './follow-others.ts';
 import { LeaseWatches } from './lease-watch.ts';
+import { LogWatch } from './log-watch.ts';
 import type { Tuning } from './options.ts';
 import type { Readings } from './readings.ts';
 import type { ShapeCache } from './shape-cache.ts';
@@ -69,6 +70,7 @@ export class Core implements EngineListener, AllocateDesk {
   readonly waiters: Waiters;
   readonly watches: LeaseWatches;
   readonly audit: AuditLog;
+  readonly log: LogWatch;
   readonly live: LiveActors;
   readonly snapshots: SnapshotWriter;
   /** Of a log that others may append to. */
@@ -126,6 +128,7 @@ export class Core implements EngineListener, AllocateDesk {
       recorded: (events) => readings.audited(events),
       maxPerSecond: tuning.refusalsPerSecond,
     });
+    this.log = new LogWatch({ store, clock, alert: options.alert, lost: (why) => this.abandonWaiters(why) });
     this.deadlines = new DeadlineKeeper({
       clock,
       state,
@@ -177,6 +180,7 @@ export class Core implements EngineListener, AllocateDesk {
     this.live.start({ at, config, tiers: modes, breaker: { mode, until, generation } });
     this.deadlines.resume();
     this.writers?.start();
+    this.log.start();
     this.#sweepAfter();
   }
 
@@ -208,6 +212,7 @@ export class Core implements EngineListener, AllocateDesk {
     this.live.stop();
     this.deadlines.stop();
     this.writers?.stop();
+    this.log.stop();
     this.watches.stop();
   }
 
