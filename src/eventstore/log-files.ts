@@ -31,13 +31,14 @@ export class LogFiles {
   #changedNs = -1n;
   #walBytes = 0;
   /** The file only grows. */
-  #fileBytes = 0;
+  #fileBytes: number;
 
   /** Of a log at a real path that is open, and locked. Throws what lstat says. */
   constructor(path: string) {
     this.#path = path;
     this.#place = seen(dirname(path));
     this.#lasting = [seen(path), seen(lockPath(path))];
+    this.#fileBytes = sizeOf(this.#lasting[0]!) ?? 0;
   }
 
   /** The size of the write-ahead log when it was last looked at, bytes. */

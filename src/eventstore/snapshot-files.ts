@@ -54,8 +54,15 @@ export class SnapshotFiles implements SnapshotStore {
   }
 }
 
+/** Not the folder of the log as well: if that is gone, there is nothing to go with the snapshot. */
+async function makeFolder(path: string): Promise<void> {
+  await mkdir(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw error;
+  });
+}
+
 async function replaceFile(path: string, text: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolder(dirname(path));
   const beside = `${path}.tmp`;
   await writeFile(beside, text, { flush: true });
   await rename(beside, path);

@@ -120,6 +120,8 @@ export class SqliteEventStore implements EventStore {
   }
 
   #closeLog(log: WritableLog): void {
+    const lost = this.condition.poison === undefined ? this.#files.look() : undefined;
+    if (lost !== undefined) this.#poison(lost);
     if (this.condition.poison === undefined) this.#settle(log);
     else this.#leave(log);
   }
