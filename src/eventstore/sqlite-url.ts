@@ -4,7 +4,7 @@ import { PoolError } from '../model/errors.ts';
 
 const SCHEME = 'sqlite:';
 /** `file:` with an empty authority or localhost, or none, and no query or fragment. */
-const FILE_URI = /^file:(?:\/\/(?:localhost)?(?=\/))?([^?#]*)$/;
+const FILE_URI = /^file:(?:\/\/(?:localhost)?(?=\/)|(?!\/\/))([^?#]*)$/;
 const ALLOWED = 'sqlite:<path of a file>, or sqlite:file:<path, percent-encoded> without a query';
 
 /**
