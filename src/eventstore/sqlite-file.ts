@@ -5,7 +5,7 @@ import { DamagedLogError, HeldLogError } from './errors.ts';
 import { type Run, Runs } from './runs.ts';
 import { isDamage, isHeld } from './sqlite-codes.ts';
 import { closeAsItIs, openToRead } from './sqlite-open.ts';
-import { cutWal, fileBytes, freeBytes, fullDisk, reserveWal } from './wal.ts';
+import { fileBytes, freeBytes, fullDisk, reserveWal } from './wal.ts';
 import type { Checkpoint } from './wal-keeper.ts';
 
 /** "RPM1": tells our files from other sqlite databases. */
@@ -186,19 +186,19 @@ export class SqliteFile {
   }
 
   /**
-   * Moves the WAL into the file and syncs that: nothing of it, if the file has no room to grow by all of it. RESTART: and the next append
-   * begins the WAL anew. `held`: a reader, or another program's lock, kept it from being finished.
+   * Moves the WAL into the file and syncs that: nothing of it, if the file has no room to grow by all of it. TRUNCATE: and the WAL is
+   * begun anew, as an empty file. `held`: a reader, or another program's lock, kept it from being finished.
    */
-  checkpoint(mode: 'PASSIVE' | 'RESTART' | 'TRUNCATE'): Checkpoint {
+  checkpoint(mode: 'PASSIVE' | 'TRUNCATE'): Checkpoint {
     this.#walBytes = 0;
     if (!this.#hasRoom()) return 'noRoom';
     const { busy, log, checkpointed } = this.#db.prepare(`PRAGMA wal_checkpoint(${mode})`).get() as unknown as Counted;
     return busy === 0 && checkpointed === log ? 'done' : 'held';
   }
 
-  /** Cuts the WAL's file to the size that it is kept at. Only after a checkpoint that was done, and before anything is appended. */
+  /** Gives the WAL's file the size that it is kept at, unless a reader is in it. Takes as long as `reserveWal`. */
   shrinkWal(): void {
-    if (this.checkpoint('RESTART') === 'done') cutWal(this.#path);
+    if (this.checkpoint('TRUNCATE') === 'done' && this.#walReserved) reserveWal(this.#path);
   }
 
   /** Whether another program lets a transaction begin now. */

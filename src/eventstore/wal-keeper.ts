@@ -36,7 +36,8 @@ export interface WalKeeperOptions {
 /**
  * What the WAL needs is done between appends rather than inside one, where it costs milliseconds: it gets its size ahead, and is
  * copied into the file when the log has been idle, or, once it is nearly full, after the append's callers have been answered. What a
- * reader or a full disk kept from being copied is tried again each second, and a WAL that outgrew its size is cut when nothing is appended.
+ * reader or a full disk kept from being copied is tried again each second, and a WAL that outgrew its size is cut when nothing is
+ * appended, or at once if it is by much.
  */
 export class WalKeeper {
   readonly #options: WalKeeperOptions;
@@ -66,8 +67,9 @@ export class WalKeeper {
   look(wal: KeptWal, fileBytes: number): void {
     const idle = !this.#appended;
     this.#appended = false;
-    if (this.#kept !== undefined) this.#move(wal);
-    if (this.#kept === undefined && idle && fileBytes > WAL_BYTES) this.#guarded(() => wal.shrinkWal());
+    if (this.#kept !== undefined || fileBytes > WAL_BYTES) this.#move(wal);
+    const isLarge = fileBytes > (idle ? WAL_BYTES : GROWN * WAL_BYTES);
+    if (this.#kept === undefined && isLarge) this.#guarded(() => wal.shrinkWal());
     this.#tell(fileBytes);
   }
 

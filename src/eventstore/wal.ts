@@ -10,7 +10,6 @@ import {
   readFileSync,
   statfsSync,
   statSync,
-  truncateSync,
   writeSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
@@ -50,11 +49,6 @@ function fill(descriptor: number, from: number): void {
   } catch {
     ftruncateSync(descriptor, from);
   }
-}
-
-/** Cuts the WAL to the size that it is kept at. For the one writer only, when all of the WAL lies in the file and it is to begin anew. */
-export function cutWal(path: string): void {
-  if (fileBytes(`${path}-wal`) > WAL_BYTES) truncateSync(`${path}-wal`, WAL_BYTES);
 }
 
 export const fileBytes = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
