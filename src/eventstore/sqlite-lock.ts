@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PoolError } from '../model/errors.ts';
 import { lockPath } from './log-files.ts';
-import { isHeld, isMoved, isWriteless } from './sqlite-codes.ts';
+import { isHeld, isMoved, isSealed, isWriteless } from './sqlite-codes.ts';
 
 export interface Holder {
   readonly pid: number;
@@ -15,6 +15,7 @@ export interface Holder {
 }
 
 const POLL_MS = 50;
+const TO_READ = 'whoever writes a log makes files beside it; where that cannot be, it can be read';
 /** A writer that has lost its lock's file notices within a second; ms. */
 const NOTICED_MS = 1_500;
 
@@ -146,7 +147,7 @@ function attempt(path: string): WriterLock | { readonly holder: Holder | undefin
     return { holder };
   } catch (cause) {
     lock?.release();
-    const advice = 'it holds no events: if no writer runs, it may be deleted';
+    const advice = isSealed(cause) ? TO_READ : 'it holds no events: if no writer runs, it may be deleted';
     throw new PoolError('LOG_UNAVAILABLE', `${path} cannot be locked: ${(cause as Error).message}; ${advice}`, {
       cause,
     });
