@@ -32,6 +32,8 @@ const LOOK_MS = 1_000;
 /** How long an append waits for a lock that another program has, ms: half a second in all. */
 const WAITS_MS = [1, 2, 4, 8, 16, 32, ...Array<number>(9).fill(50)];
 
+const NO_ROOM = 'the disk has no room for the log';
+
 /**
  * Streams in one sqlite file, written by this process alone; `appended` means that the events are on the disk (WAL, synchronous =
  * FULL), and that the file and its lock still had their names then. Appends answer at once, on this thread, unless another program has
@@ -52,7 +54,6 @@ export class SqliteEventStore implements EventStore {
   readonly #files: LogFiles;
   readonly #timer: NodeJS.Timeout;
   #open: WritableLog | undefined;
-  #full = false;
   #closed = false;
 
   /** Takes over `lock`. Throws DamagedLogError or what sqlite says if the log cannot be served. */
@@ -157,7 +158,6 @@ export class SqliteEventStore implements EventStore {
       const log = this.#log();
       const result = this.#orGiveUp(log, () => this.#write(log, stream, events, expectedRevision));
       this.condition.trouble = undefined;
-      this.#full = false;
       return result;
     } catch (cause) {
       return cause instanceof HeldLogError
@@ -236,8 +236,8 @@ export class SqliteEventStore implements EventStore {
   }
 
   #noRoom(log: WritableLog, cause: unknown): void {
-    if (!this.#full) this.#logger.error({ err: cause, path: this.#path }, 'the disk has no room for the log');
-    this.#full = true;
+    if (this.condition.trouble === undefined) this.#logger.error({ err: cause, path: this.#path }, NO_ROOM);
+    this.condition.trouble = new PoolError('LOG_UNAVAILABLE', `${NO_ROOM} ${this.traits.url}`, { cause });
     try {
       log.file.rollBack();
     } catch (error) {
@@ -275,7 +275,7 @@ export class SqliteEventStore implements EventStore {
   #tend(file: WritableLog['file']): void {
     const { condition } = this;
     condition.walBytes = this.#files.walBytes;
-    if (condition.trouble !== undefined && file.canBegin()) condition.trouble = undefined;
+    if (condition.trouble instanceof HeldLogError && file.canBegin()) condition.trouble = undefined;
     this.#keeper.look(file, condition.walBytes);
   }
 

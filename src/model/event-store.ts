@@ -18,7 +18,7 @@ export type AppendResult =
 export interface StoreCondition {
   /** Nothing is appended any more, for good: what is open is not what lies at its place. What was acknowledged can still be read. */
   readonly poison: PoolError | undefined;
-  /** Nothing could be appended when it was last tried; the store looks by itself whether that is over. */
+  /** Nothing could be appended when it was last tried, for another program's lock or for want of room. */
   readonly trouble: PoolError | undefined;
   /** Of the write-ahead log, bytes; and whether that is far too much, since a reader or a full disk keeps it. */
   readonly walBytes: number;
