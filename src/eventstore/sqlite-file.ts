@@ -1,5 +1,6 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { isPoolError, PoolError } from '../model/errors.ts';
+import { type Counted, checkpointBeside } from './checkpoint-beside.ts';
 import type { Row } from './codec.ts';
 import { DamagedLogError, HeldLogError } from './errors.ts';
 import { type Run, Runs } from './runs.ts';
@@ -192,13 +193,20 @@ export class SqliteFile {
   checkpoint(mode: 'PASSIVE' | 'TRUNCATE'): Checkpoint {
     this.#walBytes = 0;
     if (!this.#hasRoom()) return 'noRoom';
-    const { busy, log, checkpointed } = this.#db.prepare(`PRAGMA wal_checkpoint(${mode})`).get() as unknown as Counted;
-    return busy === 0 && checkpointed === log ? 'done' : 'held';
+    return endOf(this.#db.prepare(`PRAGMA wal_checkpoint(${mode})`).get() as unknown as Counted);
   }
 
-  /** Gives the WAL's file the size that it is kept at, unless a reader is in it. Takes as long as `reserveWal`. */
-  shrinkWal(): void {
-    if (this.checkpoint('TRUNCATE') === 'done' && this.#walReserved) reserveWal(this.#path);
+  /** The same in a thread of its own. After TRUNCATE the WAL may be given its size anew. */
+  async checkpointBeside(mode: 'PASSIVE' | 'TRUNCATE'): Promise<Checkpoint> {
+    this.#walBytes = 0;
+    if (!this.#hasRoom()) return 'noRoom';
+    const ended = endOf(await checkpointBeside(this.#path, mode));
+    if (mode === 'TRUNCATE' && ended === 'done') this.#walReserved = false;
+    return ended;
+  }
+
+  get walFileBytes(): number {
+    return fileBytes(`${this.#path}-wal`);
   }
 
   /** Whether another program lets a transaction begin now. */
@@ -265,11 +273,8 @@ function isAtLeast(version: string | undefined, major: number, minor: number): b
   return ourMajor > major || (ourMajor === major && ourMinor >= minor);
 }
 
-interface Counted {
-  readonly busy: number;
-  readonly log: number;
-  readonly checkpointed: number;
-}
+const endOf = ({ busy, log, checkpointed }: Counted): Checkpoint =>
+  busy === 0 && checkpointed === log ? 'done' : 'held';
 
 /** What node says of a stored integer above 2^53 - 1: we write none. */
 const NUMBER_TOO_LARGE = 'ERR_OUT_OF_RANGE';

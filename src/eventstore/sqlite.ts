@@ -111,6 +111,7 @@ export class SqliteEventStore implements EventStore {
     clearInterval(this.#timer);
     this.#keeper.stop();
     this.#wakers.wakeAll();
+    await this.#keeper.settled();
     const log = this.#open;
     this.#open = undefined;
     try {
@@ -169,6 +170,7 @@ export class SqliteEventStore implements EventStore {
   /** Milliseconds of a lock are nobody's business; of more the caller is told. */
   async #whenFree(first: LockedOut, attempt: () => AppendResult): Promise<AppendResult> {
     let lockedOut = first;
+    await this.#keeper.settled(); // it may be the store's own
     for (const waitMs of WAITS_MS) {
       await sleep(waitMs);
       const result = attempt();

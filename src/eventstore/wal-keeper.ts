@@ -1,4 +1,4 @@
-import { isUnwritten } from './sqlite-codes.ts';
+import { isHeld, isUnwritten } from './sqlite-codes.ts';
 import { WAL_BYTES } from './wal.ts';
 
 /** A log that is written so much is worth the room of a whole WAL; a short-lived one is left as it is. */
@@ -11,6 +11,8 @@ const FULL_BYTES = (WAL_BYTES / 4) * 3;
 const IDLE_MS = 200;
 /** Of a WAL that outgrew its size so many times people are told. */
 const GROWN = 4;
+/** A larger one is moved in a thread of its own: this one would stand for longer than callers should notice. */
+const BESIDE_BYTES = WAL_BYTES * 2;
 
 /** What a checkpoint came to; `held`: a reader kept it from being finished. */
 export type Checkpoint = 'done' | 'held' | 'noRoom';
@@ -21,8 +23,9 @@ export interface KeptWal {
   readonly walBytes: number;
   readonly walReserved: boolean;
   reserveWal(): void;
+  readonly walFileBytes: number;
   checkpoint(mode: 'PASSIVE'): Checkpoint;
-  shrinkWal(): void;
+  checkpointBeside(mode: 'PASSIVE' | 'TRUNCATE'): Promise<Checkpoint>;
 }
 
 export interface WalKeeperOptions {
@@ -36,16 +39,17 @@ export interface WalKeeperOptions {
 /**
  * What the WAL needs is done between appends rather than inside one, where it costs milliseconds: it gets its size ahead, and is
  * copied into the file when the log has been idle, or, once it is nearly full, after the append's callers have been answered. What a
- * reader or a full disk kept from being copied is tried again each second, and a WAL that outgrew its size is cut when nothing is
- * appended, or at once if it is by much.
+ * reader or a full disk kept from being copied is tried again each second, in a thread of its own if it is much; and a WAL that outgrew its
+ * size is cut when nothing is appended.
  */
 export class WalKeeper {
   readonly #options: WalKeeperOptions;
   #wal: KeptWal | undefined;
   #timer: NodeJS.Timeout | undefined;
   #soon: NodeJS.Immediate | undefined;
-  /** Why the last checkpoint was not finished. */
-  #kept: 'held' | 'noRoom' | undefined;
+  /** What the last checkpoint came to. */
+  #last: Checkpoint | undefined;
+  #beside: Promise<void> | undefined;
   #appended = false;
   #told = false;
 
@@ -67,10 +71,15 @@ export class WalKeeper {
   look(wal: KeptWal, fileBytes: number): void {
     const idle = !this.#appended;
     this.#appended = false;
-    if (this.#kept !== undefined || fileBytes > WAL_BYTES) this.#move(wal);
-    const isLarge = fileBytes > (idle ? WAL_BYTES : GROWN * WAL_BYTES);
-    if (this.#kept === undefined && isLarge) this.#guarded(() => wal.shrinkWal());
+    const isMoved = this.#last === 'done' && wal.walBytes < MIN_BYTES;
+    if (!isMoved && (this.#isKept || fileBytes > WAL_BYTES)) this.#move(wal);
+    else if (isMoved && idle && fileBytes > WAL_BYTES) this.#moveBeside(wal, 'TRUNCATE');
     this.#tell(fileBytes);
+  }
+
+  /** Resolves when nothing is done beside. */
+  async settled(): Promise<void> {
+    await this.#beside;
   }
 
   stop(): void {
@@ -88,29 +97,54 @@ export class WalKeeper {
     else this.#guarded(() => wal.reserveWal());
   }
 
-  /** Of a write that was refused nothing is lost: all of it is in the WAL. */
+  get #isKept(): boolean {
+    return this.#last === 'held' || this.#last === 'noRoom';
+  }
+
   #move(wal: KeptWal): void {
-    this.#guarded(() => {
-      const ended = wal.checkpoint('PASSIVE');
-      this.#kept = ended === 'done' ? undefined : ended;
-    });
+    if (wal.walFileBytes > BESIDE_BYTES) this.#moveBeside(wal, 'PASSIVE');
+    else
+      this.#guarded(() => {
+        this.#last = wal.checkpoint('PASSIVE');
+      });
+  }
+
+  /** TRUNCATE keeps appends waiting, so it comes when there are none, and next to nothing is left to be moved. */
+  #moveBeside(wal: KeptWal, mode: 'PASSIVE' | 'TRUNCATE'): void {
+    this.#beside ??= wal
+      .checkpointBeside(mode)
+      .then(
+        (ended) => {
+          this.#last = ended;
+        },
+        (cause: unknown) => this.#ended(cause),
+      )
+      .finally(() => {
+        this.#beside = undefined;
+      });
   }
 
   #guarded(work: () => void): void {
     try {
       work();
     } catch (cause) {
-      if (isUnwritten(cause)) this.#kept = 'noRoom';
-      else this.#options.failed(cause);
+      this.#ended(cause);
     }
   }
 
+  /** Of a write that was refused nothing is lost: all of it is in the WAL. */
+  #ended(cause: unknown): void {
+    if (isUnwritten(cause)) this.#last = 'noRoom';
+    else if (isHeld(cause)) this.#last = 'held';
+    else this.#options.failed(cause);
+  }
+
   #tell(fileBytes: number): void {
-    const isGrown = fileBytes >= GROWN * WAL_BYTES || this.#kept === 'noRoom';
-    if (this.#kept !== undefined && isGrown && !this.#told) {
+    const isGrown = fileBytes >= GROWN * WAL_BYTES || this.#last === 'noRoom';
+    if (this.#isKept && isGrown && !this.#told) {
       this.#told = true;
-      this.#options.grown(fileBytes, this.#kept);
-    } else if (this.#told && this.#kept === undefined && fileBytes <= WAL_BYTES) {
+      this.#options.grown(fileBytes, this.#last === 'held' ? 'held' : 'noRoom');
+    } else if (this.#told && !this.#isKept && fileBytes <= WAL_BYTES) {
       this.#told = false;
       this.#options.shrunk(fileBytes);
     }
