@@ -46,15 +46,22 @@ export class LogFiles {
     return this.#walBytes;
   }
 
-  /** The log has been opened: what lies there now is what it writes to. */
+  /** The log has been opened: what lies there now is what it writes to, if it does not make it with its first write. */
   opened(): void {
-    this.#opened = [`${this.#path}-wal`, `${this.#path}-shm`, markPath(this.#path)].map(seen);
-    this.#changedNs = -1n;
+    const there = this.#beside().map(seenIfThere);
+    if (there.every((file) => file !== undefined)) this.#opened = there;
+  }
+
+  /** The log has been written to: all its files are there, or were. */
+  written(): void {
+    if (this.#opened.length === 0)
+      this.#opened = this.#beside().map((path) => seenIfThere(path) ?? { path, ...NOTHING });
   }
 
   /** The log has been given up: its other files may come and go until it is opened again. */
   givenUp(): void {
     this.#opened = [];
+    this.#changedNs = -1n;
   }
 
   /** Why the file or its lock is not the one that was opened; undefined if they are. */
@@ -84,6 +91,10 @@ export class LogFiles {
   get onlyWalIsGone(): boolean {
     const [wal] = this.#opened;
     return wal !== undefined && moved(wal) !== undefined && this.lookAtLasting() === undefined;
+  }
+
+  #beside(): string[] {
+    return [`${this.#path}-wal`, `${this.#path}-shm`, markPath(this.#path)];
   }
 
   /** Where the frames end is asked last: another program may move them into the file, and cut it itself. */
@@ -119,6 +130,13 @@ const isSettled = ({ mtimeNs }: BigIntStats): boolean => BigInt(Date.now()) * 1_
 function seen(path: string): Seen {
   const { dev, ino } = lstatSync(path, { bigint: true });
   return { path, dev, ino };
+}
+
+/** As no file is. */
+const NOTHING = { dev: -1n, ino: -1n };
+
+function seenIfThere(path: string): Seen | undefined {
+  return isThere(look(path)) ? seen(path) : undefined;
 }
 
 function moved(file: Seen): string | undefined {

@@ -188,6 +188,7 @@ export class SqliteEventStore implements EventStore {
       const there = end <= revision ? verifiedRange(log.file, stream, expected + 1, end) : [];
       if (!isIdentical(events, there)) return { outcome: 'conflict', revision };
     } else log.write(stream, events);
+    this.#files.written();
     const lost = this.#files.glance();
     if (lost !== undefined) return { outcome: 'unknown', cause: this.#poison(lost) };
     if (expected === revision) this.#keeper.appended(log.file);
