@@ -64,6 +64,7 @@ function gauges(view: MetricsView): Family[] {
     gauge('rpm_pool_pending_requests', 'Requests that wait', one(view.waiting)),
     gauge('rpm_breaker_mode', 'The mode of the circuit breaker is 1, all others 0', modes),
     gauge('rpm_cache_entries', 'Entries of the shape cache', one(view.cache.size)),
+    gauge('rpm_log_wal_bytes', "Size of the embedded store's write-ahead log", one(view.walBytes)),
     gauge('rpm_mailbox_commands', 'Commands that wait to be decided', one(view.mailbox.waiting)),
     gauge('rpm_mailbox_limit_commands', 'Commands that may wait to be decided', one(view.mailbox.limit)),
   ];

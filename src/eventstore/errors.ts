@@ -31,3 +31,10 @@ export class DamagedLogError extends Error {
 
 export const damagedAt = (stream: string, revision: number, what: string): DamagedLogError =>
   new DamagedLogError(`${stream}, revision ${revision}`, what);
+
+/** Another program holds sqlite's lock: nothing was written, and it may be tried again soon. */
+export class HeldLogError extends PoolError {
+  constructor(path: string, cause: unknown) {
+    super('LOG_UNAVAILABLE', `another program holds the lock of ${path}: ${(cause as Error).message}`, { cause });
+  }
+}

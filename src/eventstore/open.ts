@@ -1,18 +1,17 @@
 import { existsSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { PoolError } from '../model/errors.ts';
 import type { EventStore } from '../model/event-store.ts';
 import { SILENT } from '../model/interfaces.ts';
+import { HeldLogError } from './errors.ts';
 import { MemoryEventStore } from './memory.ts';
 import { parseMemoryUrl } from './memory-url.ts';
 import type { OpenStoreOptions } from './options.ts';
+import { refuseSeveralNames, sqlitePath } from './sqlite-url.ts';
 
 const ESDB = /^esdb(\+discover)?:\/\//;
 const MEMORY = /^memory:(\?|$)/;
 const ALLOWED = 'memory:, memory:?events=<N>, sqlite:<file>, esdb://<host:port> or esdb+discover://<host:port>';
-
-/** The file of an embedded store; undefined for any other URL. */
-export const sqlitePath = (url: string): string | undefined =>
-  url.startsWith('sqlite:') && url.length > 'sqlite:'.length ? url.slice('sqlite:'.length) : undefined;
 
 /** The store that a URL names. Throws INVALID_CONFIG naming the value and what is allowed; a driver is loaded only if named. */
 export async function openEventStore(url: string, options: OpenStoreOptions = {}): Promise<EventStore> {
@@ -22,8 +21,7 @@ export async function openEventStore(url: string, options: OpenStoreOptions = {}
     const { EventStoreDbStore } = await import('./eventstoredb/store.ts');
     return new EventStoreDbStore(url, options);
   }
-  const path = sqlitePath(url);
-  if (path !== undefined) return openSqlite(path, options);
+  if (url.startsWith('sqlite:')) return openSqlite(sqlitePath(url), options);
   const shown = url.replace(/\/\/[^@/]*@/, '//***@');
   throw new PoolError('INVALID_CONFIG', `store: ${JSON.stringify(shown)} is not allowed; allowed: ${ALLOWED}`, {
     details: { errors: [{ path: 'store', value: shown, allowed: ALLOWED }] },
@@ -42,11 +40,28 @@ async function openSqlite(path: string, options: OpenStoreOptions): Promise<Even
     import('./sqlite-lock.ts'),
     import('./sqlite.ts'),
   ]);
-  const lock = options.standby ? await awaitLock(`${path}.lock`, options.signal) : takeLock(`${path}.lock`);
+  refuseSeveralNames(path);
+  const lock = options.standby ? await awaitLock(path, options.signal) : await takeLock(path);
   try {
-    return new SqliteEventStore(path, lock, logger);
+    refuseSeveralNames(path);
+    return await unlessHeld(() => new SqliteEventStore(path, lock, logger));
   } catch (error) {
     lock.release();
     throw error;
+  }
+}
+
+/** How long another program's lock is waited for when a log is opened: so often, so many ms. */
+const HELD_TRIES = 40;
+const HELD_MS = 50;
+
+async function unlessHeld<T>(open: () => T): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return open();
+    } catch (error) {
+      if (!(error instanceof HeldLogError) || attempt === HELD_TRIES) throw error;
+      await sleep(HELD_MS);
+    }
   }
 }

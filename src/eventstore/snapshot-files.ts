@@ -61,13 +61,20 @@ export class SnapshotFiles implements SnapshotStore {
   }
 }
 
+/** Not the folder of the log as well: if that is gone, there is nothing to go with the snapshot. */
+async function makeFolder(path: string): Promise<void> {
+  await mkdir(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw error;
+  });
+}
+
 function* linesOf(head: Omit<Snapshot, 'parts'>, parts: Iterable<unknown>): Generator<unknown> {
   yield head;
   yield* parts;
 }
 
 async function replaceFile(path: string, lines: AsyncIterable<Buffer>): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolder(dirname(path));
   const beside = `${path}.tmp`;
   await writeLines(beside, lines);
   await rename(beside, path);

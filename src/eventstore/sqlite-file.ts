@@ -1,10 +1,13 @@
 import { backup, DatabaseSync, type StatementSync } from 'node:sqlite';
 import { isPoolError, PoolError } from '../model/errors.ts';
+import { type Counted, checkpointBeside } from './checkpoint-beside.ts';
 import type { Row } from './codec.ts';
 import { heldBySqlite } from './disk/raw-files.ts';
-import { DamagedLogError } from './errors.ts';
+import { DamagedLogError, HeldLogError } from './errors.ts';
 import type { LogRows } from './log-rows.ts';
 import { type Run, Runs } from './runs.ts';
+import { isDamage, isHeld } from './sqlite-codes.ts';
+import { closeAsItIs, openToRead } from './sqlite-open.ts';
 import {
   type FileIdentity,
   FORMAT,
@@ -18,7 +21,8 @@ import {
   SCHEMA,
   WRITE_IDENTITY,
 } from './sqlite-schema.ts';
-import { reserveWal } from './wal.ts';
+import { fileBytes, freeBytes, fullDisk, reserveWal } from './wal.ts';
+import type { Checkpoint } from './wal-keeper.ts';
 
 /** A transaction is begun on a file that may not be written too; only a write finds that out. */
 const TRY_TO_WRITE = `BEGIN IMMEDIATE; PRAGMA user_version = ${FORMAT}; ROLLBACK`;
@@ -36,6 +40,14 @@ const ROW_BYTES = 32;
 /** Of a copy, so many pages at once: a few ms. */
 const COPIED_PAGES = 512;
 
+/** Of the write-ahead log: its header, and the header of each page in it. */
+const WAL_HEADER_BYTES = 32;
+const FRAME_HEADER_BYTES = 24;
+/** From sqlite 3.51 on the WAL's frames can be counted without a checkpoint; before, that it was cut from outside is not noticed. */
+const COUNTS_FRAMES = isAtLeast(process.versions['sqlite'], 3, 51);
+/** So much stays free when the file grows: the next append must find room. */
+const SPARE_BYTES = 2 ** 16;
+
 /** One open connection with its prepared statements. Given up as a whole after an I/O error. */
 export class SqliteFile implements LogRows {
   readonly runs: Runs;
@@ -50,14 +62,16 @@ export class SqliteFile implements LogRows {
   readonly #rows: StatementSync;
   readonly #runsAfter: StatementSync;
   readonly #end: StatementSync;
+  readonly #frames: StatementSync;
   #walBytes = 0;
   #walReserved = false;
+  #knownPageBytes = 0;
 
   /** Throws DamagedLogError if it is no whole database, INVALID_CONFIG if it is another program's. */
   constructor(path: string, readOnly: boolean, identity: FileIdentity = newIdentity()) {
     this.#path = path;
     this.runs = new Runs(path);
-    this.#db = new DatabaseSync(path, { readOnly, timeout: readOnly ? 1_000 : 0 });
+    this.#db = readOnly ? openToRead(path) : new DatabaseSync(path, { timeout: 0 });
     this.#released = heldBySqlite(path);
     try {
       prepareFile(this.#db, path, readOnly, identity);
@@ -76,6 +90,8 @@ export class SqliteFile implements LogRows {
       );
       this.#runsAfter = arrays('SELECT position, stream, revision FROM runs WHERE position > ? ORDER BY position');
       this.#end = arrays('SELECT max(position) FROM events');
+      this.#frames = this.#db.prepare('PRAGMA wal_checkpoint(NOOP)');
+      if (!readOnly) this.#walBytes = this.walEnd;
     } catch (error) {
       this.close();
       throw cannotOpen(error, path);
@@ -85,6 +101,13 @@ export class SqliteFile implements LogRows {
   /** What has been written to the WAL since a checkpoint was last tried, bytes; an estimate, rather too high. */
   get walBytes(): number {
     return this.#walBytes;
+  }
+
+  /** Where the frames of the WAL end, bytes: its file is never shorter. */
+  get walEnd(): number {
+    if (!COUNTS_FRAMES) return 0;
+    const { log } = this.#frames.get() as unknown as Counted;
+    return log > 0 ? WAL_HEADER_BYTES + log * (FRAME_HEADER_BYTES + this.#pageBytes()) : 0;
   }
 
   get walReserved(): boolean {
@@ -98,18 +121,20 @@ export class SqliteFile implements LogRows {
   }
 
   /**
-   * All rows in one transaction, with the run that they begin, on the disk when it returns. Throws whatever sqlite says; then what
-   * became of them is unknown.
+   * All rows in one transaction, with the run that they begin, on the disk when it returns. Throws HeldLogError if it could not be
+   * begun, and nothing was written; else whatever sqlite says, and then what became of them is unknown.
    */
   insert(rows: readonly Row[], run: Run | undefined): void {
+    if (rows.length === 1 && run === undefined) this.#sound(() => this.#insert.run(...rows[0]!));
+    else {
+      this.#sound(() => this.#begin.run());
+      this.#whole(() => {
+        if (run !== undefined) this.#insertRun.run(...run);
+        for (const row of rows) this.#insert.run(...row);
+        this.#commit.run();
+      });
+    }
     this.#walBytes += walBytesOf(rows);
-    const isOne = rows.length === 1 && run === undefined;
-    this.#sound(() => {
-      if (!isOne) this.#begin.run();
-      if (run !== undefined) this.#insertRun.run(...run);
-      for (const row of rows) this.#insert.run(...row);
-      if (!isOne) this.#commit.run();
-    });
     this.runs.grow(run === undefined ? [] : [run], rows.at(-1)![0]);
   }
 
@@ -149,11 +174,50 @@ export class SqliteFile implements LogRows {
     if (run !== undefined) throw new DamagedLogError(this.#path, `no run begins at position ${run.position}`);
   }
 
-  /** Moves the WAL into the file and syncs that. False if a reader kept it from being finished. */
-  checkpoint(mode: 'PASSIVE' | 'TRUNCATE'): boolean {
+  /**
+   * Moves the WAL into the file and syncs that: nothing of it, if the file has no room to grow by all of it. TRUNCATE: and the WAL is
+   * begun anew, as an empty file. `held`: a reader, or another program's lock, kept it from being finished.
+   */
+  checkpoint(mode: 'PASSIVE' | 'TRUNCATE'): Checkpoint {
     this.#walBytes = 0;
-    const { busy } = this.#db.prepare(`PRAGMA wal_checkpoint(${mode})`).get() as { busy: number };
-    return busy === 0;
+    if (!this.#hasRoom()) return 'noRoom';
+    return endOf(this.#db.prepare(`PRAGMA wal_checkpoint(${mode})`).get() as unknown as Counted);
+  }
+
+  /** The same in a thread of its own. After TRUNCATE the WAL may be given its size anew. */
+  async checkpointBeside(mode: 'PASSIVE' | 'TRUNCATE'): Promise<Checkpoint> {
+    this.#walBytes = 0;
+    if (!this.#hasRoom()) return 'noRoom';
+    const ended = endOf(await checkpointBeside(this.#path, mode));
+    if (mode === 'TRUNCATE' && ended === 'done') this.#walReserved = false;
+    return ended;
+  }
+
+  get walFileBytes(): number {
+    return fileBytes(`${this.#path}-wal`);
+  }
+
+  /** Whether another program lets a transaction begin now. */
+  canBegin(): boolean {
+    try {
+      this.#begin.run();
+    } catch (error) {
+      if (isHeld(error)) return false;
+      throw error;
+    }
+    this.#db.exec('ROLLBACK');
+    return true;
+  }
+
+  /** After a write that found no room: nothing of it stands, and the connection is as it was. */
+  rollBack(): void {
+    if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+  }
+
+  /** Leaves the WAL as it lies. */
+  abandon(): void {
+    closeAsItIs(this.#db, this.#path);
+    this.#released();
   }
 
   /** Says what the file is from now on. */
@@ -179,33 +243,62 @@ export class SqliteFile implements LogRows {
     this.#released();
   }
 
-  #sound<T>(read: () => T): T {
+  /** What writes inside a transaction: what sqlite says of a lock here says nothing of what was written. */
+  #whole(write: () => void): void {
     try {
-      return read();
+      write();
     } catch (error) {
       throw asDamage(error, this.#path);
     }
   }
+
+  /** What begins a transaction, if only its own: a lock that somebody else has is a definite no. */
+  #sound<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      throw isHeld(error) ? new HeldLogError(this.#path, error) : asDamage(error, this.#path);
+    }
+  }
+
+  #pragma(name: string): number {
+    return Object.values(this.#db.prepare(`PRAGMA ${name}`).get() ?? {})[0] as number;
+  }
+
+  #pageBytes(): number {
+    this.#knownPageBytes ||= this.#pragma('page_size');
+    return this.#knownPageBytes;
+  }
+
+  #hasRoom(): boolean {
+    const growth = this.#pragma('page_count') * this.#pageBytes() - fileBytes(this.#path);
+    return growth <= 0 || freeBytes(this.#path) >= growth + SPARE_BYTES;
+  }
 }
 
-const SQLITE_CORRUPT = 11;
-const SQLITE_NOTADB = 26;
+function isAtLeast(version: string | undefined, major: number, minor: number): boolean {
+  const [ourMajor = 0, ourMinor = 0] = (version ?? '').split('.').map(Number);
+  return ourMajor > major || (ourMajor === major && ourMinor >= minor);
+}
+
+const endOf = ({ busy, log, checkpointed }: Counted): Checkpoint =>
+  busy === 0 && checkpointed === log ? 'done' : 'held';
+
 /** What node says of a stored integer above 2^53 - 1: we write none. */
 const NUMBER_TOO_LARGE = 'ERR_OUT_OF_RANGE';
 
 function cannotOpen(error: unknown, path: string): unknown {
   const known = asDamage(error, path);
   if (known !== error || isPoolError(error) || error instanceof DamagedLogError) return known;
-  return new PoolError('LOG_UNAVAILABLE', `store: ${path} cannot be opened: ${(error as Error).message}`, {
-    cause: error,
-  });
+  if (isHeld(error)) return new HeldLogError(path, error);
+  const why = fullDisk(path) ?? (error as Error).message;
+  return new PoolError('LOG_UNAVAILABLE', `store: ${path} cannot be opened: ${why}`, { cause: error });
 }
 
 /** What sqlite says of a file that it cannot make sense of, as what it means. */
 function asDamage(error: unknown, path: string): unknown {
-  const { errcode = 0, code, message } = error as Error & { errcode?: number; code?: string };
-  const isDamage = [SQLITE_CORRUPT, SQLITE_NOTADB].includes(errcode % 256) || code === NUMBER_TOO_LARGE;
-  return isDamage ? new DamagedLogError(path, message) : error;
+  const { code, message } = error as Error & { code?: string };
+  return isDamage(error) || code === NUMBER_TOO_LARGE ? new DamagedLogError(path, message) : error;
 }
 
 function walBytesOf(rows: readonly Row[]): number {

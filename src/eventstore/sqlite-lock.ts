@@ -1,8 +1,11 @@
 import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PoolError } from '../model/errors.ts';
+import { lockPath } from './log-files.ts';
+import { isHeld, isMoved, isSealed, isWriteless } from './sqlite-codes.ts';
 
 export interface Holder {
   readonly pid: number;
@@ -12,38 +15,47 @@ export interface Holder {
 }
 
 const POLL_MS = 50;
-const SQLITE_BUSY = 5;
+const TO_READ = 'whoever writes a log makes files beside it; where that cannot be, it can be read';
+/** A writer that has lost its lock's file notices within a second; ms. */
+const NOTICED_MS = 1_500;
 
 /**
  * The right to write a log: sqlite's RESERVED lock on a database of its own beside the log. The operating system drops it with
- * the process, however that dies, so no lock is ever stale; readers can still read in it who holds it.
+ * the process, however that dies, so no lock is ever stale; readers can still read in it who holds it. It is a lock of the file, not of
+ * its name: whoever holds it looks each second whether the file is still there (`LogFiles`).
  */
 export class WriterLock {
+  readonly #path: string;
   readonly #db: DatabaseSync;
   readonly #token = randomUUID();
 
   constructor(path: string) {
+    this.#path = path;
     this.#db = new DatabaseSync(path, { timeout: 0 });
   }
 
-  /** Whether the lock is held now. Committing the holder's name drops the lock for a moment, hence the second look. */
+  /**
+   * Whether the lock is held now. Committing the holder's name drops the lock for a moment, hence the second look. On a disk that takes
+   * no byte it is held without a name.
+   */
   tryTake(): boolean {
     try {
-      this.#writeHolder();
+      const named = this.#writeHolder();
       this.#db.exec('BEGIN IMMEDIATE');
-      if (this.#token === this.#row()?.token) return true;
+      if (!named || (this.#token === tokenIn(this.#db) && this.#token === this.#tokenAtPath())) return true;
       this.#db.exec('ROLLBACK');
       return false;
     } catch (error) {
-      if (!isBusy(error)) throw error;
-      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+      if (!isHeld(error) && !isMoved(error)) throw error;
+      this.#rollBack();
       return false;
     }
   }
 
   holder(): Holder | undefined {
     try {
-      return this.#row();
+      const row = this.#db.prepare('SELECT pid, host, since FROM holder').get();
+      return row as unknown as Holder | undefined;
     } catch {
       return undefined;
     }
@@ -53,57 +65,89 @@ export class WriterLock {
     this.#db.close();
   }
 
-  #writeHolder(): void {
-    this.#db.exec('PRAGMA synchronous = OFF; BEGIN IMMEDIATE');
-    this.#db.exec(
-      'CREATE TABLE IF NOT EXISTS holder (one INTEGER PRIMARY KEY, token TEXT, pid INTEGER, host TEXT, since TEXT)',
-    );
-    const write = this.#db.prepare('REPLACE INTO holder (one, token, pid, host, since) VALUES (1, ?, ?, ?, ?)');
-    write.run(this.#token, process.pid, hostname(), new Date().toISOString());
-    this.#db.exec('COMMIT');
+  /** False if the disk has no room for it. */
+  #writeHolder(): boolean {
+    try {
+      this.#db.exec('PRAGMA synchronous = OFF; BEGIN IMMEDIATE');
+      this.#db.exec(
+        'CREATE TABLE IF NOT EXISTS holder (one INTEGER PRIMARY KEY, token TEXT, pid INTEGER, host TEXT, since TEXT)',
+      );
+      const write = this.#db.prepare('REPLACE INTO holder (one, token, pid, host, since) VALUES (1, ?, ?, ?, ?)');
+      write.run(this.#token, process.pid, hostname(), new Date().toISOString());
+      this.#db.exec('COMMIT');
+      return true;
+    } catch (error) {
+      if (!isWriteless(error)) throw error;
+      this.#rollBack();
+      this.#db.exec('PRAGMA journal_mode = MEMORY'); // a transaction that only holds the lock then writes nothing at all
+      return false;
+    }
   }
 
-  #row(): (Holder & { readonly token: string }) | undefined {
-    const row = this.#db.prepare('SELECT token, pid, host, since FROM holder').get();
-    return row as unknown as (Holder & { readonly token: string }) | undefined;
+  #rollBack(): void {
+    if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+  }
+
+  /** By the path, not the open file: that may have been deleted, and another made, since it was opened. */
+  #tokenAtPath(): string | undefined {
+    const there = new DatabaseSync(this.#path, { readOnly: true, timeout: 0 });
+    try {
+      return tokenIn(there);
+    } finally {
+      there.close();
+    }
   }
 }
 
-const isBusy = (error: unknown): boolean => ((error as { errcode?: number }).errcode ?? 0) % 256 === SQLITE_BUSY;
+function tokenIn(db: DatabaseSync): string | undefined {
+  const row = db.prepare('SELECT token FROM holder').get();
+  return (row as { token: string } | undefined)?.token;
+}
 
-/** Takes the lock, or throws LOG_UNAVAILABLE naming who holds it. */
-export function takeLock(path: string): WriterLock {
-  const lock = new WriterLock(path);
-  if (attempt(lock, path)) return lock;
-  const holder = lock.holder();
-  lock.release();
+/** Takes the lock of the log at `path`, or throws LOG_UNAVAILABLE naming who holds it. */
+export async function takeLock(path: string): Promise<WriterLock> {
+  const lock = await unlessHeld(path);
+  if (lock instanceof WriterLock) return lock;
+  const { holder } = lock;
   const who = holder === undefined ? 'another process' : `pid ${holder.pid} on ${holder.host} since ${holder.since}`;
   throw new PoolError(
     'LOG_UNAVAILABLE',
-    `${path} is held by ${who}: a log has one writer; stop it, or wait with standby`,
-    {
-      details: { holder },
-    },
+    `${lockPath(path)} is held by ${who}: a log has one writer; stop it, or wait with standby`,
+    { details: { holder } },
   );
 }
 
 /** Waits for the lock for as long as another holds it. Throws the signal's reason when that aborts. */
 export async function awaitLock(path: string, signal?: AbortSignal): Promise<WriterLock> {
-  const lock = new WriterLock(path);
   while (!signal?.aborted) {
-    if (attempt(lock, path)) return lock;
+    const lock = await unlessHeld(path); // opened anew each time: the file may be another by now
+    if (lock instanceof WriterLock) return lock;
     await sleep(POLL_MS, undefined, signal === undefined ? {} : { signal }).catch(() => {});
   }
-  lock.release();
   throw signal.reason;
 }
 
-function attempt(lock: WriterLock, path: string): boolean {
+/** The lock, or who holds it. */
+async function unlessHeld(logPath: string): Promise<WriterLock | { readonly holder: Holder | undefined }> {
+  const path = lockPath(logPath);
+  const lost = !existsSync(path) && existsSync(`${logPath}-shm`);
+  const lock = attempt(path);
+  // Somebody may be writing whose lock was deleted: nothing is touched before that one has noticed.
+  if (lost && lock instanceof WriterLock) await sleep(NOTICED_MS);
+  return lock;
+}
+
+function attempt(path: string): WriterLock | { readonly holder: Holder | undefined } {
+  let lock: WriterLock | undefined;
   try {
-    return lock.tryTake();
-  } catch (cause) {
+    lock = new WriterLock(path);
+    if (lock.tryTake()) return lock;
+    const holder = lock.holder();
     lock.release();
-    const advice = 'it holds no events: if no writer runs, it may be deleted';
+    return { holder };
+  } catch (cause) {
+    lock?.release();
+    const advice = isSealed(cause) ? TO_READ : 'it holds no events: if no writer runs, it may be deleted';
     throw new PoolError('LOG_UNAVAILABLE', `${path} cannot be locked: ${(cause as Error).message}; ${advice}`, {
       cause,
     });

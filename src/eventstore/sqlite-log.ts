@@ -9,9 +9,11 @@ import { type Looked, look } from './disk/look.ts';
 import { DamagedLogError } from './errors.ts';
 import { HighWater, markPath } from './high-water.ts';
 import type { LogRows } from './log-rows.ts';
+import { isUnwritten } from './sqlite-codes.ts';
 import { SqliteFile } from './sqlite-file.ts';
 import { lastChecksum } from './sqlite-verify.ts';
 import { rewriteWal } from './wal.ts';
+import type { Checkpoint } from './wal-keeper.ts';
 
 /**
  * A log open for writing: the file, and how far it has come. Given up as a whole after an I/O error. Nothing of what lies on the disk is
@@ -51,7 +53,12 @@ export class WritableLog {
     return this.#rows;
   }
 
-  /** Open in sqlite, to be written. */
+  /** The file, if sqlite has it open by now. */
+  get opened(): SqliteFile | undefined {
+    return this.#file;
+  }
+
+  /** Open in sqlite, to be written. Throws HeldLogError if another program keeps it from that: then it is as it was. */
   get file(): SqliteFile {
     this.#file ??= this.#settled();
     return this.#file;
@@ -81,14 +88,10 @@ export class WritableLog {
     return revision;
   }
 
-  /** What lies in the write-ahead log is moved into the file; false if a reader keeps it from that. */
-  settle(): boolean {
-    return this.file.checkpoint('TRUNCATE');
-  }
-
-  /** At the end: as `settle`, but of a log that was never written nothing is touched. */
-  tidy(): void {
-    this.#file?.checkpoint('TRUNCATE');
+  /** At the end: what fits of the write-ahead log is moved into the file, but of a log that was never written nothing is touched. */
+  finish(): void {
+    if (this.#file === undefined || this.#moved(this.#file) !== 'noRoom') this.close();
+    else this.abandon();
   }
 
   close(): void {
@@ -96,38 +99,67 @@ export class WritableLog {
     this.#rows.close();
   }
 
+  /** Leaves everything as it lies: what has not been moved into the file stays in the write-ahead log. */
+  abandon(): void {
+    this.#mark.close();
+    if (this.#file === undefined) this.#rows.close();
+    else this.#file.abandon();
+  }
+
   #opened(looked: Looked | undefined): SqliteFile {
+    try {
+      return this.#inSqlite(looked?.log.end ?? 0);
+    } finally {
+      looked?.log.close();
+    }
+  }
+
+  /** The log that was only read is opened in sqlite, and what was left in its write-ahead log is moved into the file, if it can be now. */
+  #settled(): SqliteFile {
+    const before = this.#rows;
+    const file = this.#inSqlite(before.runs.end);
+    this.#rows = file;
+    before.close();
+    const ended = this.#moved(file);
+    if (ended !== 'done')
+      this.#logger.info(
+        { path: this.#path },
+        `${KEPT_BY[ended]} the WAL that was left from being moved into the file; it has been synced`,
+      );
+    return file;
+  }
+
+  /** `end`: as it was read without sqlite. */
+  #inSqlite(end: number): SqliteFile {
     const file = new SqliteFile(this.#path, false);
     try {
       file.look();
-      if (file.runs.end !== (looked?.log.end ?? 0))
-        throw new DamagedLogError(this.#path, `sqlite reads ${file.runs.end} events of it, of ${looked?.log.end ?? 0}`);
+      if (file.runs.end !== end)
+        throw new DamagedLogError(this.#path, `sqlite reads ${file.runs.end} events of it, of ${end}`);
     } catch (error) {
-      file.close();
+      file.abandon();
       throw error;
-    } finally {
-      looked?.log.close();
     }
     this.#file = file;
     return file;
   }
 
-  /** The log that was only read is opened in sqlite. */
-  #settled(): SqliteFile {
-    const before = this.#rows;
-    const file = new SqliteFile(this.#path, false);
-    this.#rows = file;
-    this.#file = file;
-    before.close();
-    file.look();
-    if (!file.checkpoint('TRUNCATE'))
-      this.#logger.info(
-        { path: this.#path },
-        'a reader keeps the WAL that was left from being moved into the file; it has been synced',
-      );
-    return file;
+  /** What a write that was refused leaves in the write-ahead log stays there; if anything else fails, the log is left as it lies. */
+  #moved(file: SqliteFile): Checkpoint {
+    try {
+      return file.checkpoint('TRUNCATE');
+    } catch (error) {
+      if (isUnwritten(error)) return 'noRoom';
+      this.abandon();
+      throw error;
+    }
   }
 }
+
+const KEPT_BY: Readonly<Record<Exclude<Checkpoint, 'done'>, string>> = {
+  held: 'a reader keeps',
+  noRoom: 'the full disk keeps',
+};
 
 /**
  * A write-ahead log is left by a writer that was killed, perhaps right after a failed sync: then what lies in it may be in the kernel's cache

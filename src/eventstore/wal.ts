@@ -2,13 +2,13 @@ import {
   closeSync,
   constants,
   existsSync,
-  fdatasyncSync,
   fstatSync,
   fsyncSync,
   ftruncateSync,
   openSync,
   readSync,
   statfsSync,
+  statSync,
   writeSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
@@ -28,8 +28,7 @@ const ZEROS = 2 ** 20;
  * A disk without the room is left as it is. Throws what fsync says: what failed to be synced may be frames that were there before.
  */
 export function reserveWal(path: string): void {
-  const { bavail, bsize } = statfsSync(dirname(path));
-  if (bavail * bsize < FREE_SHARE * WAL_BYTES) return;
+  if (freeBytes(path) < FREE_SHARE * WAL_BYTES) return;
   const descriptor = openSync(`${path}-wal`, constants.O_RDWR | constants.O_CREAT, 0o644);
   try {
     const { size } = fstatSync(descriptor);
@@ -51,6 +50,23 @@ function fill(descriptor: number, from: number): void {
   }
 }
 
+export const fileBytes = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+
+/** What the disk of a file has left for it, bytes. A disk that says nothing of its size has all that is asked for. */
+export function freeBytes(path: string): number {
+  const { bavail, bsize, blocks } = statfsSync(dirname(path));
+  return blocks === 0 ? Number.POSITIVE_INFINITY : bavail * bsize;
+}
+
+/** Less than this makes no file that sqlite needs. */
+const LEAST_BYTES = 2 ** 16;
+
+/** Says so if the disk of a file is full. */
+export function fullDisk(path: string): string | undefined {
+  const free = freeBytes(path);
+  return free < LEAST_BYTES ? `the disk is full: ${free} bytes are free, and it takes ${LEAST_BYTES}` : undefined;
+}
+
 const BLOCK = 2 ** 20;
 
 /**
@@ -69,7 +85,7 @@ export function rewriteWal(path: string): void {
       for (let done = 0; done < read; ) done += writeSync(descriptor, block, done, read - done, at + done);
       at += read;
     }
-    if (end > 0) fdatasyncSync(descriptor);
+    if (end > 0) fsyncSync(descriptor);
   } finally {
     closeSync(descriptor);
   }

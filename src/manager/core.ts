@@ -28,6 +28,7 @@ import { Engine } from './engine.ts';
 import type { EngineListener } from './engine-options.ts';
 import { FollowOthers } from './follow-others.ts';
 import { LeaseWatches } from './lease-watch.ts';
+import { LogWatch } from './log-watch.ts';
 import type { Tuning } from './options.ts';
 import type { Readings } from './readings.ts';
 import type { ShapeCache } from './shape-cache.ts';
@@ -70,6 +71,7 @@ export class Core implements EngineListener, AllocateDesk {
   readonly waiters: Waiters;
   readonly watches: LeaseWatches;
   readonly audit: AuditLog;
+  readonly log: LogWatch;
   readonly live: LiveActors;
   readonly snapshots: SnapshotWriter;
   /** Of a log that others may append to. */
@@ -127,6 +129,7 @@ export class Core implements EngineListener, AllocateDesk {
       recorded: (events) => readings.audited(events),
       maxPerSecond: tuning.refusalsPerSecond,
     });
+    this.log = new LogWatch({ store, clock, alert: options.alert, lost: (why) => this.abandonWaiters(why) });
     this.deadlines = new DeadlineKeeper({
       clock,
       state,
@@ -179,6 +182,7 @@ export class Core implements EngineListener, AllocateDesk {
     await this.deadlines.resume();
     while (!this.state.leases.keepByExpiry()) await setImmediate();
     this.writers?.start();
+    this.log.start();
     this.#sweepAfter();
   }
 
@@ -210,6 +214,7 @@ export class Core implements EngineListener, AllocateDesk {
     this.live.stop();
     this.deadlines.stop();
     this.writers?.stop();
+    this.log.stop();
     this.watches.stop();
   }
 

@@ -1,7 +1,7 @@
 import { evolve } from '../domain/evolve.ts';
 import type { LeaseRecord, PoolState } from '../domain/state.ts';
 import { nextTurn } from '../eventstore/turn.ts';
-import { PoolError } from '../model/errors.ts';
+import { isPoolError, PoolError } from '../model/errors.ts';
 import type { AppendResult } from '../model/event-store.ts';
 import type { RecordedPoolEvent } from '../model/events.ts';
 import { RepeatedFailure } from '../model/repeated-failure.ts';
@@ -107,17 +107,23 @@ export class Engine {
 
   /** False while the last append's outcome is unknown, or after it failed. */
   get accepts(): boolean {
-    return this.#accepts && this.#poison === undefined;
+    return this.#accepts && this.poison === undefined && this.trouble === undefined;
   }
 
-  /** Why nothing is served any more: a history that is impossible, or a bug. */
+  /** Why nothing is served any more: a history that is impossible, a bug, or a log that is not the one that was opened. */
   get poison(): unknown {
-    return this.#poison;
+    return this.#poison ?? this.#options.store.condition?.poison;
+  }
+
+  /** Why nothing can be recorded now, as the store says. */
+  get trouble(): PoolError | undefined {
+    return this.#options.store.condition?.trouble;
   }
 
   /** An allocate: refused at once when too many wait, or when the log does not accept. */
   admit(call: Call): void {
-    if (this.#poison !== undefined) call.failed(this.#poisoned());
+    if (this.poison !== undefined) call.failed(this.#poisoned());
+    else if (this.trouble !== undefined) call.failed(outage('LOG_UNAVAILABLE', this.trouble.message, RETRY_AFTER_MS));
     else if (!this.#accepts || this.#patienceOver)
       call.failed(outage('LOG_UNAVAILABLE', 'the event store does not accept events', RETRY_AFTER_MS));
     else if (!this.#intake.push(call))
@@ -126,7 +132,7 @@ export class Engine {
 
   /** Release, renew, cancel and the manager's own commands always pass, unless the log has been away for too long. */
   pass(call: Call): void {
-    if (this.#poison !== undefined) call.failed(this.#poisoned());
+    if (this.poison !== undefined) call.failed(this.#poisoned());
     else if (this.#patienceOver && call.asked) call.failed(outage('LOG_UNAVAILABLE', NO_ANSWER, RETRY_AFTER_MS));
     else if (!this.#intake.pass(call)) call.failed(outage('DRAINING', 'the manager is closed', RETRY_AFTER_MS));
   }
@@ -139,7 +145,7 @@ export class Engine {
   /** Another writer's events, as a subscription delivers them. Own ones, and ones that are known, are passed over. */
   learn(events: readonly RecordedPoolEvent[]): void {
     const last = events.at(-1);
-    if (last === undefined || last.revision <= this.committedRevision || this.#poison !== undefined) return;
+    if (last === undefined || last.revision <= this.committedRevision || this.poison !== undefined) return;
     if (this.#draining || (this.#intake.held && this.#rest === undefined)) {
       this.#keep(events, last.revision);
       return;
@@ -181,7 +187,7 @@ export class Engine {
 
   #drain(): void {
     if (this.#draining || this.#intake.held || this.#intake.resting) return;
-    if (this.#poison !== undefined) {
+    if (this.poison !== undefined) {
       this.#giveUp();
       return;
     }
@@ -388,7 +394,9 @@ export class Engine {
   #abandon(batch: Batch): void {
     this.#patienceEnded(batch);
     this.#intake.takeAll();
-    this.#poison = new PoolError('OUTCOME_UNKNOWN', 'closed while the outcome of an append was unknown');
+    this.#poison =
+      this.#options.store.condition?.poison ??
+      new PoolError('OUTCOME_UNKNOWN', 'closed while the outcome of an append was unknown');
   }
 
   /** Callers have waited long enough: those in doubt learn that nobody knows, those behind them that nothing was done. */
@@ -450,7 +458,7 @@ export class Engine {
         this.#setAccepts(true);
         return;
       } catch (error) {
-        if (this.#poison !== undefined) throw error;
+        if (this.poison !== undefined) throw error;
         this.#setAccepts(false);
         this.#startPatience();
         this.#readFailure.failed(error);
@@ -494,8 +502,11 @@ export class Engine {
   }
 
   #poisoned(): PoolError {
+    const poison = this.poison;
+    if (isPoolError(poison) && poison.code === 'LOG_UNAVAILABLE')
+      return outage('LOG_UNAVAILABLE', poison.message, RETRY_AFTER_MS);
     return new PoolError('INTERNAL', 'the manager has stopped serving after an internal error', {
-      cause: this.#poison,
+      cause: poison,
     });
   }
 

@@ -106,7 +106,8 @@ export class Lifecycle {
     const serving = this.#phase === 'serving';
     const admitting = serving && this.#core?.options.readings.state.draining === false;
     const state = serving && !accepts ? 'logUnavailable' : serving && !admitting ? 'draining' : this.#phase;
-    const message = poison instanceof Error ? { message: poison.message } : {};
+    const why = poison ?? this.#core?.engine.trouble;
+    const message = why instanceof Error ? { message: why.message } : {};
     return {
       ready: admitting && accepts,
       state,

@@ -27,6 +27,7 @@ export function metricsOf(core: Core): MetricsView {
     cache: cache.counters,
     duplicateReleasesTotal: core.duplicateReleases,
     appends: { ...core.engine.counters },
+    walBytes: core.options.store.condition?.walBytes ?? 0,
     mailbox: { waiting: core.engine.waiting, limit: state.config.overload.mailboxLimit },
   };
 }

@@ -35,7 +35,8 @@ interface Doubtful {
 
 /**
  * What became of the batch. `applied`: it stands in the log. `never`: something else stands where it would have been, so it
- * can never land. `abandoned`: the manager closed without an answer; whoever opens the log next finds out.
+ * can never land. `abandoned`: the manager closed without an answer, or the store records nothing any more; whoever opens the log next
+ * finds out.
  */
 export type Certainty = 'applied' | 'never' | 'abandoned';
 
@@ -49,6 +50,7 @@ export async function settleUnknown(batch: Doubtful, options: UnknownOptions): P
   const sinceMs = clock.monotonic();
   for (let attempt = 1; ; attempt++) {
     await sleep(clock, backoffMs(attempt, 5, 1_000, jitter), closing);
+    if (options.store.condition?.poison !== undefined) return 'abandoned';
     const giveUp = closing.aborted || clock.monotonic() - sinceMs >= limits.giveUpMs;
     const certainty = await tryAgain(batch, giveUp ? [options.barrier()] : batch.events, options);
     if (certainty !== undefined) return certainty;

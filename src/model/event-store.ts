@@ -1,3 +1,4 @@
+import type { PoolError } from './errors.ts';
 import type { NewEvent, RecordedEvent } from './events.ts';
 
 /** `expectedRevision` of a stream that must not exist yet; also the revision of an empty stream. */
@@ -12,6 +13,17 @@ export type AppendResult =
   | { readonly outcome: 'conflict'; readonly revision: number }
   | { readonly outcome: 'unknown'; readonly cause: unknown }
   | { readonly outcome: 'failed'; readonly cause: unknown; readonly retryable: boolean };
+
+/** How a store is, as far as it looks after that by itself. */
+export interface StoreCondition {
+  /** Nothing is appended any more, for good: what is open is not what lies at its place. What was acknowledged can still be read. */
+  readonly poison: PoolError | undefined;
+  /** Nothing could be appended when it was last tried, for another program's lock or for want of room. */
+  readonly trouble: PoolError | undefined;
+  /** Of the write-ahead log, bytes; and whether that is far too much, since a reader or a full disk keeps it. */
+  readonly walBytes: number;
+  readonly walGrown: boolean;
+}
 
 export interface ReadOptions {
   /**
@@ -106,5 +118,7 @@ export interface EventStore {
   readonly snapshots: SnapshotStore;
   /** Only of a store that does not keep every event for ever. */
   readonly history?: BoundedHistory;
+  /** Of a store that looks after its own files; the same object for as long as it is open. */
+  readonly condition?: StoreCondition;
   close(): Promise<void>;
 }

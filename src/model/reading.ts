@@ -96,6 +96,8 @@ export interface MetricsView extends ResourceMetrics {
     readonly unknown: number;
     readonly failed: number;
   };
+  /** Of the embedded store's write-ahead log; 0 where there is none. */
+  readonly walBytes: number;
   readonly mailbox: { readonly waiting: number; readonly limit: number };
 }
 

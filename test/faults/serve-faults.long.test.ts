@@ -1,5 +1,6 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, describe, expect, it } from 'vitest';
 import { poolctl, type Serving, scratch, serve, serveUnder } from '../cli/poolctl.ts';
@@ -103,14 +104,97 @@ describe.skipIf(noDisk !== undefined)('poolctl serve on a full disk', () => {
       disk.fill(50_000);
       const { held, refused, asked } = await allocateUntilRefused(server);
       expect(refused).toMatchObject({ code: 'OUTCOME_UNKNOWN', status: 503 });
-      expect(await readiness(server)).toBe(503);
-      disk.free();
+      expect(await untilNotReady(server)).toMatchObject({ detail: expect.stringContaining('no room') });
+      disk.leave(150_000);
       while ((await readiness(server)) !== 200) await sleep(50);
       await mustHoldAll(server, held, asked);
       expect((await server.stop()).code).toBe(0);
     } finally {
       disk.remove();
     }
+  });
+});
+
+/** How the pool says it is, without being asked for anything that it would have to record. */
+async function untilNotReady(server: Serving): Promise<{ readonly detail: string; readonly code: string }> {
+  while ((await readiness(server)) === 200) await sleep(20);
+  return (await (await fetch(`${server.url}/readyz`)).json()) as { detail: string; code: string };
+}
+
+describe('poolctl serve whose files are taken away', () => {
+  const moveAnotherOver = async (data: string): Promise<void> => {
+    const other = join(dir, 'another');
+    const server = await serve(other);
+    await new HttpPool(server.url).allocate(ask('another-pool'));
+    await server.stop();
+    renameSync(join(other, 'pool.db'), join(data, 'pool.db'));
+  };
+
+  it.each([
+    ['the folder is removed', async (data: string) => rmSync(data, { recursive: true }), /data-removed.* is gone/],
+    ['another file is moved over its log', moveAnotherOver, /pool\.db is not the file that was opened/],
+    ['its lock is deleted', async (data: string) => rmSync(join(data, 'pool.db.lock')), /pool\.db\.lock is gone/],
+  ])(
+    '%s: not ready though nobody asks, no grant any more, alive, and what was granted is shown',
+    async (what, take, why) => {
+      const data = join(dir, `data-${what.includes('folder') ? 'removed' : what.slice(0, 8).trim()}`);
+      const server = await serve(data);
+      const pool = new HttpPool(server.url);
+      const held = await pool.allocate(ask('before'));
+      await take(data);
+      expect(await untilNotReady(server)).toMatchObject({
+        code: 'LOG_UNAVAILABLE',
+        detail: expect.stringMatching(why),
+      });
+      for (const name of ['after', 'later'])
+        await expect(pool.allocate(ask(name))).rejects.toMatchObject({ code: 'LOG_UNAVAILABLE', status: 503 });
+      await expect(pool.release(held)).rejects.toMatchObject({ code: 'LOG_UNAVAILABLE', status: 503 });
+      expect(await pool.find(held.leaseId)).toEqual(held);
+      expect((await fetch(`${server.url}/livez`)).status).toBe(200);
+      const { code, stderr } = await server.stop();
+      expect(code).toBe(0);
+      expect(stderr.match(/the files of the log are not its own any more/g)).toHaveLength(1);
+    },
+  );
+});
+
+describe('poolctl serve beside another program', () => {
+  it('that locks its log for 50 ms, again and again, in the transaction of a long reader: every request is carried out', async () => {
+    const data = join(dir, 'locked');
+    const server = await serve(data);
+    const pool = new HttpPool(server.url);
+    const reader = new DatabaseSync(join(data, 'pool.db'), { readOnly: true });
+    reader.exec('BEGIN; SELECT count(*) FROM events');
+    const other = new DatabaseSync(join(data, 'pool.db'), { timeout: 1_000 });
+    for (let i = 0; i < 40; i++) {
+      if (i % 10 === 5) {
+        other.exec('BEGIN IMMEDIATE');
+        setTimeout(() => other.exec('ROLLBACK'), 50);
+      }
+      await pool.allocate(ask(`t-${i}`));
+    }
+    expect(await readiness(server)).toBe(200);
+    other.close();
+    reader.close();
+    const { code, stderr } = await server.stop();
+    expect({ code, stderr: stderr.match(/"level":[45]0/g) }).toEqual({ code: 0, stderr: null });
+  });
+
+  it('that keeps its lock: 503 with the reason, and ready again by itself once it is let go', async () => {
+    const data = join(dir, 'kept');
+    const server = await serve(data);
+    const pool = new HttpPool(server.url);
+    const other = new DatabaseSync(join(data, 'pool.db'));
+    other.exec('BEGIN EXCLUSIVE');
+    await expect(pool.allocate(ask('one'))).rejects.toMatchObject({ code: 'LOG_UNAVAILABLE', status: 503 });
+    expect(await untilNotReady(server)).toMatchObject({
+      detail: expect.stringContaining('another program holds the lock'),
+    });
+    other.exec('ROLLBACK');
+    while ((await readiness(server)) !== 200) await sleep(20);
+    expect((await pool.allocate(ask('one'))).token).toBe(1);
+    other.close();
+    expect((await server.stop()).code).toBe(0);
   });
 });
 

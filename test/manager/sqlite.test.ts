@@ -1,11 +1,13 @@
 import { execFile } from 'node:child_process';
-import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createResourceDetector } from '../../src/detection/detector.ts';
 import { ResourcePoolManager } from '../../src/manager/pool-manager.ts';
+import { type HealthMonitor, SILENT } from '../../src/model/interfaces.ts';
 import { rejection } from './fixture.ts';
 
 let folder: string;
@@ -113,4 +115,35 @@ test('a program that has nothing to do but wait for its leases gets them, over a
     for (let i = 0; i < 3; i++) console.log((await manager.allocate({ requirements: { memory: 1 } })).token);`;
   const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script]);
   expect(stdout).toBe('1\n2\n3\n');
+});
+
+test('a pool whose folder is removed grants nothing any more, is not ready, says why, and shows what it had granted', async () => {
+  const [issues, errors]: [string[], string[]] = [[], []];
+  const healthMonitor: HealthMonitor = {
+    checkResourceHealth: async () => ({ healthy: true, at: 0, checks: [] }),
+    reportResourceMetrics: () => undefined,
+    alertResourceIssue: ({ code }) => void issues.push(code),
+  };
+  const logger = { ...SILENT, error: (_: object, message: string) => void errors.push(message) };
+  const manager = open({ healthMonitor, logger });
+  const kept = await manager.allocate({ requirements: { memory: 60 } });
+  const waiting = rejection(manager.allocate({ requirements: { memory: 60 }, waitMs: 600_000 }));
+  while ((await manager.listRequests()).items.length === 0) await turn();
+  rmSync(folder, { recursive: true });
+  const doubtful = await rejection(manager.release(kept)); // in doubt, unless the look of each second came first
+  expect(doubtful).toMatchObject({ code: expect.stringMatching(/OUTCOME_UNKNOWN|LOG_UNAVAILABLE/) });
+  for (const call of [() => manager.allocate({ requirements: { memory: 1 } }), () => manager.release(kept)])
+    expect(await rejection(call())).toMatchObject({
+      code: 'LOG_UNAVAILABLE',
+      message: expect.stringMatching(/is gone/),
+    });
+  expect(manager.status()).toMatchObject({ ready: false, state: 'logUnavailable' });
+  expect(manager.status().checks).toContainEqual({ name: 'log', ok: false, message: expect.stringMatching(/is gone/) });
+  expect(await waiting).toMatchObject({ code: 'LOG_UNAVAILABLE' });
+  expect((await manager.getLease(kept.id)).state).toBe('active');
+  expect((await manager.pageEvents({ types: ['LeaseGranted'] }, {})).items).not.toHaveLength(0);
+  await manager.dispose();
+  expect(issues.filter((code) => code.startsWith('LOG_'))).toEqual(['LOG_LOST']);
+  expect(errors).toEqual(['the files of the log are not its own any more']);
+  expect(existsSync(folder)).toBe(false);
 });

@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
 import { evolve } from '../../domain/evolve.ts';
 import { emptyState, type PoolState } from '../../domain/state.ts';
-import { openEventStore, sqlitePath } from '../../eventstore/open.ts';
+import { openEventStore } from '../../eventstore/open.ts';
 import type { Repaired } from '../../eventstore/repair.ts';
+import { sqlitePath } from '../../eventstore/sqlite-url.ts';
 import { floorAbove } from '../../eventstore/token-floor.ts';
 import { PoolError } from '../../model/errors.ts';
 import type { RecordedPoolEvent } from '../../model/events.ts';
@@ -70,12 +71,12 @@ async function written<T>(url: string, to: string, write: (path: string, part: s
 }
 
 function pathOf(url: string): string {
-  const path = sqlitePath(url);
-  if (path === undefined)
+  if (!url.startsWith('sqlite:'))
     throw new PoolError(
       'INVALID_REQUEST',
       `store: ${url} is not allowed; allowed: sqlite:<file>, as only files are copied (export takes any store)`,
     );
+  const path = sqlitePath(url);
   const isThere = ['', '-wal'].some((end) => existsSync(`${path}${end}`));
   if (!isThere) throw new PoolError('NOT_FOUND', `store: there is no file ${path}`, { details: { path } });
   return path;

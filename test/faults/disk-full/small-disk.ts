@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, statfsSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -24,6 +24,11 @@ export class SmallDisk {
   fill(bytes: number): void {
     const room = this.freeBytes - bytes;
     if (room > 0) writeFileSync(this.#ballast, Buffer.alloc(room));
+  }
+
+  /** Takes away so much of that that `bytes` are free. */
+  leave(bytes: number): void {
+    truncateSync(this.#ballast, Math.max(0, statSync(this.#ballast).size + this.freeBytes - bytes));
   }
 
   free(): void {
