@@ -23,6 +23,14 @@ const serveOn = (pool: string): Promise<Serving> => serve(folder.dir, '--store',
 const onLog = (pool: string, ...args: string[]) => poolctl('--store', store.url, '--pool', pool, ...args);
 const json = (text: string) => JSON.parse(text) as Record<string, unknown>;
 
+/** What an export holds of each stream, in its order. */
+const recordedIn = (text: string): unknown[] =>
+  text
+    .trim()
+    .split('\n')
+    .map((line) => (JSON.parse(line) as { record: { stream?: string; event?: { type: string } } }).record)
+    .filter(({ event }) => event !== undefined && event.type !== 'TokenFloorRaised');
+
 const allocate = (manager: Serving, id: string, ...flags: string[]) =>
   poolctl('--server', manager.url, '-o', 'json', 'allocate', '--id', id, '--memory', '1Gi', '--ttl', '600s', ...flags);
 
@@ -89,7 +97,7 @@ describe('poolctl serve on an EventStoreDB', { timeout: 60_000 }, () => {
     expect((await onLog('twins', 'check')).code).toBe(0);
   });
 
-  it('a pool moves into a file and from there to another server, and is the same on all three', async () => {
+  it('a pool moves into a file and from there to another server, and is the same on all three but for the floor that each import raises', async () => {
     const manager = await serveOn('moved');
     await allocate(manager, 'task-1');
     await poolctl('--server', manager.url, 'allocate', '--memory', '900Gi');
@@ -104,7 +112,7 @@ describe('poolctl serve on an EventStoreDB', { timeout: 60_000 }, () => {
       const before = i === 0 ? undefined : readFileSync(file, 'utf8');
       rmSync(file, { force: true });
       expect((await on(url, 'export', file)).code).toBe(0);
-      if (before !== undefined) expect(readFileSync(file, 'utf8')).toBe(before);
+      if (before !== undefined) expect(recordedIn(readFileSync(file, 'utf8'))).toEqual(recordedIn(before));
     }
     await elsewhere.stop();
   });
