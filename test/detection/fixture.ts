@@ -1,13 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { afterEach } from 'vitest';
-
-const made: string[] = [];
-
-afterEach(() => {
-  for (const root of made.splice(0)) rmSync(root, { recursive: true, force: true });
-});
+import { afterThisTest } from '../support/clean-up.ts';
 
 export function write(root: string, files: Readonly<Record<string, string>>): void {
   for (const [path, text] of Object.entries(files)) {
@@ -19,7 +13,7 @@ export function write(root: string, files: Readonly<Record<string, string>>): vo
 /** A root folder that holds these files, removed after the test. */
 export function tree(...parts: readonly Readonly<Record<string, string>>[]): string {
   const root = mkdtempSync(join(tmpdir(), 'rpm-detection-'));
-  made.push(root);
+  afterThisTest(() => rmSync(root, { recursive: true, force: true }));
   for (const files of parts) write(root, files);
   return root;
 }

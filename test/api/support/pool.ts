@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach } from 'vitest';
 import type { RunningServer, ServerOptions } from '../../../src/api/server.ts';
 import { createResourceDetector } from '../../../src/detection/detector.ts';
 import { MemoryEventStore } from '../../../src/eventstore/memory.ts';
@@ -13,6 +12,7 @@ import type { PoolService } from '../../../src/manager/service.ts';
 import type { Requirements } from '../../../src/model/amounts.ts';
 import type { PoolConfig } from '../../../src/model/config.ts';
 import type { EventStore } from '../../../src/model/event-store.ts';
+import { afterThisTest } from '../../support/clean-up.ts';
 import { serve } from './serve.ts';
 
 export const MiB = 1024 * 1024;
@@ -43,20 +43,10 @@ export interface ServedPool extends OpenPool {
   readonly server: RunningServer;
 }
 
-const cleanUps: (() => Promise<unknown>)[] = [];
-let folder: string | undefined;
-let files = 0;
-afterEach(async () => {
-  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
-});
-afterAll(() => {
-  if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
-});
-
 function newFile(): string {
-  folder ??= mkdtempSync(join(tmpdir(), 'rpm-api-'));
-  files += 1;
-  return join(folder, `${files}.db`);
+  const folder = mkdtempSync(join(tmpdir(), 'rpm-api-'));
+  afterThisTest(() => rmSync(folder, { recursive: true, force: true }));
+  return join(folder, 'pool.db');
 }
 
 /** A real manager on real stores and clocks, disposed after the test. */
@@ -74,10 +64,10 @@ export async function openPool({ store, capacity, config, options }: PoolSetup =
     },
     { eventStore, ...options, tuning: { healthIntervalMs: 0, metricsIntervalMs: 0, ...options?.tuning } },
   );
-  cleanUps.push(() => manager.dispose());
+  afterThisTest(() => manager.dispose());
   await manager.ready();
   const read = typeof eventStore === 'string' ? await openEventStore(eventStore, { readOnly: true }) : eventStore;
-  if (typeof eventStore === 'string') cleanUps.push(() => read.close());
+  if (typeof eventStore === 'string') afterThisTest(() => read.close());
   return { manager, log: new LogReader(read, manager.poolId), storeUrl: read.traits.url };
 }
 

@@ -1,18 +1,14 @@
 import { connect } from 'node:net';
-import { afterEach, expect } from 'vitest';
+import { expect } from 'vitest';
 import { type RunningServer, type ServerOptions, startServer } from '../../../src/api/server.ts';
 import type { PoolService } from '../../../src/manager/service.ts';
 import { ERRORS, type ErrorCode } from '../../../src/model/errors.ts';
-
-const running: RunningServer[] = [];
-afterEach(async () => {
-  await Promise.all(running.splice(0).map((server) => server.close()));
-});
+import { afterThisTest } from '../../support/clean-up.ts';
 
 /** A server on a free port, closed after the test. */
 export async function serve(service: PoolService, options: ServerOptions = {}): Promise<RunningServer> {
   const server = await startServer(service, { port: 0, ...options, limits: { closeMs: 1_000, ...options.limits } });
-  running.push(server);
+  afterThisTest(() => server.close());
   return server;
 }
 
