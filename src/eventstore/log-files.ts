@@ -71,7 +71,7 @@ export class LogFiles {
 
   /**
    * What is wrong with the files; undefined if nothing is. One stat as long as nothing was made, renamed or removed in the folder; so
-   * it is cheap enough for each append. Another name elsewhere, or a file that was cut, is seen by `look`.
+   * it is cheap enough for each append. A file that was cut is seen by `look`.
    */
   glance(): string | undefined {
     const now = look(this.#place.path);
@@ -84,13 +84,19 @@ export class LogFiles {
   /** What is wrong with the files; undefined if nothing is. `walEnd`: where the frames of the write-ahead log end, bytes. */
   look(walEnd: () => number = () => 0): string | undefined {
     const wrong = this.lookAtLasting() ?? firstOf(this.#opened, moved);
-    return wrong ?? severalNames(this.#lasting[0]!) ?? this.#cut(walEnd);
+    return wrong ?? this.#cut(walEnd);
   }
 
   /** Only the write-ahead log has lost its name: what is in it can still be moved into the file. */
   get onlyWalIsGone(): boolean {
     const [wal] = this.#opened;
     return wal !== undefined && moved(wal) !== undefined && this.lookAtLasting() === undefined;
+  }
+
+  /** How many names (hard links) the file has; undefined if that cannot be told now. No other name can be opened to be written. */
+  get names(): number | undefined {
+    const now = look(this.#lasting[0]!.path);
+    return isThere(now) ? Number(now.nlink) : undefined;
   }
 
   #beside(): string[] {
@@ -143,11 +149,6 @@ function moved(file: Seen): string | undefined {
   const now = look(file.path);
   if (now === 'gone') return `${file.path} is gone`;
   return now === undefined || isSame(now, file) ? undefined : `${file.path} is not the file that was opened`;
-}
-
-function severalNames({ path }: Seen): string | undefined {
-  const now = look(path);
-  return isThere(now) && now.nlink > 1n ? `${path} has ${now.nlink} names (hard links)` : undefined;
 }
 
 function sizeOf({ path }: Seen): number | undefined {

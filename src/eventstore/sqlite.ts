@@ -53,6 +53,7 @@ export class SqliteEventStore implements EventStore {
   readonly #files: LogFiles;
   readonly #timer: NodeJS.Timeout;
   #open: WritableLog | undefined;
+  #names = 1;
   #closed = false;
 
   /** Takes over `lock`. Throws DamagedLogError or what sqlite says if the log cannot be served. */
@@ -247,11 +248,23 @@ export class SqliteEventStore implements EventStore {
     try {
       const log = this.#open;
       const wrong = this.#files.look(() => log?.opened?.walEnd ?? 0);
+      this.#tellOfNames();
       if (wrong !== undefined) this.#poison(wrong);
       else if (log?.opened !== undefined) this.#tend(log.opened);
     } catch (cause) {
       this.#giveUp(cause);
     }
+  }
+
+  /** A second name does no harm while this process runs, but the next start would be refused. */
+  #tellOfNames(): void {
+    const names = this.#files.names ?? this.#names;
+    if (names > 1 && names !== this.#names)
+      this.#logger.warn(
+        { path: this.#path, names },
+        'the log has other names (hard links): no start is possible before they are removed',
+      );
+    this.#names = names;
   }
 
   #tend(file: WritableLog['file']): void {

@@ -60,7 +60,6 @@ const CASES: readonly Case[] = [
       await symlink(`${path}.away`, path);
     },
   },
-  { what: 'the file given another name', tamper: (path, folder) => link(path, `${folder}.link`), unseenByGlance: true },
   { what: 'the file cut', tamper: (path) => truncate(path, 0), unseenByGlance: true, cut: true },
   { what: 'the write-ahead log removed', tamper: (path) => rm(`${path}-wal`) },
   { what: 'the write-ahead log replaced', tamper: (path) => replace(`${path}-wal`) },
@@ -161,6 +160,24 @@ describe('a file of an open sqlite log that is not its own any more', () => {
       await (await open(join(folder, `other-${i}`), 'w')).close();
       await mustAppend(store, 'pool-a', events(1), 3 + i);
     }
+    await store.close();
+  });
+});
+
+describe('a second name of an open sqlite log (hard link)', () => {
+  it('is told of, and keeps nobody from going on: no other writer can come in by it', async () => {
+    const warnings: string[] = [];
+    const folder = join(root, `${++folders}`);
+    mkdirSync(folder);
+    const path = join(folder, 'pool.db');
+    const logger = { ...SILENT, warn: (_: object, message: string) => void warnings.push(message) };
+    const store = await openEventStore(`sqlite:${path}`, { logger });
+    await mustAppend(store, 'pool-a', events(2), -1);
+    await link(path, `${path}.link`);
+    await vi.waitFor(() => expect(warnings.join()).toContain('hard links'), { timeout: 20_000 });
+    await mustAppend(store, 'pool-a', events(2), 1);
+    await expect(openEventStore(`sqlite:${path}.link`)).rejects.toMatchObject({ code: 'INVALID_CONFIG' });
+    expect(store.condition?.poison).toBeUndefined();
     await store.close();
   });
 });
