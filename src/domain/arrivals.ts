@@ -1,9 +1,9 @@
 import type { Demand } from './dimensions.ts';
 import { type Journal, Undoable } from './journal.ts';
 import { leastOf } from './least.ts';
-import type { WaitingRecord } from './state.ts';
 import { SummedOrder } from './summed-order.ts';
 import type { WaitingStep } from './waiting-list.ts';
+import type { WaitingRecord } from './waiting-record.ts';
 
 /** Requests that may be granted in the same tiers: the first of them to come stands for all, also when it is gone. */
 export interface Kind {

@@ -1,11 +1,27 @@
-import type { PoolState, TierState } from './state.ts';
+import type { Dimensions } from './dimensions.ts';
+import type { Tally } from './tally.ts';
+
+/** A tier, as far as its claim goes. */
+interface Claiming {
+  readonly allocated: Tally;
+  readonly quarantined: Tally;
+  readonly limits: { readonly guaranteed: readonly number[] };
+}
+
+/** A pool, as far as its tiers' claims go. */
+interface Shared {
+  readonly tiers: readonly Claiming[];
+  /** What is allocatable, by the numbers of the dimensions. */
+  readonly whole: readonly number[];
+  readonly numbered: Dimensions;
+}
 
 /** What a tier holds, leases and quarantine. */
-export const takenOf = (tier: TierState, dimension: number): number =>
+export const takenOf = (tier: Claiming, dimension: number): number =>
   tier.allocated.at(dimension) + tier.quarantined.at(dimension);
 
 /** What a tier takes away from the others: what it holds, and at least what it keeps for itself alone. */
-export const claimOf = (tier: TierState, dimension: number): number =>
+export const claimOf = (tier: Claiming, dimension: number): number =>
   Math.max(takenOf(tier, dimension), tier.limits.guaranteed[dimension] ?? 0);
 
 /** The claims of all tiers together, and what they all keep for themselves alone: summed once for each change of what is held, or of the sizes. */
@@ -16,17 +32,17 @@ export class Claims {
   #claimed: number[] = [];
   #guaranteed: number[] = [];
 
-  claimedAt(state: PoolState, dimension: number): number {
+  claimedAt(state: Shared, dimension: number): number {
     if (this.#whole !== state.whole || this.#changes !== state.numbered.changes) this.#sum(state);
     return this.#claimed[dimension] ?? 0;
   }
 
-  guaranteedAt(state: PoolState, dimension: number): number {
+  guaranteedAt(state: Shared, dimension: number): number {
     if (this.#whole !== state.whole) this.#sum(state);
     return this.#guaranteed[dimension] ?? 0;
   }
 
-  #sum({ tiers, whole, numbered }: PoolState): void {
+  #sum({ tiers, whole, numbered }: Shared): void {
     const count = numbered.names.length;
     [this.#claimed, this.#guaranteed] = [new Array(count).fill(0), new Array(count).fill(0)];
     for (const tier of tiers)

@@ -2,7 +2,6 @@ import type { Amounts } from '../model/amounts.ts';
 import { DEFAULT_POOL_CONFIG, type ResolvedConfig } from '../model/config.ts';
 import type { TierSizing } from '../model/events.ts';
 import type { BreakerMode, TierMode } from '../model/modes.ts';
-import type { RequestSpec } from '../model/request.ts';
 import type { RequestView } from '../model/views.ts';
 import { Arrivals } from './arrivals.ts';
 import { Claims } from './claims.ts';
@@ -14,22 +13,11 @@ import { LiveLeases } from './live-leases.ts';
 import { Tally } from './tally.ts';
 import type { TierRules } from './tier-rules.ts';
 import type { WaitingList } from './waiting-list.ts';
+import type { WaitingRecord } from './waiting-record.ts';
 
 export type { EndedLease } from './ended-leases.ts';
 export { LeaseRecord } from './lease-record.ts';
-
-/** A request that waits for room. Where it waits, and in what rank, follows from the configuration and the capacity (queue.ts). */
-export interface WaitingRecord {
-  readonly leaseId: string;
-  readonly request: RequestSpec;
-  readonly priority: string;
-  readonly type: string;
-  readonly ttlMs: number;
-  readonly queuedAt: number;
-  readonly expiresAt: number;
-  readonly writerId: string;
-  readonly revision: number;
-}
+export type { WaitingRecord } from './waiting-record.ts';
 
 /** A tier's sizing by the numbers of the dimensions. */
 export interface TierLimits {

@@ -1,9 +1,9 @@
 import type { Dimensions } from './dimensions.ts';
 import { type Journal, Undoable } from './journal.ts';
 import { leastOf } from './least.ts';
-import type { WaitingRecord } from './state.ts';
 import { SummedOrder } from './summed-order.ts';
 import type { TierRules } from './tier-rules.ts';
+import type { WaitingRecord } from './waiting-record.ts';
 
 /** So many are worth following one by one. */
 const RECENT = 16;

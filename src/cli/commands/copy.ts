@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { Repaired } from '../../eventstore/repair.ts';
+import type { Repaired } from '../../manager/transfer/copy-log.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { wholeFlag } from '../flags.ts';
 import { print, printValue, talk } from '../output.ts';

@@ -10,6 +10,8 @@ import type { RecordedPoolEvent } from '../../model/events.ts';
 import { isAuditStream } from '../../model/ids.ts';
 import { systemClock } from '../../rx/system-clock.ts';
 
+export type { Repaired };
+
 export interface CopyLogOptions {
   /** Default: far above every token that is known. */
   readonly tokenFloor?: number;
