@@ -7,6 +7,7 @@ import { CliError, EXIT } from '../exit.ts';
 import { pairFlag, wholeFlag } from '../flags.ts';
 import { LineSink } from '../line-sink.ts';
 import { showAmounts, showUrl } from '../output.ts';
+import { stopOnSignals } from '../stop-on-signals.ts';
 
 interface Flags {
   readonly port: number;
@@ -22,8 +23,6 @@ interface Flags {
   readonly pool: string;
 }
 
-/** A second signal within this time is the one that npm hands on twice; later it means: now. */
-const SECOND_SIGNAL_MS = 1_000;
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
 
 export function addServe(program: Command): void {
@@ -68,11 +67,14 @@ async function serve(flags: Flags): Promise<void> {
   const url = flags.store ?? process.env['RPM_STORE'] ?? embedded(flags.data);
   const voice = new Voice();
   const { manager, server } = await start(flags, url, voice);
-  stopOnSignals(voice, async () => {
-    const closed = server.close(); // new requests are answered 503 from here on
-    await manager.dispose(); // ends what waits, so that the requests in flight get their answers
-    await closed;
-  });
+  stopOnSignals(
+    (line) => voice.talk(line),
+    async () => {
+      const closed = server.close(); // new requests are answered 503 from here on
+      await manager.dispose(); // ends what waits, so that the requests in flight get their answers
+      await closed;
+    },
+  );
   const stopTelling = tellRecovery(manager, voice);
   await manager
     .ready()
@@ -155,24 +157,4 @@ function inUse(error: unknown, { host, port }: Flags): unknown {
 function embedded(dataDir: string): string {
   mkdirSync(dataDir, { recursive: true });
   return `sqlite:${join(dataDir, 'pool.db')}`;
-}
-
-/** Stops once, cleanly, on SIGINT or SIGTERM; a second signal more than a second later ends at once with 1. */
-function stopOnSignals(voice: Voice, stop: () => Promise<void>): void {
-  let since: number | undefined;
-  const onSignal = () => {
-    const now = performance.now();
-    if (since === undefined) {
-      since = now;
-      stop().then(
-        () => process.exit(0),
-        (error: unknown) => {
-          voice.talk(`poolctl: stop failed: ${error instanceof Error ? error.message : error}`);
-          process.exit(1);
-        },
-      );
-    } else if (now - since > SECOND_SIGNAL_MS) process.exit(1);
-  };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
 }
