@@ -46,7 +46,7 @@ export class LogFiles {
     return this.#walBytes;
   }
 
-  /** The log has been opened: what lies there now is what it writes to, if it does not make it with its first write. */
+  /** Sqlite has opened the log: what lies there now is what it writes to, if it does not make it with its first write. */
   opened(): void {
     const there = this.#beside().map(seenIfThere);
     if (there.every((file) => file !== undefined)) this.#opened = there;

@@ -71,7 +71,7 @@ export class WritableLog {
 
   /** On the disk when it returns. If it throws, what became of the events is unknown, and this log is to be given up. */
   write(stream: string, events: readonly NewEvent[]): number {
-    const { runs, identity } = this.file;
+    const { runs } = this.file;
     const before = runs.end;
     let revision = runs.lastRevision(stream);
     let checksum = this.#checksum;
@@ -83,9 +83,19 @@ export class WritableLog {
     }
     this.file.insert(rows, runs.next(stream));
     this.#checksum = checksum;
-    for (const event of events) this.#token = Math.max(this.#token, tokenOf(event));
-    this.#mark.write({ id: identity.id, last: runs.end, token: this.#token });
+    this.#remember(events);
     return revision;
+  }
+
+  /** A try whose outcome was unknown has written these events, which lie on the disk: now they are acknowledged, and the mark says so. */
+  found(events: readonly NewEvent[]): void {
+    this.#remember(events);
+  }
+
+  #remember(events: readonly NewEvent[]): void {
+    for (const event of events) this.#token = Math.max(this.#token, tokenOf(event));
+    const { identity, runs } = this.#rows;
+    this.#mark.write({ id: identity.id, last: runs.end, token: this.#token });
   }
 
   /** At the end: what fits of the write-ahead log is moved into the file, but of a log that was never written nothing is touched. */

@@ -168,8 +168,9 @@ export class SqliteEventStore implements EventStore {
     if (expected !== revision) {
       const there = end <= revision ? verifiedRange(log.rows, stream, expected + 1, end) : [];
       if (!isIdentical(events, there)) return { outcome: 'conflict', revision };
+      log.found(events);
     } else log.write(stream, events);
-    this.#files.written();
+    if (log.opened !== undefined) this.#files.written();
     const lost = this.#files.glance();
     if (lost !== undefined) return { outcome: 'unknown', cause: this.#poison(lost) };
     if (expected === revision) this.#keeper.appended(log.file);
@@ -198,7 +199,7 @@ export class SqliteEventStore implements EventStore {
     if (lost !== undefined) throw typeof lost === 'string' ? this.#poison(lost) : lost;
     try {
       const log = new WritableLog(this.#path, this.#logger);
-      this.#files.opened();
+      if (log.opened !== undefined) this.#files.opened();
       return log;
     } catch (cause) {
       if (cause instanceof DamagedLogError || cause instanceof HeldLogError) throw cause;
@@ -324,7 +325,7 @@ const isLockedOut = (result: AppendResult): result is LockedOut =>
 function watched(path: string, log: WritableLog): LogFiles {
   try {
     const files = new LogFiles(path);
-    files.opened();
+    if (log.opened !== undefined) files.opened();
     return files;
   } catch (error) {
     log.close();

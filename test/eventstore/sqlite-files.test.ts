@@ -3,6 +3,7 @@ import { copyFile, link, open, rename, rm, stat, symlink, truncate } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it, vi } from 'vitest';
+import { markPath, readMark } from '../../src/eventstore/high-water.ts';
 import { openEventStore } from '../../src/eventstore/open.ts';
 import { SILENT } from '../../src/model/interfaces.ts';
 import { events, mustAppend, readBack } from './fixture.ts';
@@ -177,6 +178,25 @@ describe('a second name of an open sqlite log (hard link)', () => {
     await vi.waitFor(() => expect(warnings.join()).toContain('hard links'), { timeout: 20_000 });
     await mustAppend(store, 'pool-a', events(2), 1);
     await expect(openEventStore(`sqlite:${path}.link`)).rejects.toMatchObject({ code: 'INVALID_CONFIG' });
+    expect(store.condition?.poison).toBeUndefined();
+    await store.close();
+  });
+});
+
+describe('a batch that is found where its first try has left it', () => {
+  it('is covered by the mark from then on, also where that try came to write none', async () => {
+    const folder = join(root, `${++folders}`);
+    mkdirSync(folder);
+    const path = join(folder, 'pool.db');
+    const batch = events(2);
+    const first = await openEventStore(`sqlite:${path}`);
+    await mustAppend(first, 'pool-a', batch, -1);
+    await first.close();
+    rmSync(markPath(path)); // as after a sync that failed in the first append of all
+    const store = await openEventStore(`sqlite:${path}`);
+    await mustAppend(store, 'pool-a', batch, -1);
+    expect(readMark(markPath(path))).toMatchObject({ last: 2 });
+    await mustAppend(store, 'pool-a', events(1), 1);
     expect(store.condition?.poison).toBeUndefined();
     await store.close();
   });
