@@ -89,7 +89,7 @@ function visibleMounts(mountText: string): Mount[] {
 /**
  * The hierarchies that carry `controller`, as far as this process can see them: the same one may be mounted several times, each
  * time from another root, and each shows other limits of the path. Where no mount has the group in it, the mounts' roots are all
- * we see. None where the kernel has none, or the process stands at the root of one that is not mounted. Throws where a limit may
+ * we see. None where the kernel has none or was started without this controller, or the process stands at the root of one that is not mounted. Throws where a limit may
  * stand that cannot be seen: a file that cannot be read, or a group in a hierarchy that is mounted nowhere.
  */
 export function findHierarchies(root: string, controller: Controller): readonly Hierarchy[] {
@@ -106,6 +106,7 @@ export function findHierarchies(root: string, controller: Controller): readonly 
   const mounts = visible.filter(
     (mount) => mount.version === version && (version === 2 || mount.options.includes(controller)),
   );
+  if (mounts.length === 0 && isDisabled(root, controller)) return [];
   if (mounts.length === 0 && path !== '/')
     throw new Error(
       `the cgroup ${path} limits ${controller}, and its hierarchy is mounted nowhere: its limits are unknown`,
@@ -117,6 +118,12 @@ export function findHierarchies(root: string, controller: Controller): readonly 
     dirs: levels(join(root, mount.mountPoint), below),
   }));
 }
+
+/** The kernel was started without this controller (`cgroup_disable=memory`): a last column of 0 in `/proc/cgroups` (cgroups(7)). */
+const isDisabled = (root: string, controller: Controller): boolean =>
+  (readIfThere(join(root, 'proc/cgroups')) ?? '')
+    .split('\n')
+    .some((line) => line.startsWith(`${controller}\t`) && line.split('\t')[3]?.trim() === '0');
 
 /** Where hierarchies are mounted, a text without a single line of the format is a partial or odd read. */
 function mustBeList(root: string, cgroupText: string): void {

@@ -56,13 +56,11 @@ function bytesLimit(path: string): number | undefined {
   return bytes > Number.MAX_SAFE_INTEGER ? undefined : bytes;
 }
 
-function cpuLimitsOf(root: string, controller: 'cpu' | 'cpuset', limitOf: LimitOf): LimitedGroup[] {
-  return findHierarchies(root, controller).flatMap((hierarchy) =>
-    limitsOf(hierarchy, limitOf).map((group) => {
-      const cpuTimePath = findCpuTime(root, hierarchy, group.dir);
-      return cpuTimePath === undefined ? group : { ...group, cpuTimePath };
-    }),
-  );
+function withCpuTime(root: string, hierarchy: Hierarchy, groups: readonly LimitedGroup[]): LimitedGroup[] {
+  return groups.map((group) => {
+    const cpuTimePath = findCpuTime(root, hierarchy, group.dir);
+    return cpuTimePath === undefined ? group : { ...group, cpuTimePath };
+  });
 }
 
 /** Version 1 may count cpu time in another hierarchy (cpuacct), under the same path below its mount. */
@@ -77,7 +75,13 @@ function findCpuTime(root: string, hierarchy: Hierarchy, dir: string): string | 
 export const readCpuLimits = (root: string): LimitedGroup[] => [...quotaLimits(root), ...cpusetLimits(root)];
 
 const quotaLimits = (root: string): LimitedGroup[] =>
-  cpuLimitsOf(root, 'cpu', (dir, version) => (version === 1 ? quotaV1(dir) : quotaV2(dir)));
+  findHierarchies(root, 'cpu').flatMap((hierarchy) =>
+    withCpuTime(
+      root,
+      hierarchy,
+      limitsOf(hierarchy, (dir, version) => (version === 1 ? quotaV1(dir) : quotaV2(dir))),
+    ),
+  );
 
 function quotaV2(dir: string): number | undefined {
   const path = join(dir, 'cpu.max');
@@ -103,22 +107,43 @@ function millicores(path: string, text: string, quota: string, period: string): 
 }
 
 const cpusetLimits = (root: string): LimitedGroup[] =>
-  cpuLimitsOf(root, 'cpuset', (dir, version) => {
-    const names = version === 1 ? ['cpuset.effective_cpus', 'cpuset.cpus'] : ['cpuset.cpus.effective', 'cpuset.cpus'];
-    const count = names.map((name) => cpuListLength(join(dir, name))).find((each) => each !== undefined);
-    return count === undefined ? undefined : count * 1000;
-  });
+  findHierarchies(root, 'cpuset').flatMap((hierarchy) => withCpuTime(root, hierarchy, cpusetLimit(hierarchy)));
+
+/**
+ * The cpus that this process may run on, as the nearest group says that says it: the kernel has worked into it what its parents leave.
+ * A parent's own set may be smaller than that, even empty, when a partition below has taken cpus out of it (cgroup-v2.rst,
+ * "cpuset.cpus.partition"). Named is the outermost group with the same set, because all that run under it share it.
+ */
+function cpusetLimit({ version, dirs }: Hierarchy): LimitedGroup[] {
+  let limited: LimitedGroup | undefined;
+  let stated: string | undefined;
+  for (const dir of dirs.toReversed()) {
+    const set = cpusOf(dir, version);
+    if (set === undefined) continue;
+    if (stated !== undefined && set.cpus !== stated) break;
+    stated ??= set.cpus;
+    limited = { version, dir, limit: limited?.limit ?? countCpus(set.path, set.cpus) * 1000 };
+  }
+  return limited === undefined ? [] : [limited];
+}
+
+/** What a group says of its cpus. One that has not been given cpus of its own says so by an empty list, and follows its parent. */
+function cpusOf(dir: string, version: 1 | 2): { readonly path: string; readonly cpus: string } | undefined {
+  const effective = join(dir, version === 1 ? 'cpuset.effective_cpus' : 'cpuset.cpus.effective');
+  const resolved = readIfThere(effective)?.trim();
+  if (resolved !== undefined) return { path: effective, cpus: resolved };
+  const own = join(dir, 'cpuset.cpus');
+  const cpus = readIfThere(own)?.trim();
+  return cpus === undefined || cpus === '' ? undefined : { path: own, cpus };
+}
 
 /** How many cpus a list such as "0-3,8" names (cpuset(7), "List format"). */
-function cpuListLength(path: string): number | undefined {
-  const text = readIfThere(path)?.trim();
-  // Of a group that has not been given cpus of its own this one is empty; what is effective never is.
-  if (text === undefined || (text === '' && path.endsWith('cpuset.cpus'))) return undefined;
+function countCpus(path: string, list: string): number {
   let count = 0;
-  for (const range of text.split(',')) {
+  for (const range of list.split(',')) {
     const match = /^([0-9]{1,6})(?:-([0-9]{1,6}))?$/.exec(range);
     const width = match ? Number(match[2] ?? match[1]) - Number(match[1]) + 1 : 0;
-    if (width < 1) throw new MalformedFile(path, text, 'a list of cpus such as 0-3,8');
+    if (width < 1) throw new MalformedFile(path, list, 'a list of cpus such as 0-3,8');
     count += width;
   }
   return count;

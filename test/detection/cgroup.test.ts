@@ -51,6 +51,36 @@ describe('cgroup v2', () => {
     expect(limitOf(readCpuLimits(root))).toBe(3000);
   });
 
+  test('a partition has the cpus that it took out of its parents', () => {
+    const root = tree(v2('/part'), {
+      'sys/fs/cgroup/cpuset.cpus.effective': '0-1\n',
+      'sys/fs/cgroup/part/cpuset.cpus.effective': '2-7\n',
+    });
+    expect(limitOf(readCpuLimits(root))).toBe(6000);
+  });
+
+  test('below a partition that gave all of its cpus away the group itself says what it has', () => {
+    const root = tree(v2('/part/inner'), {
+      'sys/fs/cgroup/cpuset.cpus.effective': '0-1\n',
+      'sys/fs/cgroup/part/cpuset.cpus.effective': '\n',
+      'sys/fs/cgroup/part/inner/cpuset.cpus.effective': '2-7\n',
+    });
+    expect(limitOf(readCpuLimits(root))).toBe(6000);
+  });
+
+  test('a group without the cpuset controller runs on the cpus of the nearest that has it, shared by all with that set', () => {
+    const root = tree(v2('/pods/one/main'), {
+      'sys/fs/cgroup/cpuset.cpus.effective': '0-7\n',
+      'sys/fs/cgroup/pods/cpuset.cpus.effective': '0-2\n',
+      'sys/fs/cgroup/pods/cpu.stat': 'usage_usec 5\n',
+      'sys/fs/cgroup/pods/one/cpuset.cpus.effective': '0-2\n',
+      'sys/fs/cgroup/pods/one/cpu.stat': 'usage_usec 3\n',
+      'sys/fs/cgroup/pods/one/main/cpu.stat': 'usage_usec 1\n',
+    });
+    const group = tightest(readCpuLimits(root))!;
+    expect([group.limit, readCpuTimeUs(group)]).toEqual([3000, 5]);
+  });
+
   test('a group outside of what is mounted falls back to the root of the mount', () => {
     const root = tree(v2('/../../elsewhere'), { 'sys/fs/cgroup/memory.max': `${GIB}` });
     expect(limitOf(readMemoryLimits(root))).toBe(GIB);

@@ -118,6 +118,14 @@ describe('a limit that cannot be read is not "no limit"', () => {
     expect(limitOf(tree({ 'proc/self/cgroup': '0::/\n', ...nowhere }))).toBeUndefined();
     expect(() => limitOf(tree(BOX, { 'proc/self/cgroup': '' }))).toThrow(/list of cgroups/);
   });
+
+  test('a controller that the kernel was started without limits nothing', () => {
+    const nowhere = { 'proc/self/mountinfo': '20 1 0:20 / / rw - ext4 /dev/sda rw\n' };
+    const group = { 'proc/self/cgroup': '4:cpu:/box\n0::/box\n', ...nowhere };
+    const controllers = (enabled: 0 | 1) => ({ 'proc/cgroups': `cpu\t4\t1\t1\nmemory\t0\t1\t${enabled}\n` });
+    expect(limitOf(tree({ ...group, ...controllers(0) }))).toBeUndefined();
+    expect(() => limitOf(tree({ ...group, ...controllers(1) }))).toThrow(/mounted nowhere/);
+  });
 });
 
 describe('the tightest limit on the path of this process', () => {
