@@ -36,7 +36,7 @@ function copyRest(state: PoolState, leases: LiveLeases): PoolState {
     allocated: state.allocated.copy(),
     quarantined: state.quarantined.copy(),
     leases,
-    ended: EndedLeases.from([], state.ended.next),
+    ended: EndedLeases.beginningAt(state.ended.next),
     waiting: new Map(state.waiting),
     arrivals: state.arrivals.copy(),
     names: new Map(),
