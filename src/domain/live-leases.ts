@@ -17,6 +17,8 @@ export type LiveStep = 'added' | 'dropped' | 'moved';
 const SLACK = 64;
 /** So many leases a look-up by id takes into the index at most. */
 const INDEXED_AT_ONCE = 4_096;
+/** So many leases are taken into the order of expiries in one step of bringing it up. */
+const ORDERED_IN_A_STEP = 256;
 /** The last so many grants are not ordered by expiry before somebody asks: most leases that are given back soon never are. */
 const UNORDERED = 2_048;
 
@@ -89,10 +91,10 @@ export class LiveLeases extends Undoable {
     return this.#byExpiry;
   }
 
-  /** Keeps the order of expiries from now on; false while there are leases that have not been taken into it. Many take several calls. */
+  /** Keeps the order of expiries from now on; false while there are leases that have not been taken into it: each call takes in some. */
   keepByExpiry(): boolean {
     this.#byExpiry ??= new SummedOrder(BY_EXPIRY);
-    this.#order(this.#byExpiry, 0);
+    this.#order(this.#byExpiry, 0, ORDERED_IN_A_STEP);
     return this.#orderedTo === this.#lastToken;
   }
 
@@ -203,11 +205,11 @@ export class LiveLeases extends Undoable {
   }
 
   /** Takes the next into the order, but not the last `left` grants, and not very many at once. */
-  #order(order: SummedOrder<LeaseRecord>, left: number): void {
+  #order(order: SummedOrder<LeaseRecord>, left: number, most = 2 * UNORDERED): void {
     this.#unordered = 0;
     const granted = this.#granted;
     const first = this.#placeAfter(this.#orderedTo);
-    const end = Math.min(granted.length - left, first + 2 * UNORDERED);
+    const end = Math.min(granted.length - left, first + most);
     for (let place = first; place < end; place++) {
       const lease = granted[place]!;
       if (this.#isLive(lease)) order.insert(lease);

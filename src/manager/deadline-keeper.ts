@@ -1,6 +1,6 @@
-import { setImmediate } from 'node:timers/promises';
 import type { Subscription } from 'rxjs';
 import type { LeaseRecord, PoolState } from '../domain/state.ts';
+import { Slice } from '../eventstore/turn.ts';
 import { ByToken } from '../model/by-token.ts';
 import type { Clock } from '../model/clock.ts';
 import type { CommandData } from '../model/commands.ts';
@@ -222,9 +222,10 @@ export class DeadlineKeeper {
 
 /** Lets the event loop go round in between. */
 async function inParts<T>(items: readonly T[], act: (item: T) => void): Promise<void> {
-  for (const [i, item] of items.entries()) {
+  const slice = new Slice();
+  for (const item of items) {
     act(item);
-    if ((i + 1) % LOOKED_AT === 0) await setImmediate();
+    if (slice.isOver) await slice.next();
   }
 }
 

@@ -1,7 +1,7 @@
 import { Claims } from '../domain/claims.ts';
 import { EndedLeases } from '../domain/ended-leases.ts';
 import { LiveLeases } from '../domain/live-leases.ts';
-import type { LeaseRecord, PoolState, TierState } from '../domain/state.ts';
+import type { KeyRecord, LeaseRecord, PoolState, TierState } from '../domain/state.ts';
 
 /** What is live at a moment, kept: leases as a list, so that thousands of such moments that share their records take little room. */
 export interface Frame {
@@ -28,6 +28,19 @@ export function frameOf(state: PoolState): Frame {
 export const stateFrom = ({ revision, leases, rest }: Frame): PoolState =>
   copyRest(rest, LiveLeases.sharing(leases, revision));
 
+/** The same state, to be folded on, without what no view of the pool shows; it is not to be used otherwise any more. */
+export const withoutPast = (state: PoolState): PoolState => ({ ...state, ...noPast(state) });
+
+/** Ended leases, and names and keys in use. */
+const noPast = ({ ended, keysNext }: PoolState) => ({
+  ended: EndedLeases.beginningAt(ended.next),
+  names: new Map<string, string>(),
+  keys: new Map<string, KeyRecord>(),
+  keysInOrder: new Map<number, string>(),
+  keysFirst: keysNext,
+  keysBytes: 0,
+});
+
 function copyRest(state: PoolState, leases: LiveLeases): PoolState {
   return {
     ...state,
@@ -36,15 +49,10 @@ function copyRest(state: PoolState, leases: LiveLeases): PoolState {
     allocated: state.allocated.copy(),
     quarantined: state.quarantined.copy(),
     leases,
-    ended: EndedLeases.beginningAt(state.ended.next),
+    ...noPast(state),
     waiting: new Map(state.waiting),
     arrivals: state.arrivals.copy(),
-    names: new Map(),
-    keys: new Map(),
-    keysInOrder: new Map(),
-    keysFirst: state.keysNext,
     holdings: null,
-    keysBytes: 0,
     owners: copyValues(state.owners, (held) => held.copy()),
     quarantine: new Map(state.quarantine),
     breakers: new Map(state.breakers),

@@ -7,7 +7,7 @@ import type { RecordedPoolEvent } from '../model/events.ts';
 import type { Moment } from '../model/reading.ts';
 import type { PoolView } from '../model/views.ts';
 import type { EventSource } from '../projections/event-page.ts';
-import { frameOf, stateFrom } from './copy-state.ts';
+import { frameOf, stateFrom, withoutPast } from './copy-state.ts';
 import { isUpTo, Keyframes } from './keyframes.ts';
 
 const END = Number.MAX_SAFE_INTEGER;
@@ -59,7 +59,7 @@ export class Timeline {
     const state = await this.#foldFromKept(moment, signal);
     mustReach(state, moment);
     const view = poolView(state);
-    this.#last = state.ended.size > MAX_ENDED_CARRIED ? stateFrom(frameOf(state)) : state;
+    this.#last = state.ended.size > MAX_ENDED_CARRIED ? withoutPast(state) : state;
     return view;
   }
 
