@@ -48,6 +48,8 @@ export const MAX_ENDED_BYTES = 64 * 2 ** 20;
 const SEGMENT = 256;
 /** So many leases a look-up by id takes into the index at most. */
 const INDEXED_AT_ONCE = 4_096;
+/** So many leases are taken into the order of grants in one step of bringing it up. */
+const ORDERED_IN_A_STEP = 512;
 const FIRST_HEADS = 256;
 
 /** What an ended lease counts, in bytes. `name`: the caller's for it, null = its own id. */
@@ -192,6 +194,17 @@ export class EndedLeases extends Undoable {
     for (const n of this.#byGrant().after(token)) if (n >= this.#first) yield this.nth(n);
   }
 
+  /** Brings the order that `after` reads nearer to what is there; false while more is left: each call takes in some. */
+  orderByGrant(): boolean {
+    const first = Math.max(this.#ordered, this.#first);
+    const end = Math.min(this.#next, first + ORDERED_IN_A_STEP);
+    for (let n = first; n < end; n++) this.#granted.add(this.#at(n).numbers[placeOf(n) * ROW + TOKEN]!, n);
+    this.#ordered = end;
+    if (end < this.#next) return false;
+    if (this.#granted.size > 2 * this.size + ROW) this.#granted.forgetBelow(this.#first);
+    return true;
+  }
+
   add(lease: LeaseRecord, endedAt: number, reason: ReclaimReason | null, revision: number): void {
     if (this.#segments.length === 0) this.#base = segmentOf(this.#next);
     if (segmentOf(this.#next) - this.#base === this.#segments.length) this.#segments.push(new Segment());
@@ -269,10 +282,7 @@ export class EndedLeases extends Undoable {
 
   /** Brought up to date; what is forgotten stays in it until it would be the larger part. */
   #byGrant(): TokenOrder {
-    for (let n = Math.max(this.#ordered, this.#first); n < this.#next; n++)
-      this.#granted.add(this.#at(n).numbers[placeOf(n) * ROW + TOKEN]!, n);
-    this.#ordered = this.#next;
-    if (this.#granted.size > 2 * this.size + ROW) this.#granted.forgetBelow(this.#first);
+    while (!this.orderByGrant());
     return this.#granted;
   }
 

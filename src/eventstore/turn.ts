@@ -24,10 +24,15 @@ export class Slice {
     return this.#nowMs() >= this.#endMs;
   }
 
+  /** A slice begins now: the loop has turned meanwhile. */
+  begin(): void {
+    this.#endMs = this.#nowMs() + SLICE_MS;
+  }
+
   /** Resolves in a later turn of the loop, at the beginning of another slice. */
   async next(): Promise<void> {
     await this.#turn();
-    this.#endMs = this.#nowMs() + SLICE_MS;
+    this.begin();
   }
 }
 

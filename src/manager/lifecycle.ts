@@ -1,3 +1,4 @@
+import { nextTurn } from '../eventstore/turn.ts';
 import { createHealthMonitor, type DefaultHealthMonitor } from '../integration/health-monitor.ts';
 import { createLiveActors } from '../machines/live/actors.ts';
 import type { Clock } from '../model/clock.ts';
@@ -166,9 +167,12 @@ export class Lifecycle {
       reconfigured: () => this.#capacity.reconfigure(),
     });
     this.#core = core;
+    await nextTurn();
     await recordStart(core, this.#config, found, this.#options.tokenFloor, signal);
+    await nextTurn();
     if (signal.aborted) throw stopped();
     await core.resume();
+    await nextTurn();
     if (signal.aborted) throw stopped();
     this.#phase = 'serving';
     this.#watch(core);

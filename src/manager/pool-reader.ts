@@ -1,6 +1,6 @@
 import type { BreakerRecord } from '../domain/state.ts';
 import { goneError } from '../eventstore/errors.ts';
-import { readersTurn } from '../eventstore/turn.ts';
+import { readersTurn, Slice } from '../eventstore/turn.ts';
 import { isPoolError } from '../model/errors.ts';
 import type { EventStore } from '../model/event-store.ts';
 import type { RecordedAuditEvent, RecordedEvent, RecordedPoolEvent } from '../model/events.ts';
@@ -64,7 +64,10 @@ export class StoredPoolReader implements PoolReader {
   }
 
   async listLeases(filter?: LeaseFilter): Promise<Page<LeaseView>> {
-    return (await this.#options.readings()).listLeases(filter);
+    const readings = await this.#options.readings();
+    const slice = new Slice(readersTurn);
+    while (!readings.orderLeases()) if (slice.isOver) await slice.next();
+    return readings.listLeases(filter);
   }
 
   async getRequest(requestId: string): Promise<RequestView> {
