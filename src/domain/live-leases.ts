@@ -146,12 +146,10 @@ export class LiveLeases extends Undoable {
     return leases;
   }
 
-  /** Of records that `share` gave. */
-  static sharing(leases: readonly LeaseRecord[], revision: number): LiveLeases {
-    const live = new LiveLeases();
-    for (const lease of leases) live.add(lease);
-    live.#sharedTo = revision;
-    return live;
+  /** Takes in records that `share` gave at a revision, in their order. */
+  shareIn(leases: readonly LeaseRecord[], revision: number): void {
+    for (const lease of leases) this.add(lease);
+    this.#sharedTo = revision;
   }
 
   /** The lease's record, to be changed: a copy in its place if it is shared. A fold with a journal shares none. */

@@ -51,7 +51,11 @@ export class StoredPoolReader implements PoolReader {
     this.#stream = poolStream(options.poolId);
     this.#audit = auditStream(options.poolId);
     const base = () => logBase(options.store, this.#stream)?.state;
-    this.#timeline = new Timeline(this.#source(this.#stream), undefined, base);
+    const slice = new Slice(readersTurn);
+    const rest = async (): Promise<void> => {
+      if (slice.isOver) await slice.next();
+    };
+    this.#timeline = new Timeline(this.#source(this.#stream), undefined, base, rest);
   }
 
   async getPool(moment?: Moment, signal?: AbortSignal): Promise<PoolView> {

@@ -1,6 +1,8 @@
 import { Claims } from '../domain/claims.ts';
 import { EndedLeases } from '../domain/ended-leases.ts';
 import { LiveLeases } from '../domain/live-leases.ts';
+import { StatePacker, type StatePart, StateUnpacker } from '../domain/pack.ts';
+import type { PlainRest } from '../domain/snapshot.ts';
 import type { KeyRecord, LeaseRecord, PoolState, TierState } from '../domain/state.ts';
 
 /** What is live at a moment, kept: leases as a list, so that thousands of such moments that share their records take little room. */
@@ -24,9 +26,32 @@ export function frameOf(state: PoolState): Frame {
   return { revision, at, leases: leases.share(revision), rest: copyRest(state, NO_LEASES) };
 }
 
-/** A state to be folded on. */
-export const stateFrom = ({ revision, leases, rest }: Frame): PoolState =>
-  copyRest(rest, LiveLeases.sharing(leases, revision));
+/** Leases are many: so many are put into a state in one step. */
+const LEASES_IN_A_STEP = 512;
+
+/** A state to be folded on, made in steps. */
+export function* stateFrom({ revision, leases, rest }: Frame): Generator<undefined, PoolState> {
+  const live = new LiveLeases();
+  for (let at = 0; at < leases.length; at += LEASES_IN_A_STEP) {
+    live.shareIn(leases.slice(at, at + LEASES_IN_A_STEP), revision);
+    yield;
+  }
+  return copyRest(rest, live);
+}
+
+/** The whole state, made in steps; as it was when this was called. */
+export function wholeCopy(state: PoolState): Generator<undefined, PoolState> {
+  return unpacked(new StatePacker(state).parts());
+}
+
+function* unpacked(parts: Iterator<StatePart>): Generator<undefined, PoolState> {
+  const unpacker = new StateUnpacker((parts.next().value as { rest: PlainRest }).rest);
+  for (let part = parts.next(); part.done !== true; part = parts.next()) {
+    unpacker.take(part.value);
+    yield;
+  }
+  return unpacker.state();
+}
 
 /** The same state, to be folded on, without what no view of the pool shows; it is not to be used otherwise any more. */
 export const withoutPast = (state: PoolState): PoolState => ({ ...state, ...noPast(state) });
