@@ -37,6 +37,8 @@ export class LiveLeases extends Undoable {
   readonly #byToken = new ByToken<LeaseRecord>();
   /** In the order of their tokens; some of them live no more. */
   #granted: LeaseRecord[] = [];
+  /** None before this place lives: the oldest go first, as a rule, and no walk begins among those that are gone. */
+  #start = 0;
   #dead = 0;
   #lastToken = 0;
   readonly #byId = new Map<string, LeaseRecord>();
@@ -77,7 +79,7 @@ export class LiveLeases extends Undoable {
   /** Those granted after the one with this token, in the order of their grants. */
   *after(token: number): Generator<LeaseRecord> {
     const granted = this.#granted;
-    for (let place = this.#placeAfter(token); place < granted.length; place++)
+    for (let place = Math.max(this.#start, this.#placeAfter(token)); place < granted.length; place++)
       if (this.#isLive(granted[place]!)) yield granted[place]!;
   }
 
@@ -115,8 +117,8 @@ export class LiveLeases extends Undoable {
     if (granted[granted.length - 1] === lease) granted.length -= 1;
     else if (++this.#dead > this.size + SLACK) {
       this.#granted = granted.filter((each) => this.#isLive(each));
-      this.#dead = 0;
-    }
+      [this.#dead, this.#start] = [0, 0];
+    } else while (this.#start < granted.length && !this.#isLive(granted[this.#start]!)) this.#start += 1;
   }
 
   /** The lease runs out at `expiresAt` from now on, Unix ms. */
@@ -176,6 +178,7 @@ export class LiveLeases extends Undoable {
       return;
     }
     const place = this.#placeAfter(lease.token - 1);
+    this.#start = Math.min(this.#start, place);
     if (granted[place]?.token !== lease.token) granted.splice(place, 0, lease);
     else {
       granted[place] = lease;
