@@ -1,5 +1,5 @@
 /**
- * How long a server's event loop stands while it does what is long: recovers from a log of 1 M events, seeks, searches, exports, follows
+ * How long a server's event loop stands while it does what is long: recovers from a log of 1 M events (STALLS_EVENTS, STALLS_LIVE), seeks, searches, exports, follows
  * from the beginning, answers a hundred such requests from one packet, and writes its snapshot at the end. Told are the longest turn of
  * the loop (see TurnMeter; garbage collection included), and the slowest answer to a client
  * that asks `/livez` every 5 ms beside it, for which the machine should have a core to spare.

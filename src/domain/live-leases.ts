@@ -83,6 +83,18 @@ export class LiveLeases extends Undoable {
       if (this.#isLive(granted[place]!)) yield granted[place]!;
   }
 
+  /** As `values`, all at once: a plain loop is soon compiled, and walks over very many several times as fast. */
+  list(): LeaseRecord[] {
+    const granted = this.#granted;
+    const leases: LeaseRecord[] = new Array(this.size); // a list that grows keeps room to spare
+    let count = 0;
+    for (let place = this.#start; place < granted.length; place++) {
+      const lease = granted[place]!;
+      if (this.#byToken.get(lease.token) === lease) leases[count++] = lease;
+    }
+    return leases;
+  }
+
   /** By when they run out, and of one instant by token. */
   byExpiry(): SummedOrder<LeaseRecord> {
     if (this.#byExpiry === undefined || this.#granted.length - this.#placeAfter(this.#orderedTo) > 2 * UNORDERED) {
@@ -142,10 +154,7 @@ export class LiveLeases extends Undoable {
   /** The records as they are at a revision, shared from now on: see `own`. */
   share(revision: number): LeaseRecord[] {
     this.#sharedTo = revision;
-    const leases: LeaseRecord[] = new Array(this.size); // a list that grows keeps room to spare
-    let place = 0;
-    for (const lease of this.values()) leases[place++] = lease;
-    return leases;
+    return this.list();
   }
 
   /** Takes in records that `share` gave at a revision, in their order. */

@@ -223,7 +223,9 @@ export class Lifecycle {
     core.stopTimers();
     await core.audit.close();
     const forgotten = this.#store!.owned && !core.options.store.traits.durable;
-    if (core.engine.poison === undefined && !forgotten) await core.snapshots.write();
+    if (core.engine.poison !== undefined || forgotten) return;
+    await nextTurn(); // what a snapshot is of is put down at once
+    await core.snapshots.write();
   }
 
   #reader(core: Core): StoredPoolReader {
