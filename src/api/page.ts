@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { readersTurn, Slice } from '../eventstore/turn.ts';
+import { readersTurn, Slice } from '../manager/turn.ts';
 import type { Page } from '../model/reading.ts';
 
 /** No answer is much larger: a page that would be ends earlier, and the next one goes on there. */
