@@ -1,7 +1,7 @@
 /**
- * How long a server's event loop stands while it does what is long: recovers from a log of 1 M events, seeks, searches, exports, follows
+ * How long a server's event loop stands while it does what is long: recovers from a log of 1 M events (STALLS_EVENTS, STALLS_LIVE), seeks, searches, exports, follows
  * from the beginning, answers a hundred such requests from one packet, and writes its snapshot at the end. Told are the longest turn of
- * the loop, in CPU time of its thread (garbage collection included, what else the machine does not), and the slowest answer to a client
+ * the loop (see TurnMeter; garbage collection included), and the slowest answer to a client
  * that asks `/livez` every 5 ms beside it, for which the machine should have a core to spare.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -18,13 +18,13 @@ import type { RecordedPoolEvent } from '../../src/model/events.ts';
 import { note, progress, tell } from '../measure.ts';
 import { longLog } from '../support/long-log.ts';
 import { scratchFolder } from '../support/scratch.ts';
-import { TurnMeter } from '../support/turn-meter.ts';
+import { type Turn, TurnMeter } from '../support/turn-meter.ts';
 
 const EVENTS = Number(process.env['STALLS_EVENTS'] ?? 1_000_000);
-const LIVE = 12_000;
+const LIVE = Number(process.env['STALLS_LIVE'] ?? 12_000);
 const BATCH = 4_096;
 const ASK_EVERY_MS = 5;
-const STEPS = 11;
+const STEPS = 16;
 const PIPELINED = 100;
 const BAR = { is: 'below', value: 10 } as const;
 
@@ -35,7 +35,7 @@ const port = await freePort();
 const url = `http://127.0.0.1:${port}`;
 let done = 0;
 const LINE = 'longest turn ';
-let said: ((longestMs: number) => void) | undefined;
+let said: ((longest: Turn) => void) | undefined;
 
 const events = await write();
 let server = serve();
@@ -49,6 +49,11 @@ await measured('SSE from 0 until it has caught up', () => caughtUp());
 await measured(`${PIPELINED} pipelined ?lease=nope`, () => pipelined('/v1/events?lease=nope'));
 await measured(`${PIPELINED} pipelined seeks`, () => pipelined(`/v1/pool?revision=${Math.floor(events / 2)}`));
 await measured(`${PIPELINED} pipelined pages of 1 000`, () => pipelined('/v1/events?limit=1000'));
+await measured('first GET /v1/leases', () => drained('/v1/leases?limit=1000'));
+await measured(`${PIPELINED} pipelined pages of 1 000 leases`, () => pipelined('/v1/leases?limit=1000'));
+await measured(`${PIPELINED} pipelined pages of nobody's leases`, () => pipelined('/v1/leases?owner=nobody'));
+await measured(`${PIPELINED} connections with a page of 1 000 leases each`, () => atOnce('/v1/leases?limit=1000'));
+await measured(`${PIPELINED} pipelined GET /metrics`, () => pipelined('/metrics'));
 await stop(server);
 server = serve();
 await measured('recovery from a snapshot', () => ready());
@@ -56,7 +61,7 @@ await stop(server);
 agent.destroy();
 await dispose();
 note(
-  `${events} events, ${LIVE} leases live; the slowest answer to /livez while it went on, asked every ${ASK_EVERY_MS} ms`,
+  `${events} events, ${LIVE} leases live; garbage collection by the clock on the wall; the slowest answer to /livez while it went on, asked every ${ASK_EVERY_MS} ms`,
 );
 
 async function write(): Promise<number> {
@@ -90,20 +95,25 @@ async function freePort(): Promise<number> {
 function serve(): ChildProcess {
   const poolctl = new URL('../../dist/bin/poolctl.js', import.meta.url).pathname;
   const meter = new URL('../support/turn-meter.ts', import.meta.url).pathname;
-  const set = ['detection.capacity={"memory":"4Ti","cpu":2400000}', 'reserve="0%"'].flatMap((pair) => ['--set', pair]);
+  const set = ['detection.capacity={"memory":"40Ti","cpu":24000000}', 'reserve="0%"'].flatMap((pair) => [
+    '--set',
+    pair,
+  ]);
   const args = ['--import', meter, poolctl, 'serve', '--data', folder, '--port', String(port), ...set];
   const child = spawn(process.execPath, args, {
     stdio: ['ignore', 'pipe', 'ignore'],
     env: { ...process.env, TURN_METER: 'on' },
   });
   createInterface(child.stdout).on('line', (line) => {
-    if (line.startsWith(LINE)) said?.(Number(line.slice(LINE.length)));
+    if (!line.startsWith(LINE)) return;
+    const [tookMs = 0, gcMs = 0] = line.slice(LINE.length).split(' ').map(Number);
+    said?.({ tookMs, gcMs });
   });
   return child;
 }
 
-/** The longest turn of the server's loop since it was last asked, ms. */
-function longestTurn(): Promise<number> {
+/** The longest turn of the server's loop since it was last asked. */
+function longestTurn(): Promise<Turn> {
   return new Promise((resolve) => {
     said = resolve;
     server.kill('SIGUSR2');
@@ -135,12 +145,16 @@ async function measured(what: string, work: () => Promise<unknown>): Promise<voi
   const began = performance.now();
   await work();
   const tookMs = Math.round(performance.now() - began);
-  const longestMs = await longestTurn();
+  const longest = await longestTurn();
   going = false;
   await asking;
-  tell({ what: `longest turn: ${what}`, p50: longestMs, unit: 'ms', bar: BAR });
-  note(`  it took ${tookMs} ms; the slowest /livez ${Math.round(slowestMs)} ms`);
+  tellTurn(what, longest, `it took ${tookMs} ms; the slowest /livez ${Math.round(slowestMs)} ms`);
   progress(++done, STEPS);
+}
+
+function tellTurn(what: string, { tookMs, gcMs }: Turn, more: string): void {
+  tell({ what: `longest turn: ${what}`, p50: tookMs, unit: 'ms', bar: BAR });
+  note(`  of it garbage collection ${gcMs.toFixed(1)} ms; ${more}`);
 }
 
 /** Reads the answer to its end and forgets it. */
@@ -174,7 +188,7 @@ async function caughtUp(): Promise<void> {
 }
 
 /** So many of one request in one packet; ends when as many answers have come, or the server has closed. */
-async function pipelined(path: string): Promise<void> {
+async function pipelined(path: string, requests = PIPELINED): Promise<void> {
   const socket = connect(port, '127.0.0.1');
   let answers = 0;
   let tail = '';
@@ -183,19 +197,24 @@ async function pipelined(path: string): Promise<void> {
       const text = tail + chunk.toString('latin1');
       answers += text.split('HTTP/1.1 ').length - 1;
       tail = text.endsWith('HTTP/1.1 ') ? '' : text.slice(-8);
-      if (answers >= PIPELINED) resolve();
+      if (answers >= requests) resolve();
     });
     socket.on('close', () => resolve());
   });
-  socket.write(`GET ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n`.repeat(PIPELINED));
+  socket.write(`GET ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n`.repeat(requests));
   await all;
   socket.destroy();
+}
+
+/** So many connections with a request each at the same time. */
+async function atOnce(path: string): Promise<void> {
+  await Promise.all(Array.from({ length: PIPELINED }, () => pipelined(path, 1)));
 }
 
 /** In this process: the longest time between two turns of the event loop while a manager is disposed of. */
 async function dispose(): Promise<void> {
   rmSync(`${file}.snapshots`, { recursive: true, force: true });
-  const detector = createResourceDetector({ capacity: { memory: '4Ti', cpu: 2_400_000 } });
+  const detector = createResourceDetector({ capacity: { memory: '40Ti', cpu: 24_000_000 } });
   const manager = new ResourcePoolManager(
     detector,
     { ...DEFAULT_POOL_CONFIG, reserve: '0%' },
@@ -207,8 +226,8 @@ async function dispose(): Promise<void> {
   meter.begin();
   const began = performance.now();
   await manager.dispose();
-  meter.end();
   const tookMs = Math.round(performance.now() - began);
-  tell({ what: 'longest turn: dispose, with its snapshot', p50: meter.longestMs, unit: 'ms', bar: BAR });
-  note(`  it took ${tookMs} ms`);
+  const longest = await meter.longest();
+  meter.end();
+  tellTurn('dispose, with its snapshot', longest, `it took ${tookMs} ms`);
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { Admission } from '../manager/turn.ts';
 import type { Limits } from './options.ts';
 import type { ReaderBudget } from './reader-budget.ts';
 
@@ -22,6 +23,7 @@ interface Turn {
 class Connection {
   readonly socket: Socket;
   readonly #handle: RequestListener;
+  readonly #admission: Admission;
   readonly #ahead: Turn[] = [];
   current: Turn | undefined;
   /** When it last changed whether it is busy, or something more was taken of its answer; `performance.now()`, ms. */
@@ -30,9 +32,10 @@ class Connection {
   /** When the handler had made its answer, as far as it was looked for. */
   endedMs: number | undefined;
 
-  constructor(socket: Socket, handle: RequestListener) {
+  constructor(socket: Socket, handle: RequestListener, admission: Admission) {
     this.socket = socket;
     this.#handle = handle;
+    this.#admission = admission;
   }
 
   take(turn: Turn): void {
@@ -65,7 +68,9 @@ class Connection {
     this.sinceMs = performance.now();
     this.endedMs = undefined;
     turn.response.once('close', this.#next);
-    this.#handle(turn.request, turn.response);
+    this.#admission.begin(() => {
+      if (!turn.response.destroyed) this.#handle(turn.request, turn.response);
+    });
   }
 
   readonly #next = (): void => {
@@ -82,7 +87,8 @@ class Connection {
 }
 
 /**
- * The connections that are open. Each is answered one request at a time; one that takes nothing of its answer for
+ * The connections that are open. Each is answered one request at a time, and all of them together for a slice in each turn of the loop,
+ * however many requests have come in one packet or over many connections at once; one that takes nothing of its answer for
  * `limits.stalledMs` ends; when descriptors run short the one that has been idle longest makes room for the next.
  */
 export class Connections {
@@ -91,6 +97,7 @@ export class Connections {
   readonly #budget: ReaderBudget;
   readonly #most: number;
   readonly #sweeper: NodeJS.Timeout;
+  readonly #admission = new Admission();
   #closing: NodeJS.Timeout | undefined;
 
   constructor(limits: Limits, budget: ReaderBudget, most = mostConnections()) {
@@ -105,7 +112,7 @@ export class Connections {
     if (Number.isFinite(this.#most)) server.maxConnections = this.#most;
     server.on('connection', (socket: Socket) => {
       if (this.#open.size + 1 >= this.#most) this.#makeRoom();
-      this.#open.set(socket, new Connection(socket, handle));
+      this.#open.set(socket, new Connection(socket, handle, this.#admission));
       socket.once('close', () => this.#open.delete(socket));
     });
     server.on('request', (request, response) => {

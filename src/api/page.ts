@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { readersTurn, Slice } from '../manager/turn.ts';
 import type { Page } from '../model/reading.ts';
 
 /** No answer is much larger: a page that would be ends earlier, and the next one goes on there. */
@@ -16,10 +17,10 @@ export async function sendPage<Item>(
   pageAt: (limit: number | undefined) => Promise<Page<Item>>,
 ): Promise<FastifyReply> {
   let page = await pageAt(limit);
-  let items = textsOf(page.items);
+  let items = await textsOf(page.items);
   if (items.length < page.items.length) {
     page = await pageAt(items.length);
-    items = textsOf(page.items);
+    items = await textsOf(page.items);
   }
   linkNext(request, reply, page.next);
   const body = `{"items":[${items.join(',')}],"next":${JSON.stringify(page.next)}}`;
@@ -27,14 +28,16 @@ export async function sendPage<Item>(
 }
 
 /** The items as JSON, as many as an answer may hold, and at least one. */
-function textsOf(items: readonly unknown[]): string[] {
+async function textsOf(items: readonly unknown[]): Promise<string[]> {
   const texts: string[] = [];
+  const slice = new Slice(readersTurn);
   let characters = 0;
   for (const item of items) {
     if (characters >= PAGE_CHARACTERS) break;
     const text = JSON.stringify(item);
     texts.push(text);
     characters += text.length;
+    if (slice.isOver) await slice.next();
   }
   return texts;
 }

@@ -44,73 +44,101 @@ const ROW_BYTES = 200;
 const UNIT_BYTES = 2;
 /** The most that ended leases count in sum, in bytes: 100 000 plain ones, or some 10 000 with labels of the largest size. */
 export const MAX_ENDED_BYTES = 64 * 2 ** 20;
-const FIRST_CAPACITY = 64;
+/** Leases whose memory lies together, and is let go of together. */
+const SEGMENT = 256;
+/** So many leases a look-up by id takes into the index at most. */
+const INDEXED_AT_ONCE = 4_096;
+/** So many leases are taken into the order of grants in one step of bringing it up. */
+const ORDERED_IN_A_STEP = 512;
+const FIRST_HEADS = 256;
 
 /** What an ended lease counts, in bytes. `name`: the caller's for it, null = its own id. */
 export const endedBytes = (termsBytes: number, name: string | null, key: string | null): number =>
   ROW_BYTES + termsBytes + ((name?.length ?? 0) + (key?.length ?? 0)) * UNIT_BYTES;
 
-/** One ring's memory: a place for each lease in the order of their ends, by the low bits of the number of its end. */
-class Ring {
-  readonly mask: number;
-  readonly numbers: Float64Array;
+/** The memory of some leases in the order of their ends. A row is written once, but for those whose end an undo takes back. */
+class Segment {
+  readonly numbers = new Float64Array(SEGMENT * ROW);
   /** The reason of the end, and of the notice before it. */
-  readonly reasons: Uint8Array;
-  readonly ids: string[];
-  readonly terms: (LeaseTerms | null)[];
-  readonly names: (string | null)[];
-  readonly keys: (string | null)[];
-  readonly hashes: Int32Array;
-  /** Chains of equal hashes, the newest first: heads by hash, and from a place to the one before it; 0 = none, else place + 1. */
-  readonly heads: Int32Array;
-  readonly links: Int32Array;
+  readonly reasons = new Uint8Array(SEGMENT * 2);
+  readonly ids: string[] = new Array(SEGMENT).fill('');
+  readonly terms: (LeaseTerms | null)[] = new Array(SEGMENT).fill(null);
+  readonly names: (string | null)[] = new Array(SEGMENT).fill(null);
+  readonly keys: (string | null)[] = new Array(SEGMENT).fill(null);
+  readonly hashes = new Int32Array(SEGMENT);
+  /** From a lease to the one before it in the chain of its hash: the number of that one's end + 1; 0 = none. */
+  readonly links = new Float64Array(SEGMENT);
 
-  /** With room for `capacity`; of a `from` of that capacity all that lies in it. */
-  constructor(capacity: number, from?: Ring) {
-    this.mask = capacity - 1;
-    this.numbers = from?.numbers.slice() ?? new Float64Array(capacity * ROW);
-    this.reasons = from?.reasons.slice() ?? new Uint8Array(capacity * 2);
-    this.ids = from?.ids.slice() ?? new Array(capacity).fill('');
-    this.terms = from?.terms.slice() ?? new Array(capacity).fill(null);
-    this.names = from?.names.slice() ?? new Array(capacity).fill(null);
-    this.keys = from?.keys.slice() ?? new Array(capacity).fill(null);
-    this.hashes = from?.hashes.slice() ?? new Int32Array(capacity);
-    this.heads = from?.heads.slice() ?? new Int32Array(capacity);
-    this.links = from?.links.slice() ?? new Int32Array(capacity);
+  write(place: number, lease: LeaseRecord, endedAt: number, reason: ReclaimReason | null, revision: number): void {
+    const { numbers, reasons } = this;
+    const at = place * ROW;
+    numbers[at + TOKEN] = lease.token;
+    numbers[at + GRANTED_AT] = lease.grantedAt;
+    numbers[at + TTL] = lease.ttlMs;
+    numbers[at + EXPIRES_AT] = lease.expiresAt;
+    numbers[at + NOTICE_ENDS_AT] = lease.noticeEndsAt ?? Number.NaN;
+    numbers[at + CHANGED] = lease.revision;
+    numbers[at + ENDED_AT] = endedAt;
+    numbers[at + REVISION] = revision;
+    reasons[place * 2] = codeOf(reason);
+    reasons[place * 2 + 1] = codeOf(lease.noticeReason);
+    this.terms[place] = lease.terms;
+    this.names[place] = lease.name;
+    this.keys[place] = lease.idempotencyKey;
+    this.ids[place] = lease.leaseId;
   }
 
-  get capacity(): number {
-    return this.mask + 1;
+  read(place: number): EndedLease {
+    const { numbers, reasons } = this;
+    const at = place * ROW;
+    const lease = new LeaseRecord(
+      this.ids[place]!,
+      this.terms[place]!,
+      this.names[place]!,
+      this.keys[place]!,
+      numbers[at + TOKEN]!,
+      numbers[at + GRANTED_AT]!,
+      numbers[at + TTL]!,
+      numbers[at + EXPIRES_AT]!,
+      numbers[at + CHANGED]!,
+    );
+    const noticeEndsAt = numbers[at + NOTICE_ENDS_AT]!;
+    lease.noticeEndsAt = Number.isNaN(noticeEndsAt) ? null : noticeEndsAt;
+    lease.noticeReason = REASONS[reasons[place * 2 + 1]!]!;
+    const [endedAt, revision] = [numbers[at + ENDED_AT]!, numbers[at + REVISION]!];
+    return { lease, endedAt, reason: REASONS[reasons[place * 2]!]!, revision };
   }
 
-  /** Lets go of what the row holds: a place may wait for long until it is written over. */
-  clearRow(place: number): void {
-    this.terms[place] = null;
-    this.names[place] = null;
-    this.keys[place] = null;
+  bytesOf(place: number): number {
+    return endedBytes(this.terms[place]!.bytes, this.names[place]!, this.keys[place]!);
   }
+}
 
-  copyRow(place: number, from: Ring, old: number): void {
-    this.numbers.set(from.numbers.subarray(old * ROW, (old + 1) * ROW), place * ROW);
-    this.reasons.set(from.reasons.subarray(old * 2, (old + 1) * 2), place * 2);
-    this.ids[place] = from.ids[old]!;
-    this.terms[place] = from.terms[old]!;
-    this.names[place] = from.names[old]!;
-    this.keys[place] = from.keys[old]!;
-  }
+const segmentOf = (n: number): number => Math.floor(n / SEGMENT);
+const placeOf = (n: number): number => n % SEGMENT;
+
+/** From one number to below another, of segments of which the first has the number `base`. */
+function* readFrom(segments: readonly Segment[], base: number, first: number, next: number): Generator<EndedLease> {
+  for (let n = first; n < next; n++) yield segments[segmentOf(n) - base]!.read(placeOf(n));
 }
 
 /**
  * Ended leases in the order of their ends, found by id. They are the larger part of a pool's state (a hundred thousand are
  * kept) and looked at rarely, so they lie in arrays, without an object for each, and the index of their ids is brought up to
- * date when somebody asks by id. Objects are made for those that are asked for.
+ * date when somebody asks by id. Objects are made for those that are asked for. The arrays are short, a segment each: nothing is
+ * ever copied because they are many, and whoever reads them as they are now shares them.
  */
 export class EndedLeases extends Undoable {
-  #ring = new Ring(FIRST_CAPACITY);
+  /** Those from `#floor` to `#next` lie in them. */
+  readonly #segments: Segment[] = [];
+  /** The number of the first segment. */
+  #base = 0;
   #first = 0;
   #next = 0;
-  /** What was forgotten from here on may come back by an undo, and is not written over. */
+  /** What was forgotten from here on may come back by an undo. */
   #floor = 0;
+  /** Chains of equal hashes by the low bits of the hash, the newest first: the number of its end + 1; 0 = none. */
+  #heads = new Float64Array(FIRST_HEADS);
   /** Those before this number are in the index of ids. */
   #indexed = 0;
   /** Their numbers in the order of their grants, up to `#ordered`: kept from the first time on that somebody asks for it. */
@@ -139,7 +167,7 @@ export class EndedLeases extends Undoable {
   }
   /** When the oldest ended. */
   get oldestEndedAt(): number {
-    return this.#ring.numbers[(this.#first & this.#ring.mask) * ROW + ENDED_AT]!;
+    return this.#at(this.#first).numbers[placeOf(this.#first) * ROW + ENDED_AT]!;
   }
 
   has(leaseId: string): boolean {
@@ -153,30 +181,12 @@ export class EndedLeases extends Undoable {
 
   /** The lease that ended as the n-th of the pool, for n from `first` to below `next`. */
   nth(n: number): EndedLease {
-    const { mask, numbers, reasons, ids, terms, names, keys } = this.#ring;
-    const place = n & mask;
-    const at = place * ROW;
-    const lease = new LeaseRecord(
-      ids[place]!,
-      terms[place]!,
-      names[place]!,
-      keys[place]!,
-      numbers[at + TOKEN]!,
-      numbers[at + GRANTED_AT]!,
-      numbers[at + TTL]!,
-      numbers[at + EXPIRES_AT]!,
-      numbers[at + CHANGED]!,
-    );
-    const noticeEndsAt = numbers[at + NOTICE_ENDS_AT]!;
-    lease.noticeEndsAt = Number.isNaN(noticeEndsAt) ? null : noticeEndsAt;
-    lease.noticeReason = REASONS[reasons[place * 2 + 1]!]!;
-    const [endedAt, revision] = [numbers[at + ENDED_AT]!, numbers[at + REVISION]!];
-    return { lease, endedAt, reason: REASONS[reasons[place * 2]!]!, revision };
+    return this.#at(n).read(placeOf(n));
   }
 
-  /** In the order of their ends. */
-  *values(): Generator<EndedLease> {
-    for (let n = this.#first; n < this.#next; n++) yield this.nth(n);
+  /** In the order of their ends; those of now, whatever is done while they are looked at. */
+  values(): Generator<EndedLease> {
+    return readFrom([...this.#segments], this.#base, this.#first, this.#next);
   }
 
   /** Those whose token is above `token`, in the order of their grants. To be asked of what is committed only: no undo follows. */
@@ -184,25 +194,21 @@ export class EndedLeases extends Undoable {
     for (const n of this.#byGrant().after(token)) if (n >= this.#first) yield this.nth(n);
   }
 
+  /** Brings the order that `after` reads nearer to what is there; false while more is left: each call takes in some. */
+  orderByGrant(): boolean {
+    const first = Math.max(this.#ordered, this.#first);
+    const end = Math.min(this.#next, first + ORDERED_IN_A_STEP);
+    for (let n = first; n < end; n++) this.#granted.add(this.#at(n).numbers[placeOf(n) * ROW + TOKEN]!, n);
+    this.#ordered = end;
+    if (end < this.#next) return false;
+    if (this.#granted.size > 2 * this.size + ROW) this.#granted.forgetBelow(this.#first);
+    return true;
+  }
+
   add(lease: LeaseRecord, endedAt: number, reason: ReclaimReason | null, revision: number): void {
-    if (this.#next - this.#floor === this.#ring.capacity) this.#grow();
-    const { mask, numbers, reasons, ids, terms, names, keys } = this.#ring;
-    const place = this.#next & mask;
-    const at = place * ROW;
-    numbers[at + TOKEN] = lease.token;
-    numbers[at + GRANTED_AT] = lease.grantedAt;
-    numbers[at + TTL] = lease.ttlMs;
-    numbers[at + EXPIRES_AT] = lease.expiresAt;
-    numbers[at + NOTICE_ENDS_AT] = lease.noticeEndsAt ?? Number.NaN;
-    numbers[at + CHANGED] = lease.revision;
-    numbers[at + ENDED_AT] = endedAt;
-    numbers[at + REVISION] = revision;
-    reasons[place * 2] = codeOf(reason);
-    reasons[place * 2 + 1] = codeOf(lease.noticeReason);
-    terms[place] = lease.terms;
-    names[place] = lease.name;
-    keys[place] = lease.idempotencyKey;
-    ids[place] = lease.leaseId;
+    if (this.#segments.length === 0) this.#base = segmentOf(this.#next);
+    if (segmentOf(this.#next) - this.#base === this.#segments.length) this.#segments.push(new Segment());
+    this.#at(this.#next).write(placeOf(this.#next), lease, endedAt, reason, revision);
     this.#next += 1;
     this.#bytes += this.#bytesOf(this.#next - 1);
   }
@@ -216,7 +222,8 @@ export class EndedLeases extends Undoable {
 
   /** What was done until now stands: no undo of it follows. */
   settle(): void {
-    for (; this.#floor < this.#first; this.#floor++) this.#ring.clearRow(this.#floor & this.#ring.mask);
+    this.#floor = this.#first;
+    for (; this.#segments.length > 0 && this.#base < segmentOf(this.#floor); this.#base++) this.#segments.shift();
   }
 
   /** Takes back the last step that was not taken back yet, which must be this one. */
@@ -242,80 +249,79 @@ export class EndedLeases extends Undoable {
     }
   }
 
-  /** As numbered elsewhere: `ended` are those from `first` on. */
-  static from(ended: Iterable<EndedLease>, first: number): EndedLeases {
+  /** None, but so many have been before. */
+  static beginningAt(first: number): EndedLeases {
     const leases = new EndedLeases();
     [leases.#first, leases.#next, leases.#floor, leases.#indexed] = [first, first, first, first];
-    for (const { lease, endedAt, reason, revision } of ended) leases.add(lease, endedAt, reason, revision);
     return leases;
   }
 
-  /** The number of its end; -1 if it is not kept. A chain ends where it leads to what is forgotten, or written over. */
-  #find(leaseId: string): number {
-    this.#index();
-    const { mask, ids, heads, hashes, links } = this.#ring;
-    const hash = hashOf(leaseId);
-    let newer = this.#next;
-    for (let link = heads[hash & mask]!; link !== 0; link = links[link - 1]!) {
-      const n = this.#next - 1 - ((this.#next - link) & mask);
-      if (n < this.#first || n >= newer) return -1;
-      if (hashes[link - 1] === hash && ids[link - 1] === leaseId) return n;
-      newer = n;
-    }
-    return -1;
+  #at(n: number): Segment {
+    return this.#segments[segmentOf(n) - this.#base]!;
   }
 
-  /** Of its own, with the memory of what is kept copied as it lies. */
-  copy(): EndedLeases {
-    const copied = new EndedLeases();
-    copied.#ring = new Ring(this.#ring.capacity, this.#ring);
-    [copied.#first, copied.#next, copied.#floor] = [this.#first, this.#next, this.#floor];
-    copied.#indexed = this.#indexed;
-    copied.#bytes = this.#bytes;
-    return copied;
+  /** The number of its end; -1 if it is not kept. A chain ends where it leads to what is forgotten. */
+  #find(leaseId: string): number {
+    this.#index();
+    const hash = hashOf(leaseId);
+    for (let n = this.#heads[hash & (this.#heads.length - 1)]! - 1; n >= this.#first; ) {
+      const { hashes, ids, links } = this.#at(n);
+      const place = placeOf(n);
+      if (hashes[place] === hash && ids[place] === leaseId) return n;
+      n = links[place]! - 1;
+    }
+    return this.#findFresh(leaseId);
+  }
+
+  /** Among those that the index has not taken in yet, of which each look-up leaves fewer. */
+  #findFresh(leaseId: string): number {
+    for (let n = this.#next - 1; n >= Math.max(this.#indexed, this.#first); n--)
+      if (this.#at(n).ids[placeOf(n)] === leaseId) return n;
+    return -1;
   }
 
   /** Brought up to date; what is forgotten stays in it until it would be the larger part. */
   #byGrant(): TokenOrder {
-    const { mask, numbers } = this.#ring;
-    for (let n = Math.max(this.#ordered, this.#first); n < this.#next; n++)
-      this.#granted.add(numbers[(n & mask) * ROW + TOKEN]!, n);
-    this.#ordered = this.#next;
-    if (this.#granted.size > 2 * this.size + ROW) this.#granted.forgetBelow(this.#first);
+    while (!this.orderByGrant());
     return this.#granted;
   }
 
   #bytesOf(n: number): number {
-    const { mask, terms, names, keys } = this.#ring;
-    const place = n & mask;
-    return endedBytes(terms[place]!.bytes, names[place]!, keys[place]!);
+    return this.#at(n).bytesOf(placeOf(n));
   }
 
   #index(): void {
-    const { mask, ids, heads, hashes, links } = this.#ring;
-    for (let n = Math.max(this.#indexed, this.#floor); n < this.#next; n++) {
-      const place = n & mask;
-      const hash = hashOf(ids[place]!);
-      hashes[place] = hash;
-      links[place] = heads[hash & mask]!;
-      heads[hash & mask] = place + 1;
+    const first = Math.max(this.#indexed, this.#floor);
+    const end = Math.min(this.#next, first + INDEXED_AT_ONCE);
+    if (end - this.#floor > this.#heads.length) this.#widen(first);
+    for (let n = first; n < end; n++) {
+      const { hashes, ids } = this.#at(n);
+      hashes[placeOf(n)] = hashOf(ids[placeOf(n)]!);
+      this.#link(n);
     }
-    this.#indexed = this.#next;
+    this.#indexed = end;
+  }
+
+  #link(n: number): void {
+    const { hashes, links } = this.#at(n);
+    const head = hashes[placeOf(n)]! & (this.#heads.length - 1);
+    links[placeOf(n)] = this.#heads[head]!;
+    this.#heads[head] = n + 1;
   }
 
   /** The newest of the index. */
   #unlink(n: number): void {
-    const { mask, heads, hashes, links } = this.#ring;
-    const place = n & mask;
-    heads[hashes[place]! & mask] = links[place]!;
+    const { hashes, links } = this.#at(n);
+    this.#heads[hashes[placeOf(n)]! & (this.#heads.length - 1)] = links[placeOf(n)]!;
     this.#indexed = n;
   }
 
-  #grow(): void {
-    const from = this.#ring;
-    this.#ring = new Ring(from.capacity * 2);
-    for (let n = this.#floor; n < this.#next; n++) this.#ring.copyRow(n & this.#ring.mask, from, n & from.mask);
-    this.#indexed = this.#floor;
+  /** Room for twice as many chains; those before `end`, whose hashes are known, are linked anew. */
+  #widen(end: number): void {
+    let length = this.#heads.length * 2;
+    while (length < this.#next - this.#floor) length *= 2;
+    this.#heads = new Float64Array(length);
+    for (let n = this.#floor; n < end; n++) this.#link(n);
   }
 }
 

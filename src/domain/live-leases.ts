@@ -17,6 +17,8 @@ export type LiveStep = 'added' | 'dropped' | 'moved';
 const SLACK = 64;
 /** So many leases a look-up by id takes into the index at most. */
 const INDEXED_AT_ONCE = 4_096;
+/** So many leases are taken into the order of expiries in one step of bringing it up. */
+const ORDERED_IN_A_STEP = 256;
 /** The last so many grants are not ordered by expiry before somebody asks: most leases that are given back soon never are. */
 const UNORDERED = 2_048;
 
@@ -35,6 +37,8 @@ export class LiveLeases extends Undoable {
   readonly #byToken = new ByToken<LeaseRecord>();
   /** In the order of their tokens; some of them live no more. */
   #granted: LeaseRecord[] = [];
+  /** None before this place lives: the oldest go first, as a rule, and no walk begins among those that are gone. */
+  #start = 0;
   #dead = 0;
   #lastToken = 0;
   readonly #byId = new Map<string, LeaseRecord>();
@@ -75,8 +79,20 @@ export class LiveLeases extends Undoable {
   /** Those granted after the one with this token, in the order of their grants. */
   *after(token: number): Generator<LeaseRecord> {
     const granted = this.#granted;
-    for (let place = this.#placeAfter(token); place < granted.length; place++)
+    for (let place = Math.max(this.#start, this.#placeAfter(token)); place < granted.length; place++)
       if (this.#isLive(granted[place]!)) yield granted[place]!;
+  }
+
+  /** As `values`, all at once: a plain loop is soon compiled, and walks over very many several times as fast. */
+  list(): LeaseRecord[] {
+    const granted = this.#granted;
+    const leases: LeaseRecord[] = new Array(this.size); // a list that grows keeps room to spare
+    let count = 0;
+    for (let place = this.#start; place < granted.length; place++) {
+      const lease = granted[place]!;
+      if (this.#byToken.get(lease.token) === lease) leases[count++] = lease;
+    }
+    return leases;
   }
 
   /** By when they run out, and of one instant by token. */
@@ -89,10 +105,10 @@ export class LiveLeases extends Undoable {
     return this.#byExpiry;
   }
 
-  /** Keeps the order of expiries from now on; false while there are leases that have not been taken into it. Many take several calls. */
+  /** Keeps the order of expiries from now on; false while there are leases that have not been taken into it: each call takes in some. */
   keepByExpiry(): boolean {
     this.#byExpiry ??= new SummedOrder(BY_EXPIRY);
-    this.#order(this.#byExpiry, 0);
+    this.#order(this.#byExpiry, 0, ORDERED_IN_A_STEP);
     return this.#orderedTo === this.#lastToken;
   }
 
@@ -113,8 +129,8 @@ export class LiveLeases extends Undoable {
     if (granted[granted.length - 1] === lease) granted.length -= 1;
     else if (++this.#dead > this.size + SLACK) {
       this.#granted = granted.filter((each) => this.#isLive(each));
-      this.#dead = 0;
-    }
+      [this.#dead, this.#start] = [0, 0];
+    } else while (this.#start < granted.length && !this.#isLive(granted[this.#start]!)) this.#start += 1;
   }
 
   /** The lease runs out at `expiresAt` from now on, Unix ms. */
@@ -138,18 +154,13 @@ export class LiveLeases extends Undoable {
   /** The records as they are at a revision, shared from now on: see `own`. */
   share(revision: number): LeaseRecord[] {
     this.#sharedTo = revision;
-    const leases: LeaseRecord[] = new Array(this.size); // a list that grows keeps room to spare
-    let place = 0;
-    for (const lease of this.values()) leases[place++] = lease;
-    return leases;
+    return this.list();
   }
 
-  /** Of records that `share` gave. */
-  static sharing(leases: readonly LeaseRecord[], revision: number): LiveLeases {
-    const live = new LiveLeases();
-    for (const lease of leases) live.add(lease);
-    live.#sharedTo = revision;
-    return live;
+  /** Takes in records that `share` gave at a revision, in their order. */
+  shareIn(leases: readonly LeaseRecord[], revision: number): void {
+    for (const lease of leases) this.add(lease);
+    this.#sharedTo = revision;
   }
 
   /** The lease's record, to be changed: a copy in its place if it is shared. A fold with a journal shares none. */
@@ -176,6 +187,7 @@ export class LiveLeases extends Undoable {
       return;
     }
     const place = this.#placeAfter(lease.token - 1);
+    this.#start = Math.min(this.#start, place);
     if (granted[place]?.token !== lease.token) granted.splice(place, 0, lease);
     else {
       granted[place] = lease;
@@ -203,11 +215,11 @@ export class LiveLeases extends Undoable {
   }
 
   /** Takes the next into the order, but not the last `left` grants, and not very many at once. */
-  #order(order: SummedOrder<LeaseRecord>, left: number): void {
+  #order(order: SummedOrder<LeaseRecord>, left: number, most = 2 * UNORDERED): void {
     this.#unordered = 0;
     const granted = this.#granted;
     const first = this.#placeAfter(this.#orderedTo);
-    const end = Math.min(granted.length - left, first + 2 * UNORDERED);
+    const end = Math.min(granted.length - left, first + most);
     for (let place = first; place < end; place++) {
       const lease = granted[place]!;
       if (this.#isLive(lease)) order.insert(lease);

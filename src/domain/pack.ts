@@ -2,7 +2,7 @@ import { tierMode } from '../machines/transitions.ts';
 import type { ResolvedConfig } from '../model/config.ts';
 import type { ReclaimReason } from '../model/events.ts';
 import type { Dimensions } from './dimensions.ts';
-import { EndedLeases } from './ended-leases.ts';
+import { type EndedLease, EndedLeases } from './ended-leases.ts';
 import { keyBytes } from './evolve/keys.ts';
 import { type LeaseColumns, LeaseColumnsReader, LeaseColumnsWriter } from './lease-columns.ts';
 import type { LeaseRecord } from './lease-record.ts';
@@ -50,7 +50,7 @@ export class StatePacker {
   readonly #keys: [string[], KeyRecord[]];
   readonly #quarantine: [string[], Quarantine[]];
   readonly #live: StillLeases;
-  readonly #ended: EndedLeases;
+  readonly #ended: Generator<EndedLease>;
   readonly #writer = new LeaseColumnsWriter();
 
   constructor(state: PoolState) {
@@ -60,7 +60,7 @@ export class StatePacker {
     this.#keys = [[...state.keys.keys()], [...state.keys.values()]];
     this.#quarantine = [[...state.quarantine.keys()], [...state.quarantine.values()]];
     this.#live = new StillLeases(state.leases);
-    this.#ended = state.ended.copy();
+    this.#ended = state.ended.values();
   }
 
   *parts(): Generator<StatePart> {
@@ -87,10 +87,8 @@ export class StatePacker {
   }
 
   *#endedParts(): Generator<StatePart> {
-    const { first, next } = this.#ended;
     let endings = noEndings();
-    for (let n = first; n < next; n++) {
-      const { lease, endedAt, reason, revision } = this.#ended.nth(n);
+    for (const { lease, endedAt, reason, revision } of this.#ended) {
       this.#writer.add(lease);
       endings.endedAt.push(endedAt);
       endings.reason.push(reason);
@@ -129,7 +127,7 @@ export class StateUnpacker {
       allocated: Tally.from(numbered, kept.allocated),
       quarantined: Tally.from(numbered, kept.quarantined),
       breakers: new Map(kept.breakers),
-      ended: EndedLeases.from([], endedFirst),
+      ended: EndedLeases.beginningAt(endedFirst),
     };
   }
 

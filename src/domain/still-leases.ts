@@ -14,16 +14,14 @@ export class StillLeases {
   readonly #noticed = new Map<number, LeaseRecord>();
 
   constructor(live: LiveLeases) {
-    this.#leases = new Array(live.size);
+    this.#leases = live.list();
     this.#numbers = new Float64Array(live.size * FIELDS);
-    let place = 0;
-    for (const lease of live.values()) {
-      this.#leases[place] = lease;
+    for (let place = 0; place < this.#leases.length; place++) {
+      const lease = this.#leases[place]!;
       this.#numbers[place * FIELDS + TTL] = lease.ttlMs;
       this.#numbers[place * FIELDS + EXPIRES_AT] = lease.expiresAt;
       this.#numbers[place * FIELDS + CHANGED] = lease.revision;
       if (lease.noticeEndsAt !== null) this.#noticed.set(place, lease.copy());
-      place += 1;
     }
   }
 

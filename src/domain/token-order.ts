@@ -45,11 +45,12 @@ export class TokenOrder {
 
   /** Lets go of the numbers below `first`. */
   forgetBelow(first: number): void {
-    const kept = this.#blocks;
-    this.#blocks = [];
-    this.#size = 0;
-    for (const { tokens, numbers } of kept)
-      for (const [place, number] of numbers.entries()) if (number >= first) this.add(tokens[place]!, number);
+    const kept = this.#blocks.map(({ tokens, numbers }) => ({
+      tokens: tokens.filter((_, place) => numbers[place]! >= first),
+      numbers: numbers.filter((number) => number >= first),
+    }));
+    this.#blocks = kept.filter(({ tokens }) => tokens.length > 0);
+    this.#size = this.#blocks.reduce((size, { tokens }) => size + tokens.length, 0);
   }
 
   /** The last block that begins at the token or before it; the first if none does. */

@@ -6,6 +6,8 @@ import type { ReadOptions } from '../model/event-store.ts';
  * and fold so many takes about a millisecond.
  */
 export const PAGE_EVENTS = 256;
+/** The first page of a read, in events; each one after it may be twice as long. What has not been done before takes ten times as long. */
+const FIRST_PAGE_EVENTS = 32;
 /** So much text a page holds at most, in UTF-16 units, but always one event. */
 export const PAGE_CHARS = 256 * 1024;
 /** Backwards only the last few events of a stream are read, as a rule. */
@@ -28,10 +30,11 @@ export function* readRange<E>(
   if (direction === 'forward') {
     const first = from ?? 0;
     const end = Math.min(last, first + limit - 1);
-    for (let at = first; at <= end; ) {
+    for (let at = first, most = Math.min(FIRST_PAGE_EVENTS, pageEvents); at <= end; ) {
       signal?.throwIfAborted();
-      const page = slice(at, Math.min(end, at + pageEvents - 1));
+      const page = slice(at, Math.min(end, at + most - 1));
       at += page.length;
+      most = Math.min(2 * most, pageEvents);
       yield page;
     }
   } else {

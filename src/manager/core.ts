@@ -1,9 +1,9 @@
-import { setImmediate } from 'node:timers/promises';
 import type { DecisionContext } from '../domain/answer.ts';
 import { BreakerGate } from '../domain/breaker.ts';
 import { Journal } from '../domain/journal.ts';
 import type { LeaseRecord, PoolState } from '../domain/state.ts';
 import { sha256 } from '../eventstore/sha256.ts';
+import { Slice } from '../eventstore/turn.ts';
 import type { LiveActors } from '../machines/live/actors.ts';
 import { canonicalMembers } from '../model/canonical.ts';
 import type { Clock } from '../model/clock.ts';
@@ -180,7 +180,8 @@ export class Core implements EngineListener, AllocateDesk {
     const modes = tiers.map(({ name, mode, deadlineAt }) => ({ name, mode, deadlineAt }));
     this.live.start({ at, config, tiers: modes, breaker: { mode, until, generation } });
     await this.deadlines.resume();
-    while (!this.state.leases.keepByExpiry()) await setImmediate();
+    const slice = new Slice();
+    while (!this.state.leases.keepByExpiry()) if (slice.isOver) await slice.next();
     this.writers?.start();
     this.log.start();
     this.#sweepAfter();

@@ -1,6 +1,6 @@
-import { setImmediate } from 'node:timers/promises';
 import type { Subscription } from 'rxjs';
 import type { LeaseRecord, PoolState } from '../domain/state.ts';
+import { Slice } from '../eventstore/turn.ts';
 import { ByToken } from '../model/by-token.ts';
 import type { Clock } from '../model/clock.ts';
 import type { CommandData } from '../model/commands.ts';
@@ -88,14 +88,14 @@ export class DeadlineKeeper {
   /** After a start: all that is live, in parts, expiries spread over a renewal interval so that they do not come at once. */
   async resume(): Promise<void> {
     const { state } = this.#options;
-    await inParts([...state.leases.values()], (lease) => {
+    await inParts(state.leases.values(), (lease) => {
       if (state.leases.withToken(lease.token) !== undefined && this.#deadlines.at(lease.token) === undefined)
         this.#learnLease(lease);
     });
-    await inParts([...state.waiting.values()], ({ leaseId, expiresAt, queuedAt }) => {
+    await inParts(state.waiting.values(), ({ leaseId, expiresAt, queuedAt }) => {
       if (state.waiting.has(leaseId)) this.#learn('w', leaseId, expiresAt, queuedAt);
     });
-    await inParts([...state.quarantine.values()], ({ leaseId, until }) => {
+    await inParts(state.quarantine.values(), ({ leaseId, until }) => {
       if (state.quarantine.has(leaseId)) this.#learn('q', leaseId, until, state.at);
     });
   }
@@ -221,10 +221,11 @@ export class DeadlineKeeper {
 }
 
 /** Lets the event loop go round in between. */
-async function inParts<T>(items: readonly T[], act: (item: T) => void): Promise<void> {
-  for (const [i, item] of items.entries()) {
+async function inParts<T>(items: Iterable<T>, act: (item: T) => void): Promise<void> {
+  const slice = new Slice();
+  for (const item of items) {
     act(item);
-    if ((i + 1) % LOOKED_AT === 0) await setImmediate();
+    if (slice.isOver) await slice.next();
   }
 }
 

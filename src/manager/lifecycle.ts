@@ -1,3 +1,4 @@
+import { nextTurn } from '../eventstore/turn.ts';
 import { createHealthMonitor, type DefaultHealthMonitor } from '../integration/health-monitor.ts';
 import { createLiveActors } from '../machines/live/actors.ts';
 import type { Clock } from '../model/clock.ts';
@@ -166,9 +167,12 @@ export class Lifecycle {
       reconfigured: () => this.#capacity.reconfigure(),
     });
     this.#core = core;
+    await nextTurn();
     await recordStart(core, this.#config, found, this.#options.tokenFloor, signal);
+    await nextTurn();
     if (signal.aborted) throw stopped();
     await core.resume();
+    await nextTurn();
     if (signal.aborted) throw stopped();
     this.#phase = 'serving';
     this.#watch(core);
@@ -219,7 +223,9 @@ export class Lifecycle {
     core.stopTimers();
     await core.audit.close();
     const forgotten = this.#store!.owned && !core.options.store.traits.durable;
-    if (core.engine.poison === undefined && !forgotten) await core.snapshots.write();
+    if (core.engine.poison !== undefined || forgotten) return;
+    await nextTurn(); // what a snapshot is of is put down at once
+    await core.snapshots.write();
   }
 
   #reader(core: Core): StoredPoolReader {

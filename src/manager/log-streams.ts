@@ -1,5 +1,5 @@
 import { PAGE_EVENTS } from '../eventstore/ranges.ts';
-import { readersTurn } from '../eventstore/turn.ts';
+import { readersTurn, Slice } from '../eventstore/turn.ts';
 import { type EventStore, NO_STREAM } from '../model/event-store.ts';
 import type { RecordedAuditEvent, RecordedEvent, RecordedPoolEvent } from '../model/events.ts';
 import type { EventFilter, StreamItem } from '../model/reading.ts';
@@ -12,8 +12,12 @@ export interface RangeOptions {
   readonly turn?: () => Promise<void>;
 }
 
+/** What is done with so many events at once takes no more than a slice, though it is done for the first time. */
+const PIECE_EVENTS = 32;
+
 /**
- * Pages of a stream between two revisions, both inclusive, each in a turn of the event loop of its own: who reads much holds nobody up.
+ * Pieces of a stream between two revisions, both inclusive. The event loop turns before each page of the store, and within one when the
+ * slice's time is used up: who reads much holds nobody up, whatever is done with what is read.
  * What the store gives is of known types: its codec refuses others. A stream whose beginning is gone is read from where it begins now.
  */
 export async function* readRange<E extends RecordedEvent>(
@@ -24,23 +28,24 @@ export async function* readRange<E extends RecordedEvent>(
   { signal, turn = readersTurn }: RangeOptions = {},
 ): AsyncGenerator<readonly E[]> {
   const limit = to === Number.MAX_SAFE_INTEGER ? {} : { limit: Math.max(0, to - from + 1) };
-  await turn();
+  const slice = new Slice(turn);
+  await slice.next();
   signal?.throwIfAborted();
   for await (const page of store.read(stream, { from, ...limit, ...(signal && { signal }) })) {
-    for (const events of slicesOf(page as readonly E[])) {
+    for (const events of piecesOf(page as readonly E[])) {
       const end = (events.at(-1)?.revision ?? 0) <= to ? events.length : events.findIndex((e) => e.revision > to);
       yield end === events.length ? events : events.slice(0, end);
       if (end < events.length || events.at(-1)?.revision === to) return;
-      await turn();
+      if (slice.isOver) await slice.next();
       signal?.throwIfAborted();
     }
+    await slice.next();
+    signal?.throwIfAborted();
   }
 }
 
-/** What has come over the network may be more than one slice. */
-function* slicesOf<E>(page: readonly E[]): Generator<readonly E[]> {
-  if (page.length <= PAGE_EVENTS) return yield page;
-  for (let at = 0; at < page.length; at += PAGE_EVENTS) yield page.slice(at, at + PAGE_EVENTS);
+function* piecesOf<E>(page: readonly E[]): Generator<readonly E[]> {
+  for (let at = 0; at < page.length; at += PIECE_EVENTS) yield page.slice(at, at + PIECE_EVENTS);
 }
 
 /** The revision of the first event that the stream still has; 0 if it has none. */
@@ -68,7 +73,7 @@ export interface FollowOptions<E> {
 
 /**
  * History from `filter.from`, then live events, as far as the filter asks for them. Ends at `filter.to`, or by `signal`. Until it has
- * caught up, each page waits for its turn among the readers.
+ * caught up, each page waits for its turn among the readers, and so does what is more than a slice at any time.
  */
 export async function* followStream<E extends RecordedPoolEvent | RecordedAuditEvent>(
   store: EventStore,
@@ -77,7 +82,8 @@ export async function* followStream<E extends RecordedPoolEvent | RecordedAuditE
   { signal, ownerOf, from = filter.from, learn }: FollowOptions<E> = {},
 ): AsyncGenerator<StreamItem<E>> {
   let behind = true;
-  await readersTurn();
+  const slice = new Slice(readersTurn);
+  await slice.next();
   const start = from === undefined ? {} : { from };
   for await (const item of store.subscribe(stream, { ...start, ...(signal !== undefined && { signal }) })) {
     if ('caughtUp' in item) {
@@ -86,14 +92,16 @@ export async function* followStream<E extends RecordedPoolEvent | RecordedAuditE
       continue;
     }
     behind ||= item.events.length >= PAGE_EVENTS;
-    for (const events of slicesOf(item.events as readonly E[])) {
+    slice.begin();
+    for (const events of piecesOf(item.events as readonly E[])) {
       learn?.(events);
       for (const event of events) {
         if (filter.to !== undefined && event.revision > filter.to) return;
         if (matches(event, filter, ownerOf)) yield { event };
         if (event.revision === filter.to) return;
       }
-      if (behind) await readersTurn();
+      if (slice.isOver) await slice.next();
     }
+    if (behind) await slice.next();
   }
 }

@@ -1,6 +1,6 @@
 import type { BreakerRecord } from '../domain/state.ts';
 import { goneError } from '../eventstore/errors.ts';
-import { readersTurn } from '../eventstore/turn.ts';
+import { readersTurn, Slice } from '../eventstore/turn.ts';
 import { isPoolError } from '../model/errors.ts';
 import type { EventStore } from '../model/event-store.ts';
 import type { RecordedAuditEvent, RecordedEvent, RecordedPoolEvent } from '../model/events.ts';
@@ -51,7 +51,11 @@ export class StoredPoolReader implements PoolReader {
     this.#stream = poolStream(options.poolId);
     this.#audit = auditStream(options.poolId);
     const base = () => logBase(options.store, this.#stream)?.state;
-    this.#timeline = new Timeline(this.#source(this.#stream), undefined, base);
+    const slice = new Slice(readersTurn);
+    const rest = async (): Promise<void> => {
+      if (slice.isOver) await slice.next();
+    };
+    this.#timeline = new Timeline(this.#source(this.#stream), undefined, base, rest);
   }
 
   async getPool(moment?: Moment, signal?: AbortSignal): Promise<PoolView> {
@@ -64,7 +68,10 @@ export class StoredPoolReader implements PoolReader {
   }
 
   async listLeases(filter?: LeaseFilter): Promise<Page<LeaseView>> {
-    return (await this.#options.readings()).listLeases(filter);
+    const readings = await this.#options.readings();
+    const slice = new Slice(readersTurn);
+    while (!readings.orderLeases()) if (slice.isOver) await slice.next();
+    return readings.listLeases(filter);
   }
 
   async getRequest(requestId: string): Promise<RequestView> {

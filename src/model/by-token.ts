@@ -66,12 +66,20 @@ export class ByToken<Value extends {}> {
     this.#values[place] = value;
   }
 
+  /** Room for twice as many: of the tokens of a place each has the same one then, or that one in the upper half. */
   #grow(): void {
     const [tokens, values, older] = [this.#tokens, this.#values, [...this.#older]];
-    this.#tokens = new Array(tokens.length * 2).fill(0);
-    this.#values = new Array(tokens.length * 2).fill(undefined);
+    const half = tokens.length;
+    this.#tokens = new Array(half * 2).fill(0);
+    this.#values = new Array(half * 2).fill(undefined);
     this.#older.clear();
+    for (let place = 0; place < half; place += 1) {
+      const token = tokens[place]!;
+      if (token === 0) continue;
+      const now = token & (half * 2 - 1);
+      this.#tokens[now] = token;
+      this.#values[now] = values[place];
+    }
     for (const [token, value] of older) this.#put(token, value);
-    for (const [place, token] of tokens.entries()) if (token !== 0) this.#put(token, values[place]!);
   }
 }

@@ -1,7 +1,9 @@
 import { Claims } from '../domain/claims.ts';
 import { EndedLeases } from '../domain/ended-leases.ts';
 import { LiveLeases } from '../domain/live-leases.ts';
-import type { LeaseRecord, PoolState, TierState } from '../domain/state.ts';
+import { StatePacker, type StatePart, StateUnpacker } from '../domain/pack.ts';
+import type { PlainRest } from '../domain/snapshot.ts';
+import type { KeyRecord, LeaseRecord, PoolState, TierState } from '../domain/state.ts';
 
 /** What is live at a moment, kept: leases as a list, so that thousands of such moments that share their records take little room. */
 export interface Frame {
@@ -24,9 +26,45 @@ export function frameOf(state: PoolState): Frame {
   return { revision, at, leases: leases.share(revision), rest: copyRest(state, NO_LEASES) };
 }
 
-/** A state to be folded on. */
-export const stateFrom = ({ revision, leases, rest }: Frame): PoolState =>
-  copyRest(rest, LiveLeases.sharing(leases, revision));
+/** Leases are many: so many are put into a state in one step. */
+const LEASES_IN_A_STEP = 512;
+
+/** A state to be folded on, made in steps. */
+export function* stateFrom({ revision, leases, rest }: Frame): Generator<undefined, PoolState> {
+  const live = new LiveLeases();
+  for (let at = 0; at < leases.length; at += LEASES_IN_A_STEP) {
+    live.shareIn(leases.slice(at, at + LEASES_IN_A_STEP), revision);
+    yield;
+  }
+  return copyRest(rest, live);
+}
+
+/** The whole state, made in steps; as it was when this was called. */
+export function wholeCopy(state: PoolState): Generator<undefined, PoolState> {
+  return unpacked(new StatePacker(state).parts());
+}
+
+function* unpacked(parts: Iterator<StatePart>): Generator<undefined, PoolState> {
+  const unpacker = new StateUnpacker((parts.next().value as { rest: PlainRest }).rest);
+  for (let part = parts.next(); part.done !== true; part = parts.next()) {
+    unpacker.take(part.value);
+    yield;
+  }
+  return unpacker.state();
+}
+
+/** The same state, to be folded on, without what no view of the pool shows; it is not to be used otherwise any more. */
+export const withoutPast = (state: PoolState): PoolState => ({ ...state, ...noPast(state) });
+
+/** Ended leases, and names and keys in use. */
+const noPast = ({ ended, keysNext }: PoolState) => ({
+  ended: EndedLeases.beginningAt(ended.next),
+  names: new Map<string, string>(),
+  keys: new Map<string, KeyRecord>(),
+  keysInOrder: new Map<number, string>(),
+  keysFirst: keysNext,
+  keysBytes: 0,
+});
 
 function copyRest(state: PoolState, leases: LiveLeases): PoolState {
   return {
@@ -36,15 +74,10 @@ function copyRest(state: PoolState, leases: LiveLeases): PoolState {
     allocated: state.allocated.copy(),
     quarantined: state.quarantined.copy(),
     leases,
-    ended: EndedLeases.from([], state.ended.next),
+    ...noPast(state),
     waiting: new Map(state.waiting),
     arrivals: state.arrivals.copy(),
-    names: new Map(),
-    keys: new Map(),
-    keysInOrder: new Map(),
-    keysFirst: state.keysNext,
     holdings: null,
-    keysBytes: 0,
     owners: copyValues(state.owners, (held) => held.copy()),
     quarantine: new Map(state.quarantine),
     breakers: new Map(state.breakers),

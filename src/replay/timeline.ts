@@ -1,5 +1,4 @@
 import { evolve } from '../domain/evolve.ts';
-import { StatePacker, unpackState } from '../domain/pack.ts';
 import { emptyState, type PoolState } from '../domain/state.ts';
 import { poolView } from '../domain/views.ts';
 import { type FieldError, invalid, PoolError } from '../model/errors.ts';
@@ -7,7 +6,7 @@ import type { RecordedPoolEvent } from '../model/events.ts';
 import type { Moment } from '../model/reading.ts';
 import type { PoolView } from '../model/views.ts';
 import type { EventSource } from '../projections/event-page.ts';
-import { frameOf, stateFrom } from './copy-state.ts';
+import { frameOf, stateFrom, wholeCopy, withoutPast } from './copy-state.ts';
 import { isUpTo, Keyframes } from './keyframes.ts';
 
 const END = Number.MAX_SAFE_INTEGER;
@@ -23,6 +22,7 @@ export class Timeline {
   readonly #source: EventSource<RecordedPoolEvent>;
   readonly #base: () => PoolState | undefined;
   readonly #keyframes: Keyframes;
+  readonly #rest: () => Promise<void>;
   /** Where the last seek ended: the next one often goes on from there. A seek takes it out while it folds it on. */
   #last: PoolState | undefined;
   /** The highest revision seen. */
@@ -30,13 +30,18 @@ export class Timeline {
   /** Seeks go one after the other, so that many that begin at once share the way: the first one leaves keyframes on it. */
   #seeks: Promise<unknown> = Promise.resolve();
 
-  /** `base`: the state before the first event that is still there; it moves on as events go. Undefined = all are there. */
+  /**
+   * `base`: the state before the first event that is still there; it moves on as events go. Undefined = all are there. `rest`: waited
+   * for after each step of what is long and reads nothing: it lets others have their turn when it is time.
+   */
   constructor(
     source: EventSource<RecordedPoolEvent>,
     keyframes = new Keyframes(),
     base: () => PoolState | undefined = () => undefined,
+    rest: () => Promise<void> = async () => undefined,
   ) {
     this.#source = source;
+    this.#rest = rest;
     this.#base = base;
     this.#keyframes = keyframes;
   }
@@ -59,7 +64,7 @@ export class Timeline {
     const state = await this.#foldFromKept(moment, signal);
     mustReach(state, moment);
     const view = poolView(state);
-    this.#last = state.ended.size > MAX_ENDED_CARRIED ? stateFrom(frameOf(state)) : state;
+    this.#last = state.ended.size > MAX_ENDED_CARRIED ? withoutPast(state) : state;
     return view;
   }
 
@@ -73,7 +78,7 @@ export class Timeline {
     for (;;) {
       const base = this.#base();
       mustBeKept(base, moment);
-      const state = isBegun(base) ? unpackState(new StatePacker(base).packed()) : emptyState();
+      const state = isBegun(base) ? await this.#inSteps(wholeCopy(base)) : emptyState();
       try {
         await this.#foldTo(state, moment, () => {});
         mustReach(state, moment);
@@ -88,7 +93,7 @@ export class Timeline {
   async #foldFromKept(moment: Moment, signal: AbortSignal | undefined): Promise<PoolState> {
     for (;;) {
       mustBeKept(this.#base(), moment);
-      const state = this.#start(moment);
+      const state = await this.#start(moment);
       try {
         await this.#foldTo(state, moment, (folded) => this.#keyframes.offer(folded), signal);
         return state;
@@ -98,7 +103,7 @@ export class Timeline {
     }
   }
 
-  #start(moment: Moment): PoolState {
+  async #start(moment: Moment): Promise<PoolState> {
     const base = this.#base();
     if (isBegun(base)) this.#forgetBefore(base);
     const frame = this.#keyframes.before(moment);
@@ -107,8 +112,16 @@ export class Timeline {
       this.#last = undefined;
       return last;
     }
-    if (frame !== undefined) return stateFrom(frame);
-    return isBegun(base) ? stateFrom(frameOf(base)) : emptyState();
+    if (frame !== undefined) return this.#inSteps(stateFrom(frame));
+    return isBegun(base) ? this.#inSteps(stateFrom(frameOf(base))) : emptyState();
+  }
+
+  async #inSteps(steps: Generator<undefined, PoolState>): Promise<PoolState> {
+    for (;;) {
+      const step = steps.next();
+      if (step.done === true) return step.value;
+      await this.#rest();
+    }
   }
 
   /** From what lies before the base nothing can be folded on: the events between are gone. */

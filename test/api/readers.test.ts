@@ -1,10 +1,12 @@
 import { connect, type Socket } from 'node:net';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { Slices } from '../../src/api/slices.ts';
+import { SLICE_MS } from '../../src/eventstore/turn.ts';
 import type { ResourcePoolManager } from '../../src/manager/pool-manager.ts';
 import type { PoolService } from '../../src/manager/service.ts';
 import type { RecordedPoolEvent } from '../../src/model/events.ts';
 import type { StreamItem } from '../../src/model/reading.ts';
+import { Turns } from '../support/turns.ts';
 import { openPool, servePool, withOwn } from './support/pool.ts';
 import { ask, expectProblem, parseRaw, serve } from './support/serve.ts';
 
@@ -118,6 +120,47 @@ describe('one connection', () => {
     }
     expect(seen.calls).toBeLessThan(50); // what the two kernels hold
     expect(seen.most).toBe(1);
+  });
+});
+
+/** Works until a slice's time is used up. */
+function workASlice(): void {
+  for (const beganMs = performance.now(); performance.now() - beganMs < SLICE_MS; );
+}
+
+describe('the loop turns', () => {
+  const turns = new Turns();
+  afterAll(() => turns.stop());
+
+  test('between two requests that use up their slice, though they came in one packet', async () => {
+    const { manager } = await openPool();
+    const begun: number[] = [];
+    const getUtilization = (): ReturnType<PoolService['getUtilization']> => {
+      begun.push(turns.count);
+      workASlice();
+      return manager.getUtilization();
+    };
+    const { url } = await serve(withOwn(manager, { getUtilization }));
+    const many = await peer(url, get('/v1/utilization').repeat(20));
+    await expect.poll(() => many.text().match(/HTTP\/1\.1 200/g)?.length).toBe(20);
+    expect(new Set(begun).size).toBe(20);
+  });
+
+  test('while a long page is written as text', async () => {
+    const { manager } = await openPool();
+    await grant(manager, 1);
+    const written: number[] = [];
+    const { items, next } = await manager.listLeases();
+    const slow = { ...items[0]! };
+    const toJSON = (): unknown => {
+      written.push(turns.count);
+      workASlice();
+      return slow;
+    };
+    const page = { items: Array.from({ length: 20 }, () => ({ ...slow, toJSON })), next };
+    const { url } = await serve(withOwn(manager, { listLeases: async () => page }));
+    expect((await ask(url, 'GET', '/v1/leases')).body.items).toHaveLength(20);
+    expect(new Set(written).size).toBe(20);
   });
 });
 

@@ -153,12 +153,39 @@ describe('ended leases with labels', () => {
     expect((pool.state.ended.bytes / 100) * 100_000).toBeLessThan(MAX_ENDED_BYTES);
   });
 
-  it('leave nothing behind in the places that they had', () => {
+  it('are let go of some hundred at once: an undo finds them until then, and nobody afterwards', () => {
     const packed = new EndedLeases();
-    for (let n = 0; n < 64; n++) packed.add(lease(n), n, null, n);
-    for (let n = 0; n < 60; n++) packed.forgetFirst(true);
+    for (let n = 0; n < 600; n++) packed.add(lease(n), n, null, n);
+    for (let n = 0; n < 520; n++) packed.forgetFirst(true);
+    expect(packed.nth(0).lease.token).toBe(1);
     packed.settle();
-    for (let n = 0; n < 60; n++) expect(() => packed.nth(n).lease.requestId && packed.nth(n).lease.owner).toThrow();
-    expect(packed.nth(60).lease.owner).toBe('anonymous');
+    for (let n = 0; n < 512; n++) expect(() => packed.nth(n)).toThrow();
+    expect(packed.nth(520).lease.token).toBe(521);
+  });
+});
+
+describe('very many ended leases', () => {
+  const many = new EndedLeases();
+  const leases = Array.from({ length: 10_000 }, (_, n) => lease(n));
+  for (const [n, each] of leases.entries()) many.add(each, n, null, n);
+
+  it('are found by id though the index takes in only some thousand at each look-up', () => {
+    for (const n of [9_999, 5_000, 0, 7_777, 4_096]) expect(many.get(leases[n]!.leaseId)?.endedAt).toBe(n);
+    expect(many.has('nobody')).toBe(false);
+    for (const [n, { leaseId }] of leases.entries()) expect(many.get(leaseId)?.endedAt).toBe(n);
+  });
+
+  it('are read as they were when the reading began, whatever is forgotten, added and undone meanwhile', () => {
+    const changing = new EndedLeases();
+    for (const [n, each] of leases.slice(0, 700).entries()) changing.add(each, n, null, n);
+    const then = changing.values();
+    const first = then.next().value;
+    for (let n = 0; n < 600; n++) changing.forgetFirst(true);
+    for (const each of leases.slice(700, 900)) changing.add(each, 1, 'expired', 1);
+    changing.settle();
+    for (let n = 0; n < 200; n++) changing.undo('added');
+    changing.add(leases[5_000]!, 2, 'revoked', 2);
+    const read = [first, ...then].map((each) => [each.lease.leaseId, each.endedAt]);
+    expect(read).toEqual(leases.slice(0, 700).map(({ leaseId }, n) => [leaseId, n]));
   });
 });

@@ -6,7 +6,7 @@ import { emptyState, type PoolState } from '../../src/domain/state.ts';
 import { poolView } from '../../src/domain/views.ts';
 import type { RecordedPoolEvent } from '../../src/model/events.ts';
 import type { Moment } from '../../src/model/reading.ts';
-import { frameOf, stateFrom } from '../../src/replay/copy-state.ts';
+import { type Frame, frameOf, stateFrom } from '../../src/replay/copy-state.ts';
 import { Keyframes } from '../../src/replay/keyframes.ts';
 import { replay } from '../../src/replay/replay.ts';
 import { Timeline } from '../../src/replay/timeline.ts';
@@ -17,6 +17,15 @@ function stateOf(events: readonly RecordedPoolEvent[]): PoolState {
   const state = emptyState();
   for (const event of events) evolve(state, event);
   return state;
+}
+
+/** A frame's state, all its steps at once. */
+function restored(frame: Frame): PoolState {
+  const steps = stateFrom(frame);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
 }
 
 /** A source that counts what is read from it. */
@@ -146,6 +155,40 @@ describe('a seek', () => {
   });
 });
 
+describe('the way to a moment', () => {
+  const log = new WrittenLog();
+  const LIVE = 900;
+  for (let token = 1; log.events.length < 5_000; token++) {
+    if (token > LIVE) log.release(token - LIVE);
+    log.later(10).grant();
+  }
+  const { events } = log;
+
+  it('from a keyframe with many leases is taken in steps, with a rest after each', async () => {
+    let rests = 0;
+    const rest = async (): Promise<void> => void rests++;
+    const timeline = new Timeline(pagesOf(events), new Keyframes(4_096), undefined, rest);
+    await timeline.poolAt({ revision: events.length - 1 });
+    expect(rests).toBe(0);
+    await timeline.poolAt({ revision: 4_200 });
+    expect(rests).toBe(2);
+  });
+
+  it('from what stands for a long beginning is taken in steps, too, as that was when it was set out on', async () => {
+    const base = stateOf(events.slice(0, 4_000));
+    const before = canonicalState(base);
+    let rests = 0;
+    const rest = async (): Promise<void> => {
+      if (rests++ === 0) evolve(base, events[4_000]!);
+    };
+    const timeline = new Timeline(pagesOf(events), undefined, () => base, rest);
+    const whole = await timeline.stateAt({ revision: 4_500 });
+    expect(canonicalState(whole)).toBe(canonicalState(stateOf(events.slice(0, 4_501))));
+    expect(rests).toBeGreaterThanOrEqual(3);
+    expect(canonicalState(base)).not.toBe(before);
+  });
+});
+
 describe('keyframes', () => {
   it('are thinned evenly when they take too much room', () => {
     const keyframes = new Keyframes(10, 60_000);
@@ -170,12 +213,12 @@ describe('keyframes', () => {
       const at = cut % log.length;
       const state = stateOf(log.slice(0, at));
       const frame = frameOf(state);
-      const taken = canonicalState(stateFrom(frame));
+      const taken = canonicalState(restored(frame));
       for (const event of log.slice(at)) evolve(state, event);
-      expect(canonicalState(stateFrom(frame))).toBe(taken);
-      const copy = stateFrom(frame);
+      expect(canonicalState(restored(frame))).toBe(taken);
+      const copy = restored(frame);
       for (const event of log.slice(at)) evolve(copy, event);
-      expect(canonicalState(stateFrom(frame))).toBe(taken);
+      expect(canonicalState(restored(frame))).toBe(taken);
       expect(poolView(copy)).toEqual(poolView(state));
     };
     fc.assert(fc.property(steps, fc.nat(), independent), { numRuns: 150 });
