@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { Dimensions } from '../../src/domain/dimensions.ts';
 import { EndedLeases, endedBytes, MAX_ENDED_BYTES } from '../../src/domain/ended-leases.ts';
 import { evolve } from '../../src/domain/evolve.ts';
@@ -114,6 +114,47 @@ describe('ended leases', () => {
       expect(both.found()).toHaveLength(both.packed.size);
     });
     fc.assert(property, { numRuns: 200 });
+  });
+});
+
+describe('very many ended leases', () => {
+  it('are never moved when more come, nor copied when a snapshot is taken; what is written to then is, and one sees nothing of the other', () => {
+    const packed = new EndedLeases();
+    const moves = (['slice', 'set'] as const).map((each) => vi.spyOn(Float64Array.prototype, each));
+    const moved = () => moves.reduce((sum, { mock }) => sum + mock.calls.length, 0);
+    const ended = Array.from({ length: 3_000 }, (_, n) => lease(n));
+    for (const [n, each] of ended.entries()) packed.add(each, 1_800_000_100_000 + n, null, n);
+    expect(moved()).toBe(0);
+    const copied = packed.copy();
+    expect(moved()).toBe(0);
+    packed.add(lease(3_000), 1_800_000_103_000, null, 3_000);
+    packed.forgetFirst(false);
+    expect(moved()).toBe(2);
+    for (let n = 1; n < 200; n++) packed.forgetFirst(false);
+    expect(moved()).toBe(2);
+    vi.restoreAllMocks();
+    expect([copied.size, packed.size, copied.has(ended[0]!.leaseId), packed.has(ended[0]!.leaseId)]).toEqual([
+      3_000,
+      2_801,
+      true,
+      false,
+    ]);
+    expect(copied.nth(0).lease.toJSON()).toEqual(ended[0]!.toJSON());
+  });
+
+  it('are given in the order of their grants, in whatever order they ended', () => {
+    const property = fc.property(
+      fc.shuffledSubarray(Array.from({ length: 1_500 }, (_, n) => n)),
+      fc.nat(1_500),
+      (order, from) => {
+        const packed = new EndedLeases();
+        for (const n of order) packed.add(lease(n), 1_800_000_100_000, null, n);
+        for (let n = 0; n < order.length / 3; n++) packed.forgetFirst(false);
+        const tokens = [...packed.values()].map((each) => each.lease.token).filter((token) => token > from);
+        expect([...packed.after(from)].map((each) => each.lease.token)).toEqual(tokens.sort((a, b) => a - b));
+      },
+    );
+    fc.assert(property, { numRuns: 30 });
   });
 });
 
