@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { requestView } from '../../src/domain/views.ts';
 import { MemoryEventStore } from '../../src/eventstore/memory.ts';
 import { createResourceDetector, ResourcePoolManager } from '../../src/index.ts';
+import { MAX_CHANGED_QUOTAS } from '../../src/model/resolve-config.ts';
 import { note, progress, tell } from '../measure.ts';
 import { cpuUs, evenTiers, largeConfig, UndonePool } from '../support/undone-pool.ts';
 
@@ -251,14 +252,16 @@ async function grant(pool: ResourcePoolManager, count: number, ttlMs = 3_600_000
     await Promise.all(Array.from({ length: 1_000 }, () => pool.allocate({ requirements: { memory: 1 }, ttlMs })));
 }
 
-/** Requests of which nobody can be granted. */
+/** Requests of which nobody can be granted; all of them wait when it ends. */
 async function wait(pool: ResourcePoolManager, count: number): Promise<void> {
   await pool.allocate({ requirements: { memory: '1Ti' }, ttlMs: 3_600_000 });
-  for (let i = 0; i < count; i += 1_000) {
-    for (let j = 0; j < 1_000; j++)
-      pool.allocate({ requirements: { memory: 1 }, waitMs: 3_600_000 }).catch(() => undefined);
-    await sleep(1);
-  }
+  await until(pool, 'RequestQueued', count, async () => {
+    for (let i = 0; i < count; i += 1_000) {
+      for (let j = 0; j < 1_000; j++)
+        pool.allocate({ requirements: { memory: 1 }, waitMs: 3_600_000 }).catch(() => undefined);
+      await sleep(1);
+    }
+  });
 }
 
 /** Everything that the loop is held for while `act` runs and until `count` events of the type are committed. */
@@ -338,9 +341,10 @@ const WORKS: Readonly<Record<string, () => Promise<Held>>> = {
     });
     return turns!.stop();
   },
-  'configure with quotas of 100 000 owners': work(
+  [`configure with quotas of ${MAX_CHANGED_QUOTAS} owners, as many as may be`]: work(
     () => undefined,
-    (pool) => during(() => pool.configure({ quotas: QUOTAS })),
+    (pool) =>
+      during(() => pool.configure({ quotas: Object.fromEntries(Object.entries(QUOTAS).slice(0, MAX_CHANGED_QUOTAS)) })),
   ),
   'configure a number, with quotas of 100 000 owners': work(
     () => undefined,
