@@ -3,13 +3,14 @@
  * there, and with 3, 16 and 64 tiers; and for how long at most the long works hold the event loop. `GROWTH=text` in the environment
  * runs what has the text in its name.
  */
+import { type PerformanceEntry, PerformanceObserver } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { requestView } from '../../src/domain/views.ts';
 import { MemoryEventStore } from '../../src/eventstore/memory.ts';
 import { createResourceDetector, ResourcePoolManager } from '../../src/index.ts';
+import { MAX_CHANGED_QUOTAS } from '../../src/model/resolve-config.ts';
 import { note, progress, tell } from '../measure.ts';
-import { LoopHolds } from '../support/loop-holds.ts';
-import { evenTiers, largeConfig, UndonePool } from '../support/undone-pool.ts';
+import { cpuUs, evenTiers, largeConfig, UndonePool } from '../support/undone-pool.ts';
 
 const SIZES = [10, 1_000, 100_000];
 const TIERS = [3, 16, 64];
@@ -36,6 +37,51 @@ const observe =
   (pool) =>
   () =>
     pool.decide('ObserveCapacity', { hostId: 'h', source: 'declared', capacity: { ...pool.capacity, ...capacity } });
+
+/** For how long at most the loop was held: by work, and by one garbage collection, ms. */
+interface Held {
+  readonly workMs: number;
+  readonly gcMs: number;
+}
+
+/** Shorter turns are not kept. */
+const LONG_MS = 2;
+
+/** Turns of the event loop, with the garbage collections that lie in each taken off. */
+class Turns {
+  readonly #turns: { from: number; to: number; ms: number }[] = [];
+  readonly #collections: PerformanceEntry[] = [];
+  readonly #observer = new PerformanceObserver((list) => this.#collections.push(...list.getEntries()));
+  #running = true;
+
+  constructor() {
+    this.#observer.observe({ entryTypes: ['gc'] });
+    let [from, fromUs] = [performance.now(), cpuUs()];
+    const turn = (): void => {
+      const [to, toUs] = [performance.now(), cpuUs()];
+      const ms = Math.min((toUs - fromUs) / 1_000, to - from);
+      if (ms > LONG_MS) this.#turns.push({ from, to, ms });
+      [from, fromUs] = [to, toUs];
+      if (this.#running) setImmediate(turn);
+    };
+    setImmediate(turn);
+  }
+
+  async stop(): Promise<Held> {
+    await sleep(20); // the last turn ends, and collections are told of late
+    this.#running = false;
+    this.#observer.disconnect();
+    const gcIn = ({ from, to }: { from: number; to: number }) =>
+      this.#collections.reduce(
+        (sum, { startTime, duration }) => sum + (startTime >= from && startTime < to ? duration : 0),
+        0,
+      );
+    return {
+      workMs: Math.max(0, ...this.#turns.map((turn) => turn.ms - gcIn(turn))),
+      gcMs: Math.max(0, ...this.#collections.map(({ duration }) => duration)),
+    };
+  }
+}
 
 /** What there is of every kind of command. */
 const COMMANDS: Readonly<Record<string, Prepare>> = {
@@ -206,102 +252,145 @@ async function grant(pool: ResourcePoolManager, count: number, ttlMs = 3_600_000
     await Promise.all(Array.from({ length: 1_000 }, () => pool.allocate({ requirements: { memory: 1 }, ttlMs })));
 }
 
-/** Requests of which nobody can be granted. */
+/** Requests of which nobody can be granted; all of them wait when it ends. */
 async function wait(pool: ResourcePoolManager, count: number): Promise<void> {
   await pool.allocate({ requirements: { memory: '1Ti' }, ttlMs: 3_600_000 });
-  for (let i = 0; i < count; i += 1_000) {
-    for (let j = 0; j < 1_000; j++)
-      pool.allocate({ requirements: { memory: 1 }, waitMs: 3_600_000 }).catch(() => undefined);
-    await sleep(1);
-  }
+  await until(pool, 'RequestQueued', count, async () => {
+    for (let i = 0; i < count; i += 1_000) {
+      for (let j = 0; j < 1_000; j++)
+        pool.allocate({ requirements: { memory: 1 }, waitMs: 3_600_000 }).catch(() => undefined);
+      await sleep(1);
+    }
+  });
 }
 
-async function until(pool: ResourcePoolManager, type: string, count: number, act: () => unknown): Promise<void> {
+/** Everything that the loop is held for while `act` runs and until `count` events of the type are committed. */
+async function until(pool: ResourcePoolManager, type: string, count: number, act: () => unknown): Promise<Held> {
   let seen = 0;
   const done = Promise.withResolvers<void>();
   const subscription = pool.committed$.subscribe((event) => {
     if (event.type === type && ++seen === count) done.resolve();
   });
+  const turns = new Turns();
   await Promise.all([done.promise, act()]);
   subscription.unsubscribe();
+  return turns.stop();
 }
 
-const WORKS: Readonly<Record<string, () => Promise<number>>> = {
-  'drain of a tier with 100 000 leases at its deadline': async () => {
-    const pool = await manager();
-    await grant(pool, 100_000);
-    const holds = new LoopHolds();
-    await until(pool, 'LeaseReclaimed', 100_000, () => pool.drainTier('all', { deadlineMs: 1 }));
-    const longest = await holds.stop();
+/** `act` with a manager in which `prepare` has been done. */
+const work =
+  (prepare: (pool: ResourcePoolManager) => unknown, act: (pool: ResourcePoolManager) => Promise<Held>, patch = {}) =>
+  async (): Promise<Held> => {
+    const pool = await manager({}, patch);
+    await prepare(pool);
+    const held = await act(pool);
     await pool.dispose();
-    return longest;
-  },
-  '10 000 leases that expire at once': async () => {
-    const pool = await manager();
-    await grant(pool, 10_000, 3_000);
-    const holds = new LoopHolds();
-    await until(pool, 'LeaseReclaimed', 10_000, () => undefined);
-    const longest = await holds.stop();
-    await pool.dispose();
-    return longest;
-  },
-  'a release that lets 100 000 waiters in': async () => {
-    const pool = await manager();
-    await wait(pool, 100_000);
+    return held;
+  };
+const during = async (act: () => unknown): Promise<Held> => {
+  const turns = new Turns();
+  await act();
+  return turns.stop();
+};
+
+const MANY = 100_000;
+const leases = (pool: ResourcePoolManager) => grant(pool, MANY);
+const waiters = (pool: ResourcePoolManager) => wait(pool, MANY);
+const QUEUE = { policy: 'bestEffort', maxLength: 1_000_000, maxWaitMs: 3_600_000, ageingMs: 1_000 } as const;
+const TIER = { ...evenTiers(1)[0]!, name: 'all', nominal: '100%', queue: QUEUE };
+const TWO = {
+  tiers: [
+    { ...TIER, nominal: '50%' },
+    { ...TIER, name: 'other', nominal: '50%' },
+  ],
+};
+const QUOTAS = Object.fromEntries(Array.from({ length: MANY }, (_, i) => [`owner-${i}`, { cpu: 100 }]));
+const ageing = { tiers: [{ ...TIER, queue: { ...QUEUE, ageingMs: 999 } }] };
+
+const WORKS: Readonly<Record<string, () => Promise<Held>>> = {
+  'drain of a tier with 100 000 leases at its deadline': work(leases, (pool) =>
+    until(pool, 'LeaseReclaimed', MANY, () => pool.drainTier('all', { deadlineMs: 1 })),
+  ),
+  '1 000 leases renewed at once, of 100 000': work(leases, async (pool) => {
+    const all = (await pool.listLeases({ limit: 1_000 })).items;
+    return until(pool, 'LeasesRenewed', all.length, () =>
+      Promise.all(all.map(({ id, token }) => pool.renewLease(id, token, 3_600_000))),
+    );
+  }),
+  '10 000 leases that expire at once': work(
+    (pool) => grant(pool, 10_000, 3_000),
+    (pool) => until(pool, 'LeaseReclaimed', 10_000, () => undefined),
+  ),
+  'a release that lets 100 000 waiters in': work(waiters, async (pool) => {
     const [all] = (await pool.listLeases()).items;
-    const holds = new LoopHolds();
-    await until(pool, 'LeaseGranted', 100_000, () => pool.releaseLease(all!.id, all!.token));
-    const longest = await holds.stop();
-    await pool.dispose();
-    return longest;
-  },
+    return until(pool, 'LeaseGranted', MANY, () => pool.releaseLease(all!.id, all!.token));
+  }),
   'taking over after a writer with 100 000 waiters, from its first event': async () => {
     const eventStore = new MemoryEventStore();
     const first = await manager({ eventStore, writerId: 'w' });
-    await wait(first, 100_000);
+    await wait(first, MANY);
     const second = new ResourcePoolManager(createResourceDetector({ capacity: CAPACITY }), largeConfig(BIG), {
       eventStore,
       writerId: 'w',
     });
-    let holds: LoopHolds | undefined;
-    await until(second, 'RequestCancelled', 100_000, () => {
+    let turns: Turns | undefined;
+    await until(second, 'RequestCancelled', MANY, () => {
       second.committed$.subscribe(() => {
-        holds ??= new LoopHolds();
+        turns ??= new Turns();
       });
     });
-    return holds!.stop();
+    return turns!.stop();
   },
-  'configure with quotas of 100 000 owners': async () => {
-    const pool = await manager();
-    const quotas = Object.fromEntries(Array.from({ length: 100_000 }, (_, i) => [`owner-${i}`, { cpu: 100 }]));
-    const holds = new LoopHolds();
-    await pool.configure({ quotas });
-    const longest = await holds.stop();
-    await pool.dispose();
-    return longest;
-  },
-  'configure a number, with quotas of 100 000 owners': async () => {
-    const quotas = Object.fromEntries(Array.from({ length: 100_000 }, (_, i) => [`owner-${i}`, { cpu: 100 }]));
-    const pool = await manager({}, { quotas });
-    const holds = new LoopHolds();
-    await pool.configure({ cleanupIntervalMs: 3_599_999 });
-    const longest = await holds.stop();
-    await pool.dispose();
-    return longest;
-  },
+  [`configure with quotas of ${MAX_CHANGED_QUOTAS} owners, as many as may be`]: work(
+    () => undefined,
+    (pool) =>
+      during(() => pool.configure({ quotas: Object.fromEntries(Object.entries(QUOTAS).slice(0, MAX_CHANGED_QUOTAS)) })),
+  ),
+  'configure a number, with quotas of 100 000 owners': work(
+    () => undefined,
+    (pool) => during(() => pool.configure({ cleanupIntervalMs: 3_599_999 })),
+    { quotas: QUOTAS },
+  ),
+  'configure another ageing, with 100 000 waiters': work(waiters, (pool) => during(() => pool.configure(ageing))),
+  'configure a tier away, with 100 000 waiters': work(
+    waiters,
+    (pool) => during(() => pool.configure({ tiers: [TIER] })),
+    TWO,
+  ),
+  'cordon and open a tier, with 100 000 waiters': work(waiters, (pool) =>
+    during(async () => {
+      await pool.cordonTier('all');
+      await pool.uncordonTier('all');
+    }),
+  ),
+  'drain of a tier, with 100 000 waiters': work(waiters, (pool) =>
+    until(pool, 'RequestCancelled', MANY, () => pool.drainTier('all', { deadlineMs: 3_600_000 })),
+  ),
+  'a breaker forced open, with 100 000 waiters': work(waiters, (pool) => during(() => pool.setBreaker('forcedOpen'))),
+  'sweeps and the watch of writers for 3 s, with 100 000 waiters': work(waiters, () => during(() => sleep(3_500)), {
+    cleanupIntervalMs: 1_000,
+  }),
+  'the first page of 100 000 ended leases': work(
+    async (pool) => {
+      await leases(pool);
+      await until(pool, 'LeaseReclaimed', MANY, () => pool.drainTier('all', { deadlineMs: 1 }));
+    },
+    (pool) => during(() => pool.listLeases({ state: 'ended' } as object)),
+  ),
   'dispose with 100 000 waiters': async () => {
     const pool = await manager();
-    await wait(pool, 100_000);
-    const holds = new LoopHolds();
-    await pool.dispose();
-    return holds.stop();
+    await waiters(pool);
+    return during(() => pool.dispose());
   },
 };
 
 const keptAlive = setInterval(() => {}, 1_000); // a manager's own timers keep no process alive
 for (const [what, work] of Object.entries(WORKS)) {
-  if (!what.includes(asked)) continue;
-  tell({ what: `the loop is held: ${what}`, p50: await work(), unit: 'ms', bar: { is: 'at most', value: 10 } });
+  const name = `the loop is held: ${what}`;
+  if (!name.includes(asked)) continue;
+  const { workMs, gcMs } = await work();
+  tell({ what: name, p50: workMs, unit: 'ms', bar: { is: 'at most', value: 10 } });
+  note(`  and by one garbage collection ${gcMs.toFixed(1)} ms at most`);
 }
 clearInterval(keptAlive);
 note('us and ms of CPU of the thread; garbage collections within it count');

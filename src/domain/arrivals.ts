@@ -1,3 +1,4 @@
+import { standsAlone } from '../model/request.ts';
 import type { Demand } from './dimensions.ts';
 import { type Journal, Undoable } from './journal.ts';
 import { leastOf } from './least.ts';
@@ -20,6 +21,8 @@ type Coming = Pick<WaitingRecord, 'revision'>;
 export class Arrivals extends Undoable {
   #order: SummedOrder<WaitingRecord> = new SummedOrder<WaitingRecord>(BY_COMING);
   readonly #kinds = new Map<string, Kind>();
+  /** By writer, how many wait whose callers wait there: those that no caller waits for in person are not counted. */
+  readonly #callers = new Map<string, number>();
 
   get size(): number {
     return this.#order.size;
@@ -27,6 +30,11 @@ export class Arrivals extends Undoable {
 
   kinds(): Iterable<Kind> {
     return this.#kinds.values();
+  }
+
+  /** Writers at which callers wait, and how many. */
+  get callers(): ReadonlyMap<string, number> {
+    return this.#callers;
   }
 
   /** Those that queued after a revision, in the order of their coming. */
@@ -49,6 +57,7 @@ export class Arrivals extends Undoable {
   }
 
   override redo(step: WaitingStep, record: WaitingRecord): void {
+    this.#countCaller(record, step === 'came' ? 1 : -1);
     const name = kindOf(record);
     const kind = this.#kinds.get(name);
     if (step === 'came') {
@@ -66,7 +75,15 @@ export class Arrivals extends Undoable {
     const copied = new Arrivals();
     copied.#order = this.#order.copy();
     for (const [name, kind] of this.#kinds) copied.#kinds.set(name, { ...kind });
+    for (const [writerId, count] of this.#callers) copied.#callers.set(writerId, count);
     return copied;
+  }
+
+  #countCaller({ request, writerId }: WaitingRecord, sign: 1 | -1): void {
+    if (standsAlone(request)) return;
+    const count = (this.#callers.get(writerId) ?? 0) + sign;
+    if (count === 0) this.#callers.delete(writerId);
+    else this.#callers.set(writerId, count);
   }
 }
 

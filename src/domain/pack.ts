@@ -60,7 +60,7 @@ export class StatePacker {
     this.#keys = [[...state.keys.keys()], [...state.keys.values()]];
     this.#quarantine = [[...state.quarantine.keys()], [...state.quarantine.values()]];
     this.#live = new StillLeases(state.leases);
-    this.#ended = state.ended.values();
+    this.#ended = state.ended.copy().values();
   }
 
   *parts(): Generator<StatePart> {

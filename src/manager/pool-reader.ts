@@ -68,10 +68,7 @@ export class StoredPoolReader implements PoolReader {
   }
 
   async listLeases(filter?: LeaseFilter): Promise<Page<LeaseView>> {
-    const readings = await this.#options.readings();
-    const slice = new Slice(readersTurn);
-    while (!readings.orderLeases()) if (slice.isOver) await slice.next();
-    return readings.listLeases(filter);
+    return (await this.#options.readings()).listLeases(filter);
   }
 
   async getRequest(requestId: string): Promise<RequestView> {

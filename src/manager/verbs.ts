@@ -7,7 +7,7 @@ import { type ErrorCode, type FieldError, invalid, isPoolError, PoolError } from
 import type { CommandKey } from '../model/idempotency.ts';
 import type { BreakerMode, BreakerTrigger } from '../model/modes.ts';
 import { type Refusal, refusalError } from '../model/refusals.ts';
-import { mergeConfig } from '../model/resolve-config.ts';
+import { changeConfig } from '../model/resolve-config.ts';
 import { isText, TEXT_ALLOWED } from '../model/text.ts';
 import type { PoolView, RequestView, TierView } from '../model/views.ts';
 import { AllocateCall, type Presenter } from './allocate-call.ts';
@@ -170,7 +170,7 @@ export class Verbs {
     const body = { patch, expectedRevision: asked ?? null };
     for (let attempt = 1; ; attempt++) {
       const { config: before, configRevision } = this.#core.engine.committed;
-      const config = mergeConfig(before, patch);
+      const config = changeConfig(before, patch);
       const expectedRevision = asked ?? configRevision;
       const data = { config, hash: configHash(config), source: 'patch', expectedRevision } as const;
       try {

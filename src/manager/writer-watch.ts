@@ -1,4 +1,5 @@
-import type { PoolState } from '../domain/state.ts';
+import { setImmediate } from 'node:timers/promises';
+import type { PoolState, WaitingRecord } from '../domain/state.ts';
 import type { Clock } from '../model/clock.ts';
 import type { CommandData } from '../model/commands.ts';
 import type { RecordedPoolEvent } from '../model/events.ts';
@@ -28,6 +29,8 @@ export interface WriterWatchOptions {
 
 /** Requests that one command cancels at most: what it causes must fit one append. */
 const CHUNK = 64;
+/** Waiters that are looked at in one go, where a writer is given up. */
+const LOOKED_AT = 4_096;
 
 /**
  * Callers wait at a process, and a process may die without a word. So a writer at which callers wait shows itself in the log, and
@@ -75,25 +78,14 @@ export class WriterWatch {
     const nowMs = clock.monotonic();
     if (nowMs - this.#lookedMs > limits.seenMs) this.#heardMs.clear();
     this.#lookedMs = nowMs;
-    const waiting = this.#waitingByWriter();
-    for (const [writer, leaseIds] of waiting) {
+    const waiting = this.#options.state.arrivals.callers;
+    for (const writer of [...waiting.keys()]) {
       const heardMs = this.#heardMs.get(writer);
       if (heardMs === undefined) this.#heardMs.set(writer, nowMs);
       else if (writer === writerId) this.#show(nowMs - heardMs);
-      else if (nowMs - heardMs >= limits.lostMs) this.#giveUp(writer, heardMs, leaseIds);
+      else if (nowMs - heardMs >= limits.lostMs) void this.#giveUp(writer, heardMs);
     }
     for (const writer of this.#heardMs.keys()) if (!waiting.has(writer)) this.#heardMs.delete(writer);
-  }
-
-  #waitingByWriter(): ReadonlyMap<string, readonly string[]> {
-    const byWriter = new Map<string, string[]>();
-    for (const { leaseId, request, writerId } of this.#options.state.arrivals) {
-      if (standsAlone(request)) continue;
-      const known = byWriter.get(writerId);
-      if (known === undefined) byWriter.set(writerId, [leaseId]);
-      else known.push(leaseId);
-    }
-    return byWriter;
   }
 
   #show(silentMs: number): void {
@@ -101,11 +93,32 @@ export class WriterWatch {
     if (silentMs >= limits.seenMs) mark({ writerId });
   }
 
-  #giveUp(writer: string, heardMs: number, leaseIds: readonly string[]): void {
+  /** In the order of their coming, the event loop going round in between. Who comes meanwhile is cancelled with the next look. */
+  async #giveUp(writer: string, heardMs: number): Promise<void> {
+    const { state, cancel } = this.#options;
     const stale = () => this.#heardMs.get(writer) !== heardMs;
-    for (const chunk of chunks(leaseIds)) this.#options.cancel({ leaseIds: chunk, reason: 'writerGone' }, stale);
+    for (let after: number | undefined = -1; after !== undefined && !stale(); ) {
+      const part = partAfter(state, after);
+      for (const leaseIds of chunks(part.waiters.filter(isLeftBy(writer)).map(({ leaseId }) => leaseId)))
+        cancel({ leaseIds, reason: 'writerGone' }, stale);
+      after = part.end;
+      if (after !== undefined) await setImmediate();
+    }
   }
 }
+
+/** The next waiters after a revision, and the revision of the last of them if there may be more. */
+function partAfter({ arrivals }: PoolState, revision: number) {
+  const waiters: WaitingRecord[] = [];
+  for (const waiter of arrivals.after(revision)) if (waiters.push(waiter) === LOOKED_AT) break;
+  return { waiters, end: waiters.length < LOOKED_AT ? undefined : waiters.at(-1)!.revision };
+}
+
+/** Whose caller waits at the writer, if anywhere. */
+const isLeftBy =
+  (writer: string) =>
+  ({ writerId, request }: WaitingRecord): boolean =>
+    writerId === writer && !standsAlone(request);
 
 function* chunks(leaseIds: readonly string[]): Iterable<readonly string[]> {
   for (let i = 0; i < leaseIds.length; i += CHUNK) yield leaseIds.slice(i, i + CHUNK);
@@ -113,6 +126,7 @@ function* chunks(leaseIds: readonly string[]): Iterable<readonly string[]> {
 
 /** Waiters of an earlier life of this writer have lost their callers. */
 export function orphansOf(state: PoolState, writerId: string): readonly (readonly string[])[] {
-  const lost = [...state.arrivals].filter((waiter) => waiter.writerId === writerId && !standsAlone(waiter.request));
+  if (!state.arrivals.callers.has(writerId)) return [];
+  const lost = [...state.arrivals].filter(isLeftBy(writerId));
   return [...chunks(lost.map(({ leaseId }) => leaseId))];
 }

@@ -1,85 +1,88 @@
-const FIRST_CAPACITY = 64;
+/** Tokens of a page. */
+const PAGE = 512;
+/** A page behind the newest one that holds no more than this is given up, and what it holds lies apart. */
+const SPARSE = 32;
+
+interface Page<Value> {
+  readonly values: (Value | undefined)[];
+  size: number;
+}
 
 /**
- * Values by fencing token. Tokens are a pool's count of grants (from 1), so the live ones lie close together: a value has its
- * place by the low bits of its token, and one that outlives a whole round makes way for the next. A look-up is a few ns, where
- * a map by lease id takes 180 to hash a fresh id. The order of `values` means nothing.
+ * Values by fencing token. Tokens are a pool's count of grants (from 1), so the live ones lie close together: they lie in pages of
+ * tokens that follow each other, and those that outlive nearly all of their page lie apart. A look-up is a few ns, where a map by
+ * lease id takes 180 to hash a fresh id. However many there are, no step moves more than some of one page. The order of `values`
+ * means nothing.
  */
 export class ByToken<Value extends {}> {
-  /** By place; 0 = free. */
-  #tokens: number[] = new Array(FIRST_CAPACITY).fill(0);
-  #values: (Value | undefined)[] = new Array(FIRST_CAPACITY).fill(undefined);
+  readonly #pages = new Map<number, Page<Value>>();
   readonly #older = new Map<number, Value>();
+  /** The page of the highest token so far, which stays however few it holds. */
+  #newest = -1;
   #size = 0;
+  /** How often values were moved from one place to another: for tests. */
+  moved = 0;
 
   get size(): number {
     return this.#size;
   }
 
   get(token: number): Value | undefined {
-    const place = token & (this.#tokens.length - 1);
-    if (this.#tokens[place] === token) return this.#values[place];
-    return this.#older.size === 0 ? undefined : this.#older.get(token);
+    const value = this.#pages.get(pageOf(token))?.values[token % PAGE];
+    return value !== undefined || this.#older.size === 0 ? value : this.#older.get(token);
   }
 
   set(token: number, value: Value): void {
-    const place = token & (this.#tokens.length - 1);
-    if (this.#tokens[place] === token) this.#values[place] = value;
-    else if (this.#older.size > 0 && this.#older.has(token)) this.#older.set(token, value);
-    else this.#add(token, value);
+    const number = pageOf(token);
+    if (number > this.#newest) this.#begin(number);
+    const page = this.#pages.get(number);
+    if (page === undefined) {
+      if (!this.#older.has(token)) this.#size += 1;
+      this.#older.set(token, value);
+      return;
+    }
+    if (page.values[token % PAGE] === undefined) {
+      page.size += 1;
+      this.#size += 1;
+    }
+    page.values[token % PAGE] = value;
   }
 
   /** False if there was none. */
   delete(token: number): boolean {
-    const place = token & (this.#tokens.length - 1);
-    const isHere = this.#tokens[place] === token;
-    if (isHere) {
-      this.#tokens[place] = 0;
-      this.#values[place] = undefined;
-    }
-    const deleted = isHere || (this.#older.size > 0 && this.#older.delete(token));
-    if (deleted) this.#size -= 1;
-    return deleted;
+    const number = pageOf(token);
+    const page = this.#pages.get(number);
+    if (page === undefined ? !this.#older.delete(token) : page.values[token % PAGE] === undefined) return false;
+    this.#size -= 1;
+    if (page === undefined) return true;
+    page.values[token % PAGE] = undefined;
+    page.size -= 1;
+    if (number !== this.#newest && page.size <= SPARSE) this.#giveUp(number, page);
+    return true;
   }
 
   *values(): Generator<Value> {
     yield* this.#older.values();
-    for (const value of this.#values) if (value !== undefined) yield value;
+    for (const { values } of this.#pages.values()) for (const value of values) if (value !== undefined) yield value;
   }
 
-  #add(token: number, value: Value): void {
-    this.#size += 1;
-    if (this.#size * 2 > this.#tokens.length) this.#grow();
-    this.#put(token, value);
+  #begin(number: number): void {
+    const before = this.#pages.get(this.#newest);
+    if (before !== undefined && before.size <= SPARSE) this.#giveUp(this.#newest, before);
+    this.#newest = number;
+    this.#pages.set(number, { values: new Array(PAGE).fill(undefined), size: 0 });
   }
 
-  /** The older of two that want one place makes way. */
-  #put(token: number, value: Value): void {
-    const place = token & (this.#tokens.length - 1);
-    const there = this.#tokens[place]!;
-    if (there > token) {
-      this.#older.set(token, value);
-      return;
+  #giveUp(number: number, { values, size }: Page<Value>): void {
+    this.#pages.delete(number);
+    this.moved += size;
+    if (size === 0) return;
+    for (let place = 0; place < PAGE; place++) {
+      const value = values[place];
+      if (value !== undefined) this.#older.set(number * PAGE + place, value);
     }
-    if (there !== 0) this.#older.set(there, this.#values[place]!);
-    this.#tokens[place] = token;
-    this.#values[place] = value;
-  }
-
-  /** Room for twice as many: of the tokens of a place each has the same one then, or that one in the upper half. */
-  #grow(): void {
-    const [tokens, values, older] = [this.#tokens, this.#values, [...this.#older]];
-    const half = tokens.length;
-    this.#tokens = new Array(half * 2).fill(0);
-    this.#values = new Array(half * 2).fill(undefined);
-    this.#older.clear();
-    for (let place = 0; place < half; place += 1) {
-      const token = tokens[place]!;
-      if (token === 0) continue;
-      const now = token & (half * 2 - 1);
-      this.#tokens[now] = token;
-      this.#values[now] = values[place];
-    }
-    for (const [token, value] of older) this.#put(token, value);
   }
 }
+
+/** A token may be larger than what a shift keeps. */
+const pageOf = (token: number): number => Math.floor(token / PAGE);

@@ -117,7 +117,8 @@ export const PoolConfigSchema = Type.Object(
     quotas: Type.Optional(
       Type.Record(Type.String({ pattern: id }), amounts, {
         ...closed,
-        title: 'the most that an owner may hold at once',
+        title:
+          'the most that an owner may hold at once; a change of a running pool carries those of 1024 owners at most',
         description: 'amounts by owner',
       }),
     ),

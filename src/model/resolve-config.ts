@@ -1,3 +1,4 @@
+import { Compile, type Validator } from 'typebox/compile';
 import { parseRequirements } from './amounts.ts';
 import { DEFAULT_POOL_CONFIG, DEFAULT_TIER, type ResolvedConfig, type TierConfig } from './config.ts';
 import { PoolConfigSchema } from './config-schema.ts';
@@ -13,14 +14,32 @@ export function parseConfig(input: unknown): ResolvedConfig {
 }
 
 /**
+ * Owners whose quotas one change of a running pool may carry: to check and record so many takes some ms, in which nothing else is
+ * done. A configuration that is read before anything is served may have more.
+ */
+export const MAX_CHANGED_QUOTAS = 1_024;
+
+/** `mergeConfig` for a pool that runs. Throws INVALID_CONFIG, too, where the patch carries more than `MAX_CHANGED_QUOTAS`. */
+export function changeConfig(base: ResolvedConfig, patch: unknown): ResolvedConfig {
+  const { quotas } = Object(patch) as { readonly quotas?: object };
+  const count = Object.keys(Object(quotas)).length;
+  if (count <= MAX_CHANGED_QUOTAS) return mergeConfig(base, patch);
+  const allowed = `those of ${MAX_CHANGED_QUOTAS} owners at most in one change; a pool may be started with more`;
+  throw invalid([{ path: 'quotas', value: `those of ${count} owners`, allowed }], 'INVALID_CONFIG');
+}
+
+/** Made when it is first needed: what is right, as nearly all is, is seen in a fraction of the time that a list of errors takes. */
+let compiled: Validator<Record<never, never>, typeof PoolConfigSchema> | undefined;
+
+/**
  * `base` with the fields of `patch` in place of its own: sections are merged field by field, `tiers`, `priorities`,
  * `quotas` and amounts are replaced whole (JSON Merge Patch, RFC 7396, without deletion). Throws INVALID_CONFIG listing
  * every wrong field.
  */
 export function mergeConfig(base: ResolvedConfig, patch: unknown): ResolvedConfig {
-  const errors = schemaErrors(PoolConfigSchema, patch).map((error) =>
-    error.path === '' ? { ...error, path: 'config' } : error,
-  );
+  compiled ??= Compile(PoolConfigSchema);
+  const wrong = compiled.Check(patch) ? [] : schemaErrors(PoolConfigSchema, patch);
+  const errors = wrong.map((error) => (error.path === '' ? { ...error, path: 'config' } : error));
   if (errors.length > 0) throw invalid(errors, 'INVALID_CONFIG');
   const merged = merge(base, structuredClone(patch) as Fields); // the caller's own may be changed by him
   const problems = checkConfig(merged, base);

@@ -93,11 +93,6 @@ export class PoolReadings {
     return readLease(this.state, leaseId);
   }
 
-  /** Prepares a list of leases, a step of it; false while more is left. What is not prepared the list makes up for. */
-  orderLeases(): boolean {
-    return this.state.ended.orderByGrant();
-  }
-
   /** Throws INVALID_REQUEST for a wrong cursor, limit or state. */
   listLeases(filter: LeaseFilter = {}): Page<LeaseView> {
     return listLeases(this.state, filter);

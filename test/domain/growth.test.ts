@@ -149,6 +149,14 @@ describe('what a command looks at does not grow with', () => {
     expect(many).toBeLessThan(few! + ALLOWED);
   });
 
+  it('those who wait: another ageing, beside the part that is looked at for those without hope', () => {
+    const tiers = ROOMY.tiers.map((tier) => ({ ...tier, queue: { ...QUEUE, ageingMs: 999 } }));
+    const act: Act = (counted) =>
+      configure({ tiers: counted.pool.state.config.tiers.map((tier, i) => ({ ...tier, ...tiers[i] })) })(counted);
+    const [few, many] = [MANY, 2 * MANY].map((count) => new Counted().hold(10).queue(count).readsOf(act));
+    expect(many).toBeLessThan(few! + ALLOWED);
+  });
+
   it('leases: a part of a drain, which goes on where the part before it ended', () => {
     const counted = new Counted().hold(MANY);
     counted.decide('DrainTier', { tier: 'main', deadlineMs: 0 });

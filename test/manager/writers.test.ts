@@ -1,4 +1,5 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
+import { Arrivals } from '../../src/domain/arrivals.ts';
 import { MemoryEventStore } from '../../src/eventstore/memory.ts';
 import { checkLog } from '../../src/testing/check-log.ts';
 import { hostClock } from '../../src/testing/host-clock.ts';
@@ -46,6 +47,18 @@ describe('several writers on one pool', () => {
     const lease = await one.manager.allocate({ requirements: { memory: 30 } });
     await clock.advanceAsync(0);
     expect(await other.manager.getLease(lease.id)).toMatchObject({ state: 'active', token: lease.token });
+    await close(one, other);
+  });
+
+  test('nobody goes through those who wait to see whether their writers are there', async () => {
+    const { one, other, clock, close } = await two();
+    for (let i = 0; i < 100; i++) one.manager.allocate(LONG).catch(() => undefined);
+    await clock.advanceAsync(10);
+    const walks = vi.spyOn(Arrivals.prototype, 'after');
+    const all = vi.spyOn(Arrivals.prototype, Symbol.iterator);
+    await clock.advanceAsync(19_000);
+    expect([walks.mock.calls.length, all.mock.calls.length]).toEqual([0, 0]);
+    vi.restoreAllMocks();
     await close(one, other);
   });
 

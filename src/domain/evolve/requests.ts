@@ -50,11 +50,15 @@ export function queueAnew(
   const stands = standing(state);
   for (const tier of state.tiers) {
     const before = rules.get(tier.name);
-    if (before !== undefined && areSameRanks(before, tier.rules) && stood.get(tier.name) === stands.get(tier.name))
-      continue;
-    const waiting = state.waiting.size === 0 ? [] : [...state.arrivals].filter(kindsIn(state, tier));
-    put(journal, tier, 'waiting', new WaitingList(tier.rules, state.numbered, waiting));
+    const isSame = before !== undefined && stood.get(tier.name) === stands.get(tier.name);
+    if (isSame && areSameRanks(before, tier.rules)) continue;
+    put(journal, tier, 'waiting', isSame ? tier.waiting.under(tier.rules) : listAnew(state, tier));
   }
+}
+
+function listAnew(state: PoolState, tier: TierState): WaitingList {
+  const waiting = state.waiting.size === 0 ? [] : [...state.arrivals].filter(kindsIn(state, tier));
+  return WaitingList.of(tier.rules, state.numbered, waiting);
 }
 
 /** Whether the tier could grant a waiter, asked once of each kind. */
