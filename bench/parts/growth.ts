@@ -3,14 +3,14 @@
  * there, and with 3, 16 and 64 tiers; and for how long at most the long works hold the event loop. `GROWTH=text` in the environment
  * runs what has the text in its name.
  */
-import { type PerformanceEntry, PerformanceObserver } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { requestView } from '../../src/domain/views.ts';
 import { MemoryEventStore } from '../../src/eventstore/memory.ts';
 import { createResourceDetector, ResourcePoolManager } from '../../src/index.ts';
 import { MAX_CHANGED_QUOTAS } from '../../src/model/resolve-config.ts';
 import { note, progress, tell } from '../measure.ts';
-import { cpuUs, evenTiers, largeConfig, UndonePool } from '../support/undone-pool.ts';
+import { type Turn, TurnMeter } from '../support/turn-meter.ts';
+import { evenTiers, largeConfig, UndonePool } from '../support/undone-pool.ts';
 
 const SIZES = [10, 1_000, 100_000];
 const TIERS = [3, 16, 64];
@@ -37,51 +37,6 @@ const observe =
   (pool) =>
   () =>
     pool.decide('ObserveCapacity', { hostId: 'h', source: 'declared', capacity: { ...pool.capacity, ...capacity } });
-
-/** For how long at most the loop was held: by work, and by one garbage collection, ms. */
-interface Held {
-  readonly workMs: number;
-  readonly gcMs: number;
-}
-
-/** Shorter turns are not kept. */
-const LONG_MS = 2;
-
-/** Turns of the event loop, with the garbage collections that lie in each taken off. */
-class Turns {
-  readonly #turns: { from: number; to: number; ms: number }[] = [];
-  readonly #collections: PerformanceEntry[] = [];
-  readonly #observer = new PerformanceObserver((list) => this.#collections.push(...list.getEntries()));
-  #running = true;
-
-  constructor() {
-    this.#observer.observe({ entryTypes: ['gc'] });
-    let [from, fromUs] = [performance.now(), cpuUs()];
-    const turn = (): void => {
-      const [to, toUs] = [performance.now(), cpuUs()];
-      const ms = Math.min((toUs - fromUs) / 1_000, to - from);
-      if (ms > LONG_MS) this.#turns.push({ from, to, ms });
-      [from, fromUs] = [to, toUs];
-      if (this.#running) setImmediate(turn);
-    };
-    setImmediate(turn);
-  }
-
-  async stop(): Promise<Held> {
-    await sleep(20); // the last turn ends, and collections are told of late
-    this.#running = false;
-    this.#observer.disconnect();
-    const gcIn = ({ from, to }: { from: number; to: number }) =>
-      this.#collections.reduce(
-        (sum, { startTime, duration }) => sum + (startTime >= from && startTime < to ? duration : 0),
-        0,
-      );
-    return {
-      workMs: Math.max(0, ...this.#turns.map((turn) => turn.ms - gcIn(turn))),
-      gcMs: Math.max(0, ...this.#collections.map(({ duration }) => duration)),
-    };
-  }
-}
 
 /** What there is of every kind of command. */
 const COMMANDS: Readonly<Record<string, Prepare>> = {
@@ -264,33 +219,46 @@ async function wait(pool: ResourcePoolManager, count: number): Promise<void> {
   });
 }
 
+function begun(): TurnMeter {
+  const meter = new TurnMeter();
+  meter.begin();
+  return meter;
+}
+
+async function ended(meter: TurnMeter): Promise<Turn> {
+  await sleep(20); // the last turn ends
+  const longest = await meter.longest();
+  meter.end();
+  return longest;
+}
+
 /** Everything that the loop is held for while `act` runs and until `count` events of the type are committed. */
-async function until(pool: ResourcePoolManager, type: string, count: number, act: () => unknown): Promise<Held> {
+async function until(pool: ResourcePoolManager, type: string, count: number, act: () => unknown): Promise<Turn> {
   let seen = 0;
   const done = Promise.withResolvers<void>();
   const subscription = pool.committed$.subscribe((event) => {
     if (event.type === type && ++seen === count) done.resolve();
   });
-  const turns = new Turns();
+  const turns = begun();
   await Promise.all([done.promise, act()]);
   subscription.unsubscribe();
-  return turns.stop();
+  return ended(turns);
 }
 
 /** `act` with a manager in which `prepare` has been done. */
 const work =
-  (prepare: (pool: ResourcePoolManager) => unknown, act: (pool: ResourcePoolManager) => Promise<Held>, patch = {}) =>
-  async (): Promise<Held> => {
+  (prepare: (pool: ResourcePoolManager) => unknown, act: (pool: ResourcePoolManager) => Promise<Turn>, patch = {}) =>
+  async (): Promise<Turn> => {
     const pool = await manager({}, patch);
     await prepare(pool);
     const held = await act(pool);
     await pool.dispose();
     return held;
   };
-const during = async (act: () => unknown): Promise<Held> => {
-  const turns = new Turns();
+const during = async (act: () => unknown): Promise<Turn> => {
+  const turns = begun();
   await act();
-  return turns.stop();
+  return ended(turns);
 };
 
 const MANY = 100_000;
@@ -307,7 +275,7 @@ const TWO = {
 const QUOTAS = Object.fromEntries(Array.from({ length: MANY }, (_, i) => [`owner-${i}`, { cpu: 100 }]));
 const ageing = { tiers: [{ ...TIER, queue: { ...QUEUE, ageingMs: 999 } }] };
 
-const WORKS: Readonly<Record<string, () => Promise<Held>>> = {
+const WORKS: Readonly<Record<string, () => Promise<Turn>>> = {
   'drain of a tier with 100 000 leases at its deadline': work(leases, (pool) =>
     until(pool, 'LeaseReclaimed', MANY, () => pool.drainTier('all', { deadlineMs: 1 })),
   ),
@@ -333,13 +301,13 @@ const WORKS: Readonly<Record<string, () => Promise<Held>>> = {
       eventStore,
       writerId: 'w',
     });
-    let turns: Turns | undefined;
+    let turns: TurnMeter | undefined;
     await until(second, 'RequestCancelled', MANY, () => {
       second.committed$.subscribe(() => {
-        turns ??= new Turns();
+        turns ??= begun();
       });
     });
-    return turns!.stop();
+    return ended(turns!);
   },
   [`configure with quotas of ${MAX_CHANGED_QUOTAS} owners, as many as may be`]: work(
     () => undefined,
@@ -388,9 +356,9 @@ const keptAlive = setInterval(() => {}, 1_000); // a manager's own timers keep n
 for (const [what, work] of Object.entries(WORKS)) {
   const name = `the loop is held: ${what}`;
   if (!name.includes(asked)) continue;
-  const { workMs, gcMs } = await work();
-  tell({ what: name, p50: workMs, unit: 'ms', bar: { is: 'at most', value: 10 } });
-  note(`  and by one garbage collection ${gcMs.toFixed(1)} ms at most`);
+  const { tookMs, gcMs } = await work();
+  tell({ what: name, p50: tookMs, unit: 'ms', bar: { is: 'at most', value: 10 } });
+  note(`  of it garbage collection ${gcMs.toFixed(1)} ms`);
 }
 clearInterval(keptAlive);
 note('us and ms of CPU of the thread; garbage collections within it count');

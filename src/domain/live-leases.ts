@@ -1,4 +1,5 @@
 import { ByToken } from '../model/by-token.ts';
+import { GrantOrder } from './grant-order.ts';
 import { type Journal, Undoable } from './journal.ts';
 import type { LeaseRecord } from './lease-record.ts';
 import { type OrderOptions, SummedOrder } from './summed-order.ts';
@@ -14,7 +15,6 @@ export interface Moved {
 /** What a journal notes of them, to take it back. */
 export type LiveStep = 'added' | 'dropped' | 'moved';
 
-const SLACK = 64;
 /** So many leases a look-up by id takes into the index at most. */
 const INDEXED_AT_ONCE = 4_096;
 /** So many leases are taken into the order of expiries in one step of bringing it up. */
@@ -35,11 +35,7 @@ const BY_EXPIRY: OrderOptions<LeaseRecord> = {
  */
 export class LiveLeases extends Undoable {
   readonly #byToken = new ByToken<LeaseRecord>();
-  /** In the order of their tokens; some of them live no more. */
-  #granted: LeaseRecord[] = [];
-  /** None before this place lives: the oldest go first, as a rule, and no walk begins among those that are gone. */
-  #start = 0;
-  #dead = 0;
+  readonly #granted = new GrantOrder();
   #lastToken = 0;
   readonly #byId = new Map<string, LeaseRecord>();
   /** Leases up to this token are in the index of ids, as far as they live. */
@@ -76,30 +72,21 @@ export class LiveLeases extends Undoable {
     return this.after(0);
   }
 
-  /** Those granted after the one with this token, in the order of their grants. */
-  *after(token: number): Generator<LeaseRecord> {
-    const granted = this.#granted;
-    for (let place = Math.max(this.#start, this.#placeAfter(token)); place < granted.length; place++)
-      if (this.#isLive(granted[place]!)) yield granted[place]!;
+  /** Those granted after the one with this token, in the order of their grants; they may end on the way. */
+  after(token: number): Generator<LeaseRecord> {
+    return this.#granted.after(token);
   }
 
-  /** As `values`, all at once: a plain loop is soon compiled, and walks over very many several times as fast. */
+  /** As `values`, all at once. */
   list(): LeaseRecord[] {
-    const granted = this.#granted;
-    const leases: LeaseRecord[] = new Array(this.size); // a list that grows keeps room to spare
-    let count = 0;
-    for (let place = this.#start; place < granted.length; place++) {
-      const lease = granted[place]!;
-      if (this.#byToken.get(lease.token) === lease) leases[count++] = lease;
-    }
-    return leases;
+    return this.#granted.list();
   }
 
   /** By when they run out, and of one instant by token. */
   byExpiry(): SummedOrder<LeaseRecord> {
-    if (this.#byExpiry === undefined || this.#granted.length - this.#placeAfter(this.#orderedTo) > 2 * UNORDERED) {
+    if (this.#byExpiry === undefined || this.#granted.countAfter(this.#orderedTo) > 2 * UNORDERED) {
       const { compare } = BY_EXPIRY;
-      this.#byExpiry = SummedOrder.of(BY_EXPIRY, [...this.values()].sort(compare));
+      this.#byExpiry = SummedOrder.of(BY_EXPIRY, this.list().sort(compare));
       this.#orderedTo = this.#lastToken;
     } else if (this.#orderedTo !== this.#lastToken) this.#order(this.#byExpiry, 0);
     return this.#byExpiry;
@@ -114,7 +101,8 @@ export class LiveLeases extends Undoable {
 
   add(lease: LeaseRecord): void {
     this.#byToken.set(lease.token, lease);
-    this.#stand(lease);
+    this.#granted.add(lease);
+    this.#lastToken = Math.max(this.#lastToken, lease.token);
     if (lease.token <= this.#indexedTo) this.#byId.set(lease.leaseId, lease);
     if (this.#byExpiry === undefined) return;
     if (lease.token <= this.#orderedTo) this.#byExpiry.insert(lease);
@@ -125,12 +113,7 @@ export class LiveLeases extends Undoable {
     this.#byToken.delete(lease.token);
     if (lease.token <= this.#indexedTo) this.#byId.delete(lease.leaseId);
     if (lease.token <= this.#orderedTo) this.#byExpiry?.delete(lease);
-    const granted = this.#granted;
-    if (granted[granted.length - 1] === lease) granted.length -= 1;
-    else if (++this.#dead > this.size + SLACK) {
-      this.#granted = granted.filter((each) => this.#isLive(each));
-      [this.#dead, this.#start] = [0, 0];
-    } else while (this.#start < granted.length && !this.#isLive(granted[this.#start]!)) this.#start += 1;
+    this.#granted.delete(lease);
   }
 
   /** The lease runs out at `expiresAt` from now on, Unix ms. */
@@ -169,43 +152,9 @@ export class LiveLeases extends Undoable {
     const copied = lease.copy();
     if (lease.token <= this.#orderedTo && this.#byExpiry?.delete(lease) === true) this.#byExpiry.insert(copied);
     this.#byToken.set(lease.token, copied);
-    this.#granted[this.#placeAfter(lease.token - 1)] = copied;
+    this.#granted.replace(copied);
     if (lease.token <= this.#indexedTo) this.#byId.set(lease.leaseId, copied);
     return copied;
-  }
-
-  #isLive(lease: LeaseRecord): boolean {
-    return this.#byToken.get(lease.token) === lease;
-  }
-
-  /** Nearly always the last; a token comes again where its grant was undone, and a lease where its end was. */
-  #stand(lease: LeaseRecord): void {
-    const granted = this.#granted;
-    if (lease.token > this.#lastToken) {
-      this.#lastToken = lease.token;
-      granted.push(lease);
-      return;
-    }
-    const place = this.#placeAfter(lease.token - 1);
-    this.#start = Math.min(this.#start, place);
-    if (granted[place]?.token !== lease.token) granted.splice(place, 0, lease);
-    else {
-      granted[place] = lease;
-      this.#dead -= 1;
-    }
-  }
-
-  /** Of the first one whose token is above this one. */
-  #placeAfter(token: number): number {
-    const granted = this.#granted;
-    let low = 0;
-    let high = granted.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (granted[middle]!.token <= token) low = middle + 1;
-      else high = middle;
-    }
-    return low;
   }
 
   #moveTo(lease: LeaseRecord, expiresAt: number): void {
@@ -217,27 +166,26 @@ export class LiveLeases extends Undoable {
   /** Takes the next into the order, but not the last `left` grants, and not very many at once. */
   #order(order: SummedOrder<LeaseRecord>, left: number, most = 2 * UNORDERED): void {
     this.#unordered = 0;
-    const granted = this.#granted;
-    const first = this.#placeAfter(this.#orderedTo);
-    const end = Math.min(granted.length - left, first + most);
-    for (let place = first; place < end; place++) {
-      const lease = granted[place]!;
-      if (this.#isLive(lease)) order.insert(lease);
+    const there = this.#granted.countAfter(this.#orderedTo) - left;
+    let taken = 0;
+    for (const lease of this.after(this.#orderedTo)) {
+      if (taken >= Math.min(there, most)) return;
+      order.insert(lease);
       this.#orderedTo = lease.token;
+      taken += 1;
     }
-    if (end === granted.length) this.#orderedTo = this.#lastToken;
+    this.#orderedTo = this.#lastToken;
   }
 
   #index(): void {
-    const granted = this.#granted;
-    const first = this.#placeAfter(this.#indexedTo);
-    const end = Math.min(granted.length, first + INDEXED_AT_ONCE);
-    for (let place = first; place < end; place++) {
-      const lease = granted[place]!;
-      if (this.#isLive(lease)) this.#addToIndex(lease);
+    let taken = 0;
+    for (const lease of this.after(this.#indexedTo)) {
+      if (taken >= INDEXED_AT_ONCE) return;
+      this.#addToIndex(lease);
       this.#indexedTo = lease.token;
+      taken += 1;
     }
-    if (end === granted.length) this.#indexedTo = this.#lastToken;
+    this.#indexedTo = this.#lastToken;
   }
 
   #addToIndex(lease: LeaseRecord): void {
