@@ -66,24 +66,32 @@ function lookAt(state: PoolState, tier: TierState): Kept {
   return keep(state, tier, waiters, demands, asked ? state.numbered.changes : -1);
 }
 
-/** The front after the few changes since: undefined = it is to be looked at anew, as a quota plays a part, or others move up from behind. */
+/** The front after the few changes since: undefined = it is to be looked at anew, as a quota plays a part. */
 function followedBy(known: Kept, state: PoolState, tier: TierState): Kept | undefined {
   const { recent, changes } = tier.waiting;
   if (known.held >= 0 || known.changes + recent.length !== changes) return undefined;
   const [waiters, demands] = [[...known.waiters], [...known.demands]];
+  let isWhole = waiters.length <= LOOKED_AT; // all that wait; else others stand behind the last of them
   for (const { step, record } of recent) {
     if (state.owners.has(record.request.owner)) return undefined;
-    const wasFull = waiters.length > LOOKED_AT;
     const place = beforeIn({ waiters }, tier, record);
-    if (place > LOOKED_AT) continue;
+    if (place === waiters.length && !isWhole) continue;
     if (step === 'went') {
-      if (wasFull) return undefined;
       waiters.splice(place, 1);
       demands.splice(place, 1);
     } else {
       waiters.splice(place, 0, record);
       demands.splice(place, 0, state.numbered.demand(leastOf(record.request)));
-      if (wasFull) waiters.length = demands.length = LOOKED_AT + 1;
+      if (waiters.length <= LOOKED_AT + 1) continue;
+      waiters.length = demands.length = LOOKED_AT + 1;
+      isWhole = false;
+    }
+  }
+  if (!isWhole && waiters.length <= LOOKED_AT) {
+    for (const waiter of tier.waiting.from(waiters.length)) {
+      if (state.owners.has(waiter.request.owner)) return undefined;
+      demands.push(state.numbered.demand(leastOf(waiter.request)));
+      if (waiters.push(waiter) > LOOKED_AT) break;
     }
   }
   return keep(state, tier, waiters, demands, -1);

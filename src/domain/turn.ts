@@ -13,8 +13,8 @@ import type { Journal } from './journal.ts';
 import type { LeaseRecord, PoolState } from './state.ts';
 
 const NO_EVENTS: RecordedPoolEvent[] = [];
-/** About so many events a command causes at most, so that they fit one append of any store: the rest is left to follow-ups. */
-export const EVENTS_AT_ONCE = 256;
+/** About so many events a command causes at most, so that it holds the event loop for a few ms only: the rest is left to follow-ups. */
+export const EVENTS_AT_ONCE = 64;
 
 const NOTHING_MORE: FollowUp[] = [];
 const NO_LEASES: (LeaseRecord | undefined)[] = [];

@@ -10,6 +10,9 @@ import type { Logger } from '../model/interfaces.ts';
 import { type AppendLimits, withinLimits } from './append-limits.ts';
 import type { Call } from './call.ts';
 
+/** About so many events are appended together at most. */
+const BATCH_EVENTS = 256;
+
 /** What is appended together, and what each call is answered once it is. */
 export interface Batch {
   readonly calls: readonly Call[];
@@ -19,7 +22,7 @@ export interface Batch {
   readonly leases: readonly (LeaseRecord | undefined)[];
   readonly expectedRevision: number;
   /** What is left of its commands, each thing once. */
-  readonly more: ReadonlySet<FollowUp>;
+  readonly more: readonly FollowUp[];
 }
 
 /**
@@ -31,7 +34,9 @@ export class BatchBuilder implements Batch {
   answers: Answer[] = NOTHING;
   events: RecordedPoolEvent[] = NOTHING;
   leases: (LeaseRecord | undefined)[] = NOTHING;
-  more: Set<FollowUp> = NOTHING_MORE;
+  more: readonly FollowUp[] = NOTHING;
+  /** Of its events, as they are sent. */
+  bytes = 0;
   readonly expectedRevision: number;
 
   constructor(expectedRevision: number) {
@@ -39,7 +44,7 @@ export class BatchBuilder implements Batch {
   }
 
   add(call: Call, { events, leases, answer, more }: Decided): void {
-    if (more.length > 0) this.more = new Set([...this.more, ...more]);
+    for (const next of more) if (!this.more.includes(next)) this.more = [...this.more, next];
     if (this.calls.length === 0) {
       this.calls = [call];
       this.answers = [answer];
@@ -59,7 +64,6 @@ export class BatchBuilder implements Batch {
 }
 
 const NOTHING: never[] = [];
-const NOTHING_MORE = new Set<FollowUp>();
 
 export interface Decider {
   readonly state: PoolState;
@@ -67,36 +71,52 @@ export interface Decider {
   readonly context: DecisionContext;
   readonly limits: AppendLimits;
   readonly logger: Logger;
+  /** The event loop has been held for long enough: what is left has its turn after it has gone round. */
+  readonly isOver: () => boolean;
+  /** What goes on with a command that was decided in part. */
+  readonly following: (next: FollowUp) => Call;
   /** About to be decided: the one place where a shape becomes the present one. */
   readonly deciding: (call: Call) => void;
 }
 
 /**
- * Decides calls one after the other, each on what the ones before it left, until the batch is full, for the store or for the event loop: it is cut at a command's border
- * and answers how many of the calls it took. A command that no append could ever hold is refused before anything is sent.
+ * Decides calls one after the other, each on what the ones before it left, until the batch is full, for the store or for the event loop: it
+ * is cut at a command's border and answers how many of the calls it took. With what these leave to be done it goes on behind them, while
+ * there is room. A command that no append could ever hold is refused before anything is sent.
  */
 export function decideBatch(calls: readonly Call[], batch: BatchBuilder, decider: Decider): number {
+  const taken = decideCalls(calls, batch, decider);
+  while (taken === calls.length && batch.more.length > 0) {
+    const [next, ...rest] = batch.more;
+    batch.more = rest;
+    if (decideCalls([decider.following(next!)], batch, decider) === 1) continue;
+    batch.more = [next!, ...rest];
+    break;
+  }
+  return taken;
+}
+
+function decideCalls(calls: readonly Call[], batch: BatchBuilder, decider: Decider): number {
   const { journal, limits } = decider;
-  let bytes = 0;
   for (let i = 0; i < calls.length; i++) {
     const call = calls[i]!;
-    if (batch.events.length >= EVENTS_AT_ONCE) return i;
+    if (batch.events.length >= BATCH_EVENTS || (batch.calls.length > 0 && decider.isOver())) return i;
     if (call.dropped) continue;
     const mark = journal.mark();
     const decided = decideOne(call, mark, decider, EVENTS_AT_ONCE);
     if (decided === undefined) continue;
     const { events } = decided;
-    const grown = withinLimits(limits, batch.events.length, bytes, events);
+    const grown = withinLimits(limits, batch.events.length, batch.bytes, events);
     if (grown < 0) {
       journal.undoTo(mark);
       if (batch.events.length > 0) return i;
       const part = decidePart(call, mark, decider, decided);
       if (part === undefined) continue;
-      bytes = withinLimits(limits, 0, 0, part.events);
+      batch.bytes = withinLimits(limits, 0, 0, part.events);
       batch.add(call, part);
       continue;
     }
-    bytes = grown;
+    batch.bytes = grown;
     batch.add(call, decided);
   }
   return calls.length;

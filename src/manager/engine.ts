@@ -1,6 +1,6 @@
 import { evolve } from '../domain/evolve.ts';
 import type { LeaseRecord, PoolState } from '../domain/state.ts';
-import { nextTurn } from '../eventstore/turn.ts';
+import { nextTurn, Slice } from '../eventstore/turn.ts';
 import { isPoolError, PoolError } from '../model/errors.ts';
 import type { AppendResult } from '../model/event-store.ts';
 import type { RecordedPoolEvent } from '../model/events.ts';
@@ -37,6 +37,7 @@ export class Engine {
   readonly counters: AppendCounters = { batches: 0, events: 0, conflicts: 0, unknown: 0, failed: 0 };
   readonly #options: EngineOptions;
   readonly #decider: Decider;
+  readonly #slice: Slice;
   /** Held while an append is in flight, or the log is read or doubted. */
   readonly #intake: Intake;
   #draining = false;
@@ -76,7 +77,11 @@ export class Engine {
     this.#unknownFailure = failure('the outcome of an append is unknown');
     this.#definiteFailure = failure('an append failed; nothing was written');
     this.#readFailure = failure('the tail of the log could not be read');
-    this.#decider = { state, journal, context, limits, logger, deciding: (call) => listener.deciding(call) };
+    const slice = new Slice(nextTurn, () => options.clock.monotonic());
+    this.#slice = slice;
+    const isOver = (): boolean => slice.isOver;
+    const deciding = (call: Call): void => listener.deciding(call);
+    this.#decider = { state, journal, context, limits, logger, isOver, deciding, following: options.following };
     this.#intake = new Intake({
       limit: options.mailboxLimit,
       wake: options.store.traits.durable ? 'immediate' : 'microtask',
@@ -235,13 +240,15 @@ export class Engine {
 
   #transact(calls: readonly Call[]): void {
     const batch = new BatchBuilder(this.state.revision);
+    const beganMs = this.#options.clock.monotonic();
+    this.#slice.begin();
     const taken = decideBatch(calls, batch, this.#decider);
     if (taken < calls.length) this.#intake.putBack(calls.slice(taken));
     this.#commit(batch);
+    this.#intake.worked(batch.calls.length + batch.events.length, this.#options.clock.monotonic() - beganMs);
   }
 
   #commit(batch: Batch): void {
-    this.#intake.worked(batch.calls.length + batch.events.length);
     if (batch.events.length > 0) this.#write(batch);
     else {
       this.#answer(batch);

@@ -1,3 +1,4 @@
+import { SLICE_MS } from '../eventstore/turn.ts';
 import { Mailbox, type Wake } from '../rx/mailbox.ts';
 import type { Call } from './call.ts';
 
@@ -9,7 +10,7 @@ export interface IntakeOptions {
 }
 
 const MAX_CALLS = 256;
-/** After so many commands and events the event loop goes round once: sockets are read, timers run, and what has come meanwhile gets its turn. */
+/** After so many commands and events, or a slice of time with fewer, the event loop goes round once: sockets are read, timers run, and what has come meanwhile gets its turn. */
 const WORK_AT_ONCE = 256;
 
 /**
@@ -23,6 +24,7 @@ export class Intake {
   #held = false;
   #woken = false;
   #work = 0;
+  #workMs = 0;
   #resting = false;
 
   constructor(options: IntakeOptions) {
@@ -43,13 +45,15 @@ export class Intake {
     return this.#resting;
   }
 
-  /** So many commands were decided and events caused. */
-  worked(count: number): void {
+  /** So many commands were decided and events caused, in so many ms. */
+  worked(count: number, tookMs: number): void {
     this.#work += count;
-    if (this.#work < WORK_AT_ONCE || this.#resting) return;
+    this.#workMs += tookMs;
+    if ((this.#work < WORK_AT_ONCE && this.#workMs < SLICE_MS) || this.#resting) return;
     this.#resting = true;
     setImmediate(() => {
       this.#work = 0;
+      this.#workMs = 0;
       this.#resting = false;
       if (!this.#held && this.size > 0) this.#options.drain();
     });
