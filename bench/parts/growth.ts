@@ -3,7 +3,7 @@
  * there, and with 3, 16 and 64 tiers; and for how long at most the long works hold the event loop. `GROWTH=text` in the environment
  * runs what has the text in its name.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { requestView } from '../../src/domain/views.ts';
 import { MemoryEventStore } from '../../src/eventstore/memory.ts';
 import { createResourceDetector, ResourcePoolManager } from '../../src/index.ts';
@@ -273,6 +273,7 @@ const TWO = {
   ],
 };
 const QUOTAS = Object.fromEntries(Array.from({ length: MANY }, (_, i) => [`owner-${i}`, { cpu: 100 }]));
+const AS_MANY_QUOTAS = Object.fromEntries(Object.entries(QUOTAS).slice(0, MAX_CHANGED_QUOTAS));
 const ageing = { tiers: [{ ...TIER, queue: { ...QUEUE, ageingMs: 999 } }] };
 
 const WORKS: Readonly<Record<string, () => Promise<Turn>>> = {
@@ -281,9 +282,14 @@ const WORKS: Readonly<Record<string, () => Promise<Turn>>> = {
   ),
   '1 000 leases renewed at once, of 100 000': work(leases, async (pool) => {
     const all = (await pool.listLeases({ limit: 1_000 })).items;
-    return until(pool, 'LeasesRenewed', all.length, () =>
-      Promise.all(all.map(({ id, token }) => pool.renewLease(id, token, 3_600_000))),
-    );
+    return until(pool, 'LeasesRenewed', all.length, async () => {
+      const renewals: Promise<unknown>[] = [];
+      for (const { id, token } of all) {
+        renewals.push(pool.renewLease(id, token, 3_600_000));
+        if (renewals.length % 50 === 0) await setImmediate(); // to ask a thousand times is the caller's turn
+      }
+      await Promise.all(renewals);
+    });
   }),
   '10 000 leases that expire at once': work(
     (pool) => grant(pool, 10_000, 3_000),
@@ -311,8 +317,7 @@ const WORKS: Readonly<Record<string, () => Promise<Turn>>> = {
   },
   [`configure with quotas of ${MAX_CHANGED_QUOTAS} owners, as many as may be`]: work(
     () => undefined,
-    (pool) =>
-      during(() => pool.configure({ quotas: Object.fromEntries(Object.entries(QUOTAS).slice(0, MAX_CHANGED_QUOTAS)) })),
+    (pool) => during(() => pool.configure({ quotas: AS_MANY_QUOTAS })),
   ),
   'configure a number, with quotas of 100 000 owners': work(
     () => undefined,
@@ -343,7 +348,7 @@ const WORKS: Readonly<Record<string, () => Promise<Turn>>> = {
       await leases(pool);
       await until(pool, 'LeaseReclaimed', MANY, () => pool.drainTier('all', { deadlineMs: 1 }));
     },
-    (pool) => during(() => pool.listLeases({ state: 'ended' } as object)),
+    (pool) => during(() => pool.listLeases({ state: 'reclaimed' })),
   ),
   'dispose with 100 000 waiters': async () => {
     const pool = await manager();
