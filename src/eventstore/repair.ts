@@ -45,7 +45,8 @@ const BATCHES_OF_WAL = 50;
 
 /**
  * Writes what is provably whole of a damaged log to a new file: of each stream the events from its first to the last before its first gap.
- * The damaged one is only read. Throws DamagedLogError if nothing of it can be kept, INVALID_REQUEST for a token floor that is too low.
+ * The damaged one is only read. Throws DamagedLogError if nothing of it can be kept, INVALID_REQUEST for a token floor that is too low,
+ * LOG_UNAVAILABLE if the new file cannot be finished (a full disk).
  */
 export function repairFile(path: string, to: string, options: CopyOptions): Repaired {
   const salvage = new Salvage(path);
@@ -88,7 +89,7 @@ class Repair {
       if (kept === 0) throw new DamagedLogError(this.#path, 'no event of it can be proven to be whole');
       const tokenFloor = this.#raise();
       this.#file.identify({ ...this.#identity, floor: tokenFloor }); // for a pool of which nothing was kept
-      this.#file.checkpoint('TRUNCATE');
+      this.#file.settle();
       const streams = Array.from(this.#streams, ([stream, { at: _, ...found }]) => ({ stream, ...found }));
       return { streams, kept, missing: this.#salvage.lastKnown - kept, tokens: this.#tokens, tokenFloor };
     } finally {
@@ -129,7 +130,7 @@ class Repair {
     });
     this.#file.insert(rows, runs.next(stream));
     this.#batches += 1;
-    if (this.#batches % BATCHES_OF_WAL === 0) this.#file.checkpoint('TRUNCATE');
+    if (this.#batches % BATCHES_OF_WAL === 0) this.#file.settle();
   }
 
   /** Every pool in the file gives tokens above all that it, or what is lost of it, may have given. */
