@@ -25,13 +25,16 @@ export type OnPages = (done: number, total: number) => void;
 /** Pages written at once, and between two looks at what else there is to do. */
 const PAGES_AT_ONCE = 128;
 
-/**
- * Copies a log as it stands, also beside its writer, and marks the copy as one: whoever goes on with it gives no token that the origin may
- * have given. `floor`: the one that was asked for; null = the usual one. Throws DamagedLogError if the log is damaged at its end,
- * LOG_UNAVAILABLE if the copy cannot be finished (a full disk).
- */
-export async function copyFile(path: string, to: string, floor: number | null, onPages: OnPages): Promise<void> {
+/** Copies a log as it stands, also beside its writer, byte for byte. Throws DamagedLogError if the log is damaged at its end. */
+export async function copyFile(path: string, to: string, onPages: OnPages): Promise<void> {
   if (!(await copyStill(path, to, onPages))) await copyLive(path, to, onPages);
+}
+
+/**
+ * Marks a copy as one: whoever goes on with it gives no token up to `floor`; null = the usual one, above all that it knows of by then. Throws
+ * LOG_UNAVAILABLE if that cannot be written (a full disk).
+ */
+export function markAsCopy(to: string, floor: number | null): void {
   const copy = new SqliteFile(to, false);
   try {
     copy.identify(copiedIdentity(copy.identity, floor));
