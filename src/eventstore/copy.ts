@@ -18,22 +18,27 @@ import { type Pages, stampOf } from './disk/pages.ts';
 import { DamagedLogError } from './errors.ts';
 import { SqliteFile } from './sqlite-file.ts';
 import { copiedIdentity } from './sqlite-schema.ts';
+import { fileBytes } from './wal.ts';
 
 export type OnPages = (done: number, total: number) => void;
 
 /** Pages written at once, and between two looks at what else there is to do. */
 const PAGES_AT_ONCE = 128;
 
-/**
- * Copies a log as it stands, also beside its writer, and marks the copy as one: whoever goes on with it gives no token that the origin may
- * have given. `floor`: the one that was asked for; null = the usual one. Throws DamagedLogError if the log is damaged at its end.
- */
-export async function copyFile(path: string, to: string, floor: number | null, onPages: OnPages): Promise<void> {
+/** Copies a log as it stands, also beside its writer, byte for byte. Throws DamagedLogError if the log is damaged at its end. */
+export async function copyFile(path: string, to: string, onPages: OnPages): Promise<void> {
   if (!(await copyStill(path, to, onPages))) await copyLive(path, to, onPages);
+}
+
+/**
+ * Marks a copy as one: whoever goes on with it gives no token up to `floor`; null = the usual one, above all that it knows of by then. Throws
+ * LOG_UNAVAILABLE if that cannot be written (a full disk).
+ */
+export function markAsCopy(to: string, floor: number | null): void {
   const copy = new SqliteFile(to, false);
   try {
     copy.identify(copiedIdentity(copy.identity, floor));
-    copy.checkpoint('TRUNCATE');
+    copy.settle();
   } finally {
     copy.close();
   }
@@ -96,8 +101,13 @@ export function refuseExisting(to: string): void {
     );
 }
 
-/** Gives a file that was written beside its name, on the disk and at once. What has come to lie there meanwhile stays (INVALID_REQUEST). */
+/**
+ * Gives a file that was written beside its name, on the disk and at once. What has come to lie there meanwhile stays (INVALID_REQUEST).
+ * The file alone gets the name, so one whose write-ahead log or journal holds a part of it is refused.
+ */
 export function publish(part: string, to: string): void {
+  const rest = ['-wal', '-journal'].find((end) => fileBytes(`${part}${end}`) > 0);
+  if (rest !== undefined) throw new Error(`${part} is not whole by itself: a part of it lies in ${part}${rest}`);
   sync(part);
   try {
     linkSync(part, to);

@@ -9,7 +9,7 @@ import { DamagedLogError } from './errors.ts';
 import { SqliteFile } from './sqlite-file.ts';
 import type { FileIdentity } from './sqlite-schema.ts';
 import { lastChecksum } from './sqlite-verify.ts';
-import { floorAbove, floorRaised } from './token-floor.ts';
+import { floorAbove, floorRaised, highestRuledOut } from './token-floor.ts';
 
 /** What a repair has kept of one stream, and what it has not. */
 export interface RepairedStream {
@@ -45,7 +45,8 @@ const BATCHES_OF_WAL = 50;
 
 /**
  * Writes what is provably whole of a damaged log to a new file: of each stream the events from its first to the last before its first gap.
- * The damaged one is only read. Throws DamagedLogError if nothing of it can be kept, INVALID_REQUEST for a token floor that is too low.
+ * The damaged one is only read. Throws DamagedLogError if nothing of it can be kept, INVALID_REQUEST for a token floor that is too low,
+ * LOG_UNAVAILABLE if the new file cannot be finished (a full disk).
  */
 export function repairFile(path: string, to: string, options: CopyOptions): Repaired {
   const salvage = new Salvage(path);
@@ -56,13 +57,25 @@ export function repairFile(path: string, to: string, options: CopyOptions): Repa
   }
 }
 
+/** What of a stream was found by now. */
+interface Found {
+  kept: number;
+  missingFrom: number | null;
+  behind: number;
+  /** Of its last event that was kept, Unix ms. */
+  at: number;
+  lastToken: number;
+  /** The copy that its token floor was last raised for. */
+  floorFor?: string | undefined;
+}
+
 class Repair {
   readonly #salvage: Salvage;
   readonly #path: string;
   readonly #options: CopyOptions;
   readonly #identity: FileIdentity;
   readonly #file: SqliteFile;
-  readonly #streams = new Map<string, { kept: number; missingFrom: number | null; behind: number; at: number }>();
+  readonly #streams = new Map<string, Found>();
   #batch: NewEvent[] = [];
   #stream = '';
   #checksum: number;
@@ -88,8 +101,13 @@ class Repair {
       if (kept === 0) throw new DamagedLogError(this.#path, 'no event of it can be proven to be whole');
       const tokenFloor = this.#raise();
       this.#file.identify({ ...this.#identity, floor: tokenFloor }); // for a pool of which nothing was kept
-      this.#file.checkpoint('TRUNCATE');
-      const streams = Array.from(this.#streams, ([stream, { at: _, ...found }]) => ({ stream, ...found }));
+      this.#file.settle();
+      const streams = Array.from(this.#streams, ([stream, { kept, missingFrom, behind }]) => ({
+        stream,
+        kept,
+        missingFrom,
+        behind,
+      }));
       return { streams, kept, missing: this.#salvage.lastKnown - kept, tokens: this.#tokens, tokenFloor };
     } finally {
       this.#file.close();
@@ -97,8 +115,11 @@ class Repair {
   }
 
   #take({ stream, revision, ...event }: RecordedEvent): void {
-    const found = this.#streams.get(stream) ?? { kept: 0, missingFrom: null, behind: 0, at: 0 };
+    const found = this.#streams.get(stream) ?? { kept: 0, missingFrom: null, behind: 0, at: 0, lastToken: 0 };
     this.#streams.set(stream, found);
+    found.lastToken = Math.max(found.lastToken, tokenOf(event));
+    if (event.type === 'TokenFloorRaised')
+      found.floorFor = (event.data as { fileId?: string }).fileId ?? found.floorFor;
     this.#tokens.known = Math.max(this.#tokens.known, tokenOf(event));
     if (revision !== found.kept) {
       found.missingFrom ??= found.kept;
@@ -129,12 +150,22 @@ class Repair {
     });
     this.#file.insert(rows, runs.next(stream));
     this.#batches += 1;
-    if (this.#batches % BATCHES_OF_WAL === 0) this.#file.checkpoint('TRUNCATE');
+    if (this.#batches % BATCHES_OF_WAL === 0) this.#file.settle();
+  }
+
+  /** By all that is known of the log: of a copy also where it was to begin, of which its events may tell no more. */
+  #ruledOut(): number {
+    const { identity, mark } = this.#salvage;
+    if (identity === undefined || identity.origin === null) return this.#tokens.known;
+    const token = typeof mark !== 'string' && mark.id === identity.origin ? mark.token : 0;
+    const restored = { fileId: identity.id, floor: identity.floor, token };
+    const pools = [{ lastToken: 0 }, ...this.#streams.values()];
+    return Math.max(this.#tokens.known, ...pools.map((pool) => highestRuledOut(pool, restored)));
   }
 
   /** Every pool in the file gives tokens above all that it, or what is lost of it, may have given. */
   #raise(): number {
-    const floor = floorAbove(this.#tokens.known, this.#options.tokenFloor);
+    const floor = floorAbove(this.#ruledOut(), this.#options.tokenFloor);
     for (const [stream, { at }] of this.#streams)
       if (!isAuditStream(stream) && at > 0)
         this.#write(stream, [

@@ -184,7 +184,18 @@ export class SqliteFile implements LogRows {
     return endOf(this.#db.prepare(`PRAGMA wal_checkpoint(${mode})`).get() as unknown as Counted);
   }
 
-  /** The same in a thread of its own. After TRUNCATE the WAL may be given its size anew. */
+  /** The whole WAL is moved into the file, which then holds everything by itself. Throws LOG_UNAVAILABLE with what kept it from that. */
+  settle(): void {
+    const ended = this.checkpoint('TRUNCATE');
+    if (ended === 'done') return;
+    const why =
+      ended === 'held'
+        ? 'another program reads it or holds its lock'
+        : `the disk is full: ${freeBytes(this.#path)} bytes are free, and it takes ${this.#growth() + SPARE_BYTES}`;
+    throw new PoolError('LOG_UNAVAILABLE', `${this.#path} cannot be made whole: ${why}`);
+  }
+
+  /** A checkpoint in a thread of its own. After TRUNCATE the WAL may be given its size anew. */
   async checkpointBeside(mode: 'PASSIVE' | 'TRUNCATE'): Promise<Checkpoint> {
     this.#walBytes = 0;
     if (!this.#hasRoom()) return 'noRoom';
@@ -270,8 +281,13 @@ export class SqliteFile implements LogRows {
     return this.#knownPageBytes;
   }
 
+  /** What the file is short of all its pages while some lie in the WAL, bytes. */
+  #growth(): number {
+    return this.#pragma('page_count') * this.#pageBytes() - fileBytes(this.#path);
+  }
+
   #hasRoom(): boolean {
-    const growth = this.#pragma('page_count') * this.#pageBytes() - fileBytes(this.#path);
+    const growth = this.#growth();
     return growth <= 0 || freeBytes(this.#path) >= growth + SPARE_BYTES;
   }
 }

@@ -187,7 +187,10 @@ function untouched({ log }: Looked, path: string): LogRows {
 }
 
 /** What a copy says of itself, for whoever gives tokens on it. */
-export function restoredBy({ rows, markedToken }: WritableLog): Pick<StoreTraits, 'restored'> {
+export function restoredBy({
+  rows,
+  markedToken,
+}: Pick<WritableLog, 'rows' | 'markedToken'>): Pick<StoreTraits, 'restored'> {
   const { id, origin, floor } = rows.identity;
   return origin === null ? {} : { restored: { fileId: id, floor, token: markedToken } };
 }

@@ -21,6 +21,7 @@ import type { LogRows } from './log-rows.ts';
 import { PAGE_EVENTS, readRange } from './ranges.ts';
 import { SnapshotFiles } from './snapshot-files.ts';
 import { SqliteFile } from './sqlite-file.ts';
+import { restoredBy } from './sqlite-log.ts';
 import { sqliteUrl } from './sqlite-url.ts';
 import { verifiedPage, verifiedSpanWithin, verifyEnds } from './sqlite-verify.ts';
 import { lift } from './upcast.ts';
@@ -41,10 +42,18 @@ export class SqliteReader implements EventStore {
 
   /** `whole`: reads every page first. Throws DamagedLogError if the log does not hold what was written to it. */
   constructor(path: string, logger: Logger, whole: boolean) {
-    this.traits = { durable: true, shared: false, maxAppendEvents: 0, maxAppendBytes: 0, url: sqliteUrl(path) };
     this.snapshots = new SnapshotFiles(`${path}.snapshots`, true, logger);
     this.#path = path;
+    const mark = readMark(markPath(path));
     this.#rows = openToRead(path, logger);
+    this.traits = {
+      durable: true,
+      shared: false,
+      maxAppendEvents: 0,
+      maxAppendBytes: 0,
+      url: sqliteUrl(path),
+      ...restoredBy({ rows: this.#rows, markedToken: typeof mark === 'string' ? 0 : mark.token }),
+    };
     try {
       if (whole) this.#sound((rows) => rows.checkWhole());
     } catch (error) {

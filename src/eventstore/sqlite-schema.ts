@@ -68,7 +68,7 @@ export interface FileIdentity {
   readonly seed: number;
   /** The id of the file that this is a copy of; null if it is none. */
   readonly origin: string | null;
-  /** The token floor that was asked for when the copy was made; null = the usual one. */
+  /** The token floor of the copy, above which it begins; null = the usual one, which its first start works out. */
   readonly floor: number | null;
 }
 

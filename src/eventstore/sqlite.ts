@@ -291,10 +291,8 @@ export class SqliteEventStore implements EventStore {
   #salvage(): void {
     try {
       const ended = this.#open?.opened?.checkpoint('PASSIVE');
-      this.#logger.warn(
-        { path: this.#path, ended },
-        'the write-ahead log lost its name, and has been moved into the file',
-      );
+      const became = ended === 'done' ? 'has been moved into the file' : 'could not be moved into the file whole';
+      this.#logger.warn({ path: this.#path, ended }, `the write-ahead log lost its name, and ${became}`);
     } catch (error) {
       this.#logger.error({ err: error, path: this.#path }, 'the write-ahead log could not be moved into the file');
     }

@@ -58,7 +58,7 @@ export interface StoreTraits {
   readonly url: string;
   /**
    * It is a copy that a backup or a repair made of another log, which may have gone on and given more tokens. `fileId`: of this copy;
-   * `floor`: the token floor that was asked for when it was made; `token`: the highest that the other is known to have given.
+   * `floor`: the token floor that it was made with, null = the usual one; `token`: the highest that the other is known to have given.
    */
   readonly restored?: { readonly fileId: string; readonly floor: number | null; readonly token: number };
 }

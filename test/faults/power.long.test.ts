@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { canTrace } from './io/run.ts';
 import { launch, newSeed, showCounts } from './launch.ts';
-import { failedSyncRun } from './power/run.ts';
+import { failedSyncRun, staleFramesRun } from './power/run.ts';
 
 const traced = canTrace();
 if (!traced) console.log('power: skipped, strace cannot trace processes here');
@@ -22,5 +22,15 @@ it.skipIf(!traced)(
     const counts = await failedSyncRun();
     console.log(`power: ${showCounts(counts)}`);
     expect(counts['failed syncs of the WAL']).toBeGreaterThan(3);
+  },
+);
+
+it.skipIf(!traced)(
+  'a power cut loses nothing that was acknowledged over stale frames of a batch that found no room, and they are no damage',
+  async () => {
+    const seed = newSeed();
+    const counts = await staleFramesRun({ count: 300, seed });
+    console.log(`power: seed ${seed}, ${showCounts(counts)}`);
+    expect(counts['images']).toBe(300);
   },
 );

@@ -95,8 +95,8 @@ async function importFrom(
 ): Promise<void> {
   const { floorAbove, importLog, verifyExport } = await import('../../manager/transfer/index.ts');
   if (file !== '-') {
-    const { lastToken } = await verifyExport(await linesOf(file), globals.pool);
-    floorAbove(lastToken, tokenFloor);
+    const { ruledOut } = await verifyExport(await linesOf(file), globals.pool);
+    floorAbove(ruledOut, tokenFloor);
   }
   const began = performance.now();
   const imported = await importLog(store, globals.pool, await linesOf(file), {

@@ -8,6 +8,7 @@ import { DiskLog, identityOf } from './disk-log.ts';
 import { isBlank } from './first-page.ts';
 import { Pages } from './pages.ts';
 import { rowsOfImage } from './tree.ts';
+import type { WalScan } from './wal-frames.ts';
 
 /** A log that was looked at and found to hold what was written to it. */
 export interface Looked {
@@ -49,9 +50,9 @@ function lookAt(pages: Pages, mark: FoundMark, logger: Logger): Looked {
   const isOwn = typeof mark !== 'string' && mark.id === log.identity.id;
   if (typeof mark !== 'string' && !isOwn) refuseOtherMark(mark, log);
   if (isOwn && mark.last > log.end) throw lost(log, mark.last);
-  const highest = Math.max(log.end, highestBehind(pages));
-  if (wal.broken?.wasSynced === true && highest > log.end) throw lost(log, highest);
-  tellOfCut(pages, highest - log.end, logger);
+  const synced = highestIn(pages, wal.synced);
+  if (synced > log.end) throw lost(log, synced);
+  tellOfCut(pages, Math.max(log.end, highestIn(pages, wal.behind)) - log.end, logger);
   if (typeof mark === 'string' && log.end > 0 && log.identity.origin === null)
     logger.warn({ path, mark }, 'the log has no mark: whether it has lost its end cannot be told');
   return { log, mark, hasWal: wal.frames > 0 };
@@ -64,7 +65,7 @@ function isNew(pages: Pages, mark: FoundMark): boolean {
   const isBegun = pages.fileBytes > 0 && journal?.pages !== 0 && !isBlank(pages);
   if (isBegun) return false;
   const what = pages.fileBytes === 0 ? 'the file is empty or not there' : 'no log has been begun in it';
-  const last = Math.max(typeof mark === 'string' ? 0 : mark.last, highestBehind(pages));
+  const last = Math.max(typeof mark === 'string' ? 0 : mark.last, highestIn(pages, wal.behind));
   if (last > 0)
     throw new DamagedLogError(
       `${path}, position 1`,
@@ -158,11 +159,10 @@ function firstInWal(pages: Pages): number {
   return first;
 }
 
-/** The last position whose event an intact frame behind a break holds; 0 if there is none. */
-function highestBehind(pages: Pages): number {
+/** The last position whose event one of the frames holds; 0 if none does. */
+function highestIn(pages: Pages, frames: WalScan['behind']): number {
   let last = 0;
-  for (const [, offset] of pages.wal.behind)
-    for (const position of eventsOf(pages, offset)) last = Math.max(last, position);
+  for (const [, offset] of frames) for (const position of eventsOf(pages, offset)) last = Math.max(last, position);
   return last;
 }
 

@@ -20,7 +20,7 @@ export class Pages {
   readonly filePages: number;
   readonly walBytes: number;
   readonly #file: number | undefined;
-  readonly #wal: number | undefined;
+  readonly #wal: number | undefined = undefined;
   readonly #stamp: string;
   readonly #kept = new Map<number, Buffer>();
 
@@ -30,11 +30,16 @@ export class Pages {
     this.#stamp = stampOf(path);
     this.pageBytes = pageBytes;
     this.#file = openRaw(path);
-    this.#wal = withWal ? openRaw(`${path}-wal`) : undefined;
-    this.fileBytes = this.#file === undefined ? 0 : fstatSync(this.#file).size;
-    this.filePages = Math.floor(this.fileBytes / pageBytes);
-    this.walBytes = this.#wal === undefined ? 0 : fstatSync(this.#wal).size;
-    this.wal = this.#wal === undefined ? NO_FRAMES : scanWal(this.#wal, pageBytes);
+    try {
+      this.#wal = withWal ? openRaw(`${path}-wal`) : undefined;
+      this.fileBytes = this.#file === undefined ? 0 : fstatSync(this.#file).size;
+      this.filePages = Math.floor(this.fileBytes / pageBytes);
+      this.walBytes = this.#wal === undefined ? 0 : fstatSync(this.#wal).size;
+      this.wal = this.#wal === undefined ? NO_FRAMES : scanWal(this.#wal, pageBytes);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
   }
 
   /** After the last whole transaction. */

@@ -2,7 +2,8 @@ import { closeSync, constants, fstatSync, openSync, statSync } from 'node:fs';
 
 /**
  * POSIX drops all locks that a process has on a file as soon as it closes any descriptor of it. So a file that sqlite has open in this
- * process is not closed by us before sqlite has closed it. By device and inode.
+ * process is not closed by us before sqlite has closed it. By device and inode. The locks are those of the process and this list is that
+ * of one thread: no other thread may open raw files of a log (that of a checkpoint opens it in sqlite alone).
  */
 const inSqlite = new Map<string, { connections: number; readonly waiting: number[] }>();
 

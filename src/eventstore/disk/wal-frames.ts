@@ -20,11 +20,6 @@ export interface WalBreak {
   readonly offset: number;
   /** How many frames behind it are what was written. */
   readonly intactBehind: number;
-  /**
-   * A whole transaction lies behind it and another frame behind that: nobody writes the next transaction before the last is on the disk, so
-   * what is broken had been synced. If not, it may be what a power cut left of the last, unsynced transaction.
-   */
-  readonly wasSynced: boolean;
 }
 
 export interface WalScan {
@@ -40,6 +35,12 @@ export interface WalScan {
   readonly broken: WalBreak | undefined;
   /** Where the contents of the intact frames behind the break begin, with their page numbers. */
   readonly behind: readonly (readonly [page: number, offset: number])[];
+  /**
+   * Those of them that prove that what is broken had been synced: of a stretch in which each frame goes on from the one before, and one goes on
+   * from the end of a transaction. Nobody writes the next transaction before the last is on the disk. Others may be what a power cut left of
+   * the last, unsynced transaction, before stale frames of one that was never finished.
+   */
+  readonly synced: readonly (readonly [page: number, offset: number])[];
 }
 
 /** The end of a checksum that goes over all frames so far. */
@@ -54,6 +55,7 @@ export const NO_FRAMES: WalScan = {
   unfinished: 0,
   broken: undefined,
   behind: [],
+  synced: [],
 };
 
 /** Reads the whole log in pieces. `pageBytes` is that of the database, for a log whose own header is not whole. */
@@ -95,8 +97,11 @@ class Scanner {
   /** What the frame after the broken one may go on from: the checksum that stands in it, and the one that it should have. */
   #resumes: Sum[] = [];
   #behind: [number, number][] = [];
-  #endedBehind = false;
-  #wasSynced = false;
+  /** Of the frames behind, those that go on from one another up to here; whether the last of them ends a transaction, and one before it. */
+  #stretch: [number, number][] = [];
+  #stretchEnds = false;
+  #stretchGoesOn = false;
+  #synced: [number, number][] = [];
 
   constructor(header: Buffer, pageBytes: number) {
     const magic = header.readUInt32BE(0);
@@ -150,19 +155,25 @@ class Scanner {
   }
 
   #takeBehind(frame: Buffer, offset: number, isOurs: boolean): void {
-    if (!isOurs) {
-      this.#resumes = [storedIn(frame)];
-      return;
-    }
-    const isIntact = this.#resumes.some((from) => isStored(this.#sumAfter(from, frame), frame, 16));
+    const isIntact = isOurs && this.#resumes.some((from) => isStored(this.#sumAfter(from, frame), frame, 16));
     this.#resumes = [storedIn(frame)];
     if (isIntact) this.#keepBehind(frame, offset);
+    else this.#endStretch();
   }
 
   #keepBehind(frame: Buffer, offset: number): void {
-    this.#behind.push([frame.readUInt32BE(0), offset + FRAME_HEADER_BYTES]);
-    if (this.#endedBehind) this.#wasSynced = true;
-    if (frame.readUInt32BE(4) !== 0) this.#endedBehind = true;
+    const place: [number, number] = [frame.readUInt32BE(0), offset + FRAME_HEADER_BYTES];
+    this.#behind.push(place);
+    this.#stretch.push(place);
+    this.#stretchGoesOn ||= this.#stretchEnds;
+    this.#stretchEnds = frame.readUInt32BE(4) !== 0;
+  }
+
+  #endStretch(): void {
+    if (this.#stretchGoesOn) this.#synced = this.#synced.concat(this.#stretch);
+    this.#stretch = [];
+    this.#stretchEnds = false;
+    this.#stretchGoesOn = false;
   }
 
   #sumAfter(from: Sum, frame: Buffer): Sum {
@@ -170,6 +181,7 @@ class Scanner {
   }
 
   result(): WalScan {
+    this.#endStretch();
     const isBroken = this.#broken !== undefined && (this.#behind.length > 0 || this.#isBegun);
     return {
       pageBytes: this.pageBytes,
@@ -177,10 +189,9 @@ class Scanner {
       pages: this.#pages,
       databasePages: this.#databasePages,
       unfinished: this.#open.length,
-      broken: isBroken
-        ? { ...this.#broken!, intactBehind: this.#behind.length, wasSynced: this.#wasSynced }
-        : undefined,
+      broken: isBroken ? { ...this.#broken!, intactBehind: this.#behind.length } : undefined,
       behind: this.#behind,
+      synced: this.#synced,
     };
   }
 }

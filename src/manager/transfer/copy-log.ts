@@ -4,7 +4,7 @@ import { emptyState, type PoolState } from '../../domain/state.ts';
 import { openEventStore } from '../../eventstore/open.ts';
 import type { Repaired } from '../../eventstore/repair.ts';
 import { sqlitePath } from '../../eventstore/sqlite-url.ts';
-import { floorAbove } from '../../eventstore/token-floor.ts';
+import { floorAbove, highestRuledOut } from '../../eventstore/token-floor.ts';
 import { PoolError } from '../../model/errors.ts';
 import type { RecordedPoolEvent } from '../../model/events.ts';
 import { isAuditStream } from '../../model/ids.ts';
@@ -30,13 +30,13 @@ export interface BackedUp {
  * it its name. Throws INVALID_REQUEST if there is a file of that name, DamagedLogError if the log is damaged.
  */
 export async function backupLog(url: string, to: string, options: CopyLogOptions = {}): Promise<BackedUp> {
-  const { tokenFloor = null, onPages = () => {} } = options;
-  const { copyFile } = await import('../../eventstore/copy.ts');
+  const { tokenFloor, onPages = () => {} } = options;
+  const { copyFile, markAsCopy } = await import('../../eventstore/copy.ts');
   return written(url, to, async (path, part) => {
-    await copyFile(path, part, tokenFloor, onPages);
-    const copied = await readThrough(part);
-    if (tokenFloor !== null) floorAbove(copied.lastToken, tokenFloor);
-    return copied;
+    await copyFile(path, part, onPages);
+    const { events, lastToken, ruledOut, isOfCopy } = await readThrough(part);
+    markAsCopy(part, tokenFloor !== undefined || isOfCopy ? floorAbove(ruledOut, tokenFloor) : null);
+    return { events, lastToken };
   });
 }
 
@@ -84,8 +84,15 @@ function pathOf(url: string): string {
   return path;
 }
 
+interface ReadThrough extends BackedUp {
+  /** No token up to this one may be given where a copy goes on. */
+  readonly ruledOut: number;
+  /** It is a copy of another log. */
+  readonly isOfCopy: boolean;
+}
+
 /** Every page, every event, and the fold of every pool. */
-async function readThrough(path: string): Promise<BackedUp> {
+async function readThrough(path: string): Promise<ReadThrough> {
   const store = await openEventStore(`sqlite:${path}`, { readOnly: true, whole: true });
   const states = new Map<string, PoolState>();
   let events = 0;
@@ -97,7 +104,11 @@ async function readThrough(path: string): Promise<BackedUp> {
   } finally {
     await store.close();
   }
-  return { events, lastToken: Math.max(0, ...Array.from(states.values(), ({ lastToken }) => lastToken)) };
+  const { restored } = store.traits;
+  const pools = [{ lastToken: 0 }, ...states.values()]; // and one that has no events yet
+  const lastToken = Math.max(...pools.map((pool) => pool.lastToken));
+  const ruledOut = Math.max(...pools.map((pool) => highestRuledOut(pool, restored)));
+  return { events, lastToken, ruledOut, isOfCopy: restored !== undefined };
 }
 
 function foldInto(states: Map<string, PoolState>, event: RecordedPoolEvent): void {

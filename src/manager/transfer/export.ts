@@ -2,6 +2,7 @@ import { evolve } from '../../domain/evolve.ts';
 import { canonicalState, STATE_SCHEMA_VERSION } from '../../domain/snapshot.ts';
 import { emptyState, type PoolState } from '../../domain/state.ts';
 import { sha256 } from '../../eventstore/sha256.ts';
+import { highestRuledOut } from '../../eventstore/token-floor.ts';
 import { PoolError } from '../../model/errors.ts';
 import type { EventStore } from '../../model/event-store.ts';
 import type { RecordedEvent, RecordedPoolEvent } from '../../model/events.ts';
@@ -56,9 +57,9 @@ export async function* exportLog(
       onProgress({ events, total });
     }
   }
-  yield writer.line({
-    end: { events: pool, refusals: audit, stateVersion: STATE_SCHEMA_VERSION, sha256: stateHash(state) },
-  });
+  const ruledOut = highestRuledOut(state, store.traits.restored);
+  const end = { events: pool, refusals: audit, stateVersion: STATE_SCHEMA_VERSION, sha256: stateHash(state) };
+  yield writer.line({ end: ruledOut > state.lastToken ? { ...end, ruledOut } : end });
 }
 
 async function headerOf(store: EventStore, poolId: string): Promise<ExportHeader> {

@@ -16,6 +16,8 @@ export interface Imported {
   readonly sha256: string;
   /** The highest token of the exported events. */
   readonly lastToken: number;
+  /** The same, or the token floor that a copy which was never served was to begin above, as its export says. */
+  readonly ruledOut: number;
   /** No token up to this one is given where the pool goes on; null = nothing was written. */
   readonly tokenFloor: number | null;
 }
@@ -70,12 +72,12 @@ export async function importLog(
 /** The floor that an earlier import has raised stands, unless a higher one is asked for. */
 async function raiseFloor(
   target: StreamTarget,
-  { lastToken, at }: WholeExport,
+  { ruledOut, at }: WholeExport,
   asked: number | undefined,
 ): Promise<number> {
   const { floorThere } = target;
-  if (floorThere !== undefined && (asked ?? 0) <= floorThere) return floorThere;
-  const floor = floorAbove(Math.max(lastToken, floorThere ?? 0), asked);
+  if (floorThere !== undefined && Math.max(ruledOut, asked ?? 0) <= floorThere) return floorThere;
+  const floor = floorAbove(Math.max(ruledOut, floorThere ?? 0), asked);
   await target.append(floorRaised({ floor, reason: 'imported', fileId: null }, Math.max(at, systemClock.now())));
   return floor;
 }

@@ -20,13 +20,17 @@ export function announced({ from = { pool: 0, audit: 0 }, to }: ExportHeader): R
   return { pool: to.pool - from.pool + 1, audit: to.audit - from.audit + 1 };
 }
 
-/** What it says after them: their counts as announced, and the SHA-256 of the canonical state that the pool's events fold to. */
+/**
+ * What it says after them: their counts as announced, and the SHA-256 of the canonical state that the pool's events fold to. `ruledOut`: the
+ * token floor that the log is to begin above and its events do not tell of; absent if there is none.
+ */
 export interface ExportEnd {
   readonly events: number;
   readonly refusals: number;
   /** Of the form of the state that was hashed: the hash of another form says nothing here. */
   readonly stateVersion: number;
   readonly sha256: string;
+  readonly ruledOut?: number;
 }
 
 export const FORMAT = 'resource-pool-log';

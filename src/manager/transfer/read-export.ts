@@ -24,6 +24,8 @@ export interface ExportedEvent {
 /** The end of an export that was read whole, with what its events fold to. */
 export interface WholeExport extends ExportEnd {
   readonly lastToken: number;
+  /** No token up to this one may be given where the pool goes on; not below `lastToken`. */
+  readonly ruledOut: number;
   /** Of the pool's last event, Unix ms. */
   readonly at: number;
 }
@@ -63,7 +65,9 @@ export async function* readExport(
   const sha256 = stateHash(state);
   if (end.stateVersion === STATE_SCHEMA_VERSION && end.sha256 !== sha256)
     throw notWhole('its events fold to another state than was exported');
-  return { ...end, events: read.pool, refusals: read.audit, sha256, lastToken: state.lastToken, at: state.at };
+  const { lastToken, at } = state;
+  const ruledOut = Math.max(lastToken, end.ruledOut ?? 0);
+  return { ...end, events: read.pool, refusals: read.audit, sha256, lastToken, ruledOut, at };
 }
 
 function total(header: ExportHeader): number {

@@ -39,10 +39,22 @@ export async function powerRun(share: Share): Promise<Counts> {
 }
 
 async function cutPower(folder: string, images: number, seed: number, tally: Tally): Promise<void> {
-  const random = randomSource(seed);
   const ops = record(folder, seed);
+  await cutPowerAt([...ops.keys()], ops, folder, images, seed, tally);
+}
+
+/** Cuts at `images` of the moments, which are numbers of operations that were done by then. */
+async function cutPowerAt(
+  candidates: readonly number[],
+  ops: readonly Op[],
+  folder: string,
+  images: number,
+  seed: number,
+  tally: Tally,
+): Promise<void> {
+  const random = randomSource(seed);
   tally.add('traces');
-  const moments = Array.from({ length: images }, () => random() % ops.length).sort((a, b) => a - b); // the disk is built once
+  const moments = Array.from({ length: images }, () => candidates[random() % candidates.length]!).sort((a, b) => a - b); // the disk is built once
   const disk = new Disk();
   const told = new Told();
   let done = 0;
@@ -69,11 +81,11 @@ function record(folder: string, seed: number): Op[] {
   return traced(folder, [WORKER, folder, `${seed}`], 0);
 }
 
-/** What a program does in the folder. `status`: how it is to end; null = killed. `failing`: the call of each sync that fails. */
-function traced(folder: string, program: readonly string[], ends: number | null, failing?: number): Op[] {
+/** What a program does in the folder. `ends`: how it is to end; null = killed. `fault`: what fails, as strace says it. */
+function traced(folder: string, program: readonly string[], ends: number | null, fault?: string): Op[] {
   const trace = `${folder}.trace`;
   const args = ['-f', '--seccomp-bpf', '-qq', '-y', '-xx', '-s', '99999999', '-o', trace, '-e', `trace=${TRACED}`];
-  const inject = failing === undefined ? [] : ['-e', `inject=fsync,fdatasync:error=EIO:when=${failing}`];
+  const inject = fault === undefined ? [] : ['-e', `inject=${fault}`];
   const { status, stderr } = spawnSync('strace', [...args, ...inject, process.execPath, ...program]);
   if (status !== ends) throw new Error(`the traced run ended with ${status}: ${stderr}`);
   const ops = readTrace(readFileSync(trace, 'latin1'), folder);
@@ -96,7 +108,7 @@ export async function failedSyncRun(): Promise<Counts> {
     for (let failing = 1; failing <= LAST_FAILING; failing++) {
       const own = join(folder, `${failing}`);
       mkdirSync(own);
-      const first = traced(own, [KILLED_WORKER, own], null, failing);
+      const first = traced(own, [KILLED_WORKER, own], null, `fsync,fdatasync:error=EIO:when=${failing}`);
       if (!first.some(({ op, path }) => op === 'failed sync' && path === 'log.db-wal')) continue;
       const ops = [...first, ...traced(own, [KILLED_WORKER, own], null)];
       const [disk, told] = [new Disk(), new Told()];
@@ -113,6 +125,51 @@ export async function failedSyncRun(): Promise<Counts> {
     remove();
   }
   return tally.counts;
+}
+
+const STALE_WORKER = new URL('./stale-worker.ts', import.meta.url).pathname;
+/** How far the large batch gets, of its writes to the write-ahead log. */
+const UNFINISHED = [0.5, 0.75, 0.98];
+
+/**
+ * A large batch finds no room before its end, and smaller ones are written over what it left; then the power is cut before a sync. Stale frames of
+ * the large one, which nobody was promised, lie behind whatever is left of the last small one, and must keep no start from being served.
+ */
+export async function staleFramesRun({ count, seed }: Pick<Share, 'count' | 'seed'>): Promise<Counts> {
+  const { folder, remove } = fastFolder();
+  const tally = new Tally();
+  try {
+    const run = (name: string, fault?: string) => {
+      mkdirSync(join(folder, name));
+      return traced(join(folder, name), [STALE_WORKER, join(folder, name)], 0, fault);
+    };
+    const writes = writesOfLargest(run('whole'));
+    for (const [i, share] of UNFINISHED.entries()) {
+      const failing = writes[Math.floor(writes.length * share)]!;
+      const ops = run(`${i}`, `pwrite64:error=ENOSPC:when=${failing}`);
+      if (writesOfLargest(ops).length >= writes.length) throw new Error('the large batch was finished');
+      const beforeSyncs = [...ops.keys()].filter((at) => ops[at]!.op === 'sync' && ops[at]!.path === 'log.db-wal');
+      await cutPowerAt(beforeSyncs, ops, join(folder, `${i}`), Math.ceil(count / UNFINISHED.length), seed + i, tally);
+    }
+  } finally {
+    remove();
+  }
+  return tally.counts;
+}
+
+/** Of all writes at an offset, counted from 1, those to the write-ahead log by the largest batch. */
+function writesOfLargest(ops: readonly Op[]): number[] {
+  const batches: { readonly events: number; readonly writes: number[] }[] = [];
+  let number = 0;
+  for (const op of ops) {
+    if (op.op !== 'write') continue;
+    if (op.offset !== null) number += 1;
+    if (op.path === NOTES) {
+      const note = JSON.parse(op.data.toString()) as PowerNote;
+      if (note.did === 'try') batches.push({ events: note.ids.length, writes: [] });
+    } else if (op.path === 'log.db-wal') batches.at(-1)?.writes.push(number);
+  }
+  return batches.reduce((largest, batch) => (batch.events > largest.events ? batch : largest)).writes;
 }
 
 /** What was noted so far: all of it must have survived. */
