@@ -7,6 +7,7 @@ import { HeldLogError } from './errors.ts';
 import { MemoryEventStore } from './memory.ts';
 import { parseMemoryUrl } from './memory-url.ts';
 import type { OpenStoreOptions } from './options.ts';
+import type { WriterLock } from './sqlite-lock.ts';
 import { refuseSeveralNames, sqlitePath } from './sqlite-url.ts';
 
 const ESDB = /^esdb(\+discover)?:\/\//;
@@ -41,14 +42,33 @@ async function openSqlite(path: string, options: OpenStoreOptions): Promise<Even
     import('./sqlite.ts'),
   ]);
   refuseSeveralNames(path);
-  const lock = options.standby ? await awaitLock(path, options.signal) : await takeLock(path);
+  while (true) {
+    const lock = options.standby ? await awaitLock(path, options.signal) : await takeLock(path);
+    const store = await openLocked(() => new SqliteEventStore(path, lock, logger), path, lock);
+    if (await signed(lock, store)) return store;
+  }
+}
+
+/** What is refused here has changed no byte: the lock's holder is written after the verdict. */
+async function openLocked<T>(open: () => T, path: string, lock: WriterLock): Promise<T> {
   try {
     refuseSeveralNames(path);
-    return await unlessHeld(() => new SqliteEventStore(path, lock, logger));
+    return await unlessHeld(open);
   } catch (error) {
     lock.release();
     throw error;
   }
+}
+
+/** If not, the store is closed: another has the lock by now, and may have gone on from there. */
+async function signed(lock: WriterLock, store: EventStore): Promise<boolean> {
+  let isSigned = false;
+  try {
+    isSigned = lock.sign();
+  } finally {
+    if (!isSigned) await store.close();
+  }
+  return isSigned;
 }
 
 /** How long another program's lock is waited for when a log is opened: so often, so many ms. */

@@ -28,6 +28,7 @@ export class WriterLock {
   readonly #path: string;
   readonly #db: DatabaseSync;
   readonly #token = randomUUID();
+  #isNameless = false;
 
   constructor(path: string) {
     this.#path = path;
@@ -35,27 +36,39 @@ export class WriterLock {
   }
 
   /**
-   * Whether the lock is held now. Committing the holder's name drops the lock for a moment, hence the second look. On a disk that takes
-   * no byte it is held without a name.
+   * Whether the lock is held now. The holder's name is written and not committed: of a start that is refused from here on the lock keeps
+   * every byte. On a disk that takes no byte it is held without a name.
    */
   tryTake(): boolean {
-    try {
-      const named = this.#writeHolder();
-      this.#db.exec('BEGIN IMMEDIATE');
-      if (!named || (this.#token === tokenIn(this.#db) && this.#token === this.#tokenAtPath())) return true;
-      this.#db.exec('ROLLBACK');
-      return false;
-    } catch (error) {
-      if (!isHeld(error) && !isMoved(error)) throw error;
-      this.#rollBack();
-      return false;
-    }
+    return this.#unlessTaken(() => {
+      if (!this.#writeHolder()) this.#holdNameless();
+      return true;
+    });
   }
 
+  /**
+   * Puts the holder's name on the lock, for others to read, and says whether it is held still: the commit drops it for a moment, in which
+   * another may have taken it, or deleted its file.
+   */
+  sign(): boolean {
+    return this.#unlessTaken(() => {
+      if (this.#isNameless) return true;
+      if (!this.#commit()) {
+        this.#holdNameless();
+        return true;
+      }
+      this.#db.exec('BEGIN IMMEDIATE');
+      if (this.#token === tokenIn(this.#db) && this.#token === this.#tokenAtPath()) return true;
+      this.#db.exec('ROLLBACK');
+      return false;
+    });
+  }
+
+  /** Undefined if nobody has put a name on it yet who still runs. */
   holder(): Holder | undefined {
     try {
-      const row = this.#db.prepare('SELECT pid, host, since FROM holder').get();
-      return row as unknown as Holder | undefined;
+      const row = this.#db.prepare('SELECT pid, host, since FROM holder').get() as unknown as Holder | undefined;
+      return row === undefined || isGone(row) ? undefined : row;
     } catch {
       return undefined;
     }
@@ -65,23 +78,37 @@ export class WriterLock {
     this.#db.close();
   }
 
+  #unlessTaken(take: () => boolean): boolean {
+    try {
+      return take();
+    } catch (error) {
+      if (!isHeld(error) && !isMoved(error)) throw error;
+      this.#rollBack();
+      return false;
+    }
+  }
+
   /** False if the disk has no room for it. */
   #writeHolder(): boolean {
-    try {
+    return unlessWriteless(() => {
       this.#db.exec('PRAGMA synchronous = OFF; BEGIN IMMEDIATE');
       this.#db.exec(
         'CREATE TABLE IF NOT EXISTS holder (one INTEGER PRIMARY KEY, token TEXT, pid INTEGER, host TEXT, since TEXT)',
       );
       const write = this.#db.prepare('REPLACE INTO holder (one, token, pid, host, since) VALUES (1, ?, ?, ?, ?)');
       write.run(this.#token, process.pid, hostname(), new Date().toISOString());
-      this.#db.exec('COMMIT');
-      return true;
-    } catch (error) {
-      if (!isWriteless(error)) throw error;
-      this.#rollBack();
-      this.#db.exec('PRAGMA journal_mode = MEMORY'); // a transaction that only holds the lock then writes nothing at all
-      return false;
-    }
+    });
+  }
+
+  /** False if the disk has no room for it. */
+  #commit(): boolean {
+    return unlessWriteless(() => this.#db.exec('COMMIT'));
+  }
+
+  #holdNameless(): void {
+    this.#rollBack();
+    this.#isNameless = true;
+    this.#db.exec('PRAGMA journal_mode = MEMORY; BEGIN IMMEDIATE'); // a transaction that only holds the lock then writes nothing at all
   }
 
   #rollBack(): void {
@@ -96,6 +123,27 @@ export class WriterLock {
     } finally {
       there.close();
     }
+  }
+}
+
+function unlessWriteless(write: () => void): boolean {
+  try {
+    write();
+    return true;
+  } catch (error) {
+    if (!isWriteless(error)) throw error;
+    return false;
+  }
+}
+
+/** Whoever looks at the log has not put its name on the lock yet, and the one before may have died. */
+function isGone({ pid, host }: Holder): boolean {
+  if (host !== hostname()) return false;
+  try {
+    process.kill(pid, 0);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ESRCH';
   }
 }
 
@@ -147,9 +195,13 @@ function attempt(path: string): WriterLock | { readonly holder: Holder | undefin
     return { holder };
   } catch (cause) {
     lock?.release();
-    const advice = isSealed(cause) ? TO_READ : 'it holds no events: if no writer runs, it may be deleted';
-    throw new PoolError('LOG_UNAVAILABLE', `${path} cannot be locked: ${(cause as Error).message}; ${advice}`, {
-      cause,
-    });
+    throw cannotBeLocked(path, cause);
   }
+}
+
+function cannotBeLocked(path: string, cause: unknown): PoolError {
+  const advice = isSealed(cause) ? TO_READ : 'it holds no events: if no writer runs, it may be deleted';
+  return new PoolError('LOG_UNAVAILABLE', `${path} cannot be locked: ${(cause as Error).message}; ${advice}`, {
+    cause,
+  });
 }

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -156,6 +156,20 @@ describe('a log that is found with', () => {
       const store = await openEventStore(`sqlite:${path}`, options).catch((error: Error) => error);
       if (!(store instanceof Error)) await store.close();
       expect((store as Error).message).toMatch(message);
+      expect(sumsOf(readImage(path))).toEqual(before);
+    }
+  });
+
+  it.each(REFUSED)('%s is refused, and the lock of the writer before stays as it was, too', async (_, files) => {
+    const held = await openEventStore(`sqlite:${join(folder, 'held.db')}`);
+    await held.close();
+    lay(files());
+    copyFileSync(join(folder, 'held.db.lock'), `${path}.lock`);
+    const [before, lock] = [sumsOf(readImage(path)), readFileSync(`${path}.lock`)];
+    for (const options of [{}, { standby: true }]) {
+      await expect(openEventStore(`sqlite:${path}`, options)).rejects.toThrow();
+      expect(readFileSync(`${path}.lock`).equals(lock)).toBe(true);
+      expect(readdirSync(folder).filter((name) => name.startsWith('log.db.lock'))).toEqual(['log.db.lock']);
       expect(sumsOf(readImage(path))).toEqual(before);
     }
   });

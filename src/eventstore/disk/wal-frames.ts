@@ -1,4 +1,5 @@
 import { fstatSync, readSync } from 'node:fs';
+import { endianness } from 'node:os';
 
 /**
  * Sqlite's write-ahead log as it lies on the disk (https://www.sqlite.org/fileformat2.html#the_write_ahead_log): a header of 32
@@ -204,23 +205,25 @@ class Words {
     this.#bigEndian = bigEndian;
   }
 
-  /** Goes on from `sum` over the bytes from `from` to `to`, a multiple of 8. */
+  /** Goes on from `sum` over the bytes from `from` to `to`, a multiple of 8; `bytes` begins where words do in its memory. */
   sum(sum: Sum, bytes: Buffer, from: number, to: number): Sum {
+    const words = this.#wordsOf(bytes.subarray(from, to));
     let [first, second] = sum;
-    if (this.#bigEndian) {
-      for (let at = from; at < to; at += 8) {
-        first = (first + bytes.readInt32BE(at) + second) | 0;
-        second = (second + bytes.readInt32BE(at + 4) + first) | 0;
-      }
-    } else {
-      for (let at = from; at < to; at += 8) {
-        first = (first + bytes.readInt32LE(at) + second) | 0;
-        second = (second + bytes.readInt32LE(at + 4) + first) | 0;
-      }
+    for (let i = 0; i < words.length; i += 2) {
+      first = (first + words[i]! + second) | 0;
+      second = (second + words[i + 1]! + first) | 0;
     }
     return [first, second];
   }
+
+  /** As numbers in one view: put together from its bytes, each word takes several times as long. */
+  #wordsOf(bytes: Buffer): Int32Array {
+    const ordered = this.#bigEndian === HOST_IS_BIG_ENDIAN ? bytes : Buffer.from(bytes).swap32();
+    return new Int32Array(ordered.buffer, ordered.byteOffset, ordered.length / 4);
+  }
 }
+
+const HOST_IS_BIG_ENDIAN = endianness() === 'BE';
 
 const storedIn = (frame: Buffer): Sum => [frame.readInt32BE(16), frame.readInt32BE(20)];
 
