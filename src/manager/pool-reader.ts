@@ -33,8 +33,8 @@ export interface StoredPoolReaderOptions {
   readonly breaker?: () => BreakerRecord;
   /** Where refusals lie, if somebody folds them. */
   readonly audit?: () => { readonly index: BlockIndex };
-  /** Waits for what is refused already to be recorded. */
-  readonly flushAudit?: () => Promise<void>;
+  /** Waits for what is refused already to be recorded, for as long as that may be expected, and until `signal` aborts. */
+  readonly flushAudit?: (signal?: AbortSignal) => Promise<void>;
   /** Where nobody else brings the readings what is committed: takes in what a subscription to the log delivers. */
   readonly learn?: (events: readonly RecordedPoolEvent[]) => void;
 }
@@ -92,7 +92,8 @@ export class StoredPoolReader implements PoolReader {
   }
 
   async pageRefusals(filter: EventFilter, page: PageOptions): Promise<Page<RecordedAuditEvent>> {
-    await this.#options.flushAudit?.();
+    await this.#options.flushAudit?.(page.signal);
+    page.signal?.throwIfAborted();
     const head = await lastRevision(this.#options.store, this.#audit);
     await readersTurn();
     const source = this.#source<RecordedAuditEvent>(this.#audit, page.signal);
