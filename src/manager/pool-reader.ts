@@ -55,7 +55,7 @@ export class StoredPoolReader implements PoolReader {
   }
 
   async getPool(moment?: Moment, signal?: AbortSignal): Promise<PoolView> {
-    if (moment !== undefined) return this.#timeline.poolAt(moment, signal);
+    if (moment !== undefined) return orAborted(this.#timeline.poolAt(moment, signal), signal);
     return (await this.#options.readings()).pool(this.#options.breaker?.());
   }
 
@@ -175,6 +175,17 @@ export class StoredPoolReader implements PoolReader {
   #source<E extends RecordedEvent>(stream: string, signal?: AbortSignal) {
     return (from: number, to: number) => readRange<E>(this.#options.store, stream, from, to, { signal });
   }
+}
+
+/** As `work`, or rejects with the reason of `signal` as soon as that aborts, also while it is not yet its turn. */
+function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work;
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason);
+    if (signal.aborted) onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
 }
 
 const MAX_BEGINNINGS = 8;

@@ -46,6 +46,69 @@ async function closedResponse(): Promise<ServerResponse> {
   return response;
 }
 
+describe('readers that go while they are read for', () => {
+  const config = { overload: { pressureRatio: 1, longReads: 1 } };
+  /** Reads that end only by their signal. */
+  function endless() {
+    const begun: string[] = [];
+    const until = (name: string, signal: AbortSignal | undefined): Promise<never> => {
+      begun.push(name);
+      return new Promise((_resolve, reject) => signal?.addEventListener('abort', () => reject(signal.reason)));
+    };
+    return { begun, until };
+  }
+
+  test.each([
+    ['a page of events', '/v1/events', '*/*'],
+    ['a page of refusals', '/v1/refusals', '*/*'],
+    ['the beginning of an export', '/v1/events', 'application/x-ndjson'],
+    ['the beginning of an export of refusals', '/v1/refusals', 'application/x-ndjson'],
+    ['a past moment', '/v1/pool?revision=0', '*/*'],
+  ])('give up their seat: %s', async (_, path, accept) => {
+    const { manager } = await openPool({ config });
+    const { begun, until } = endless();
+    const { url, over } = await watchedServer(
+      withOwn(manager, {
+        pageEvents: (filter, page) => (filter.from === 0 ? manager.pageEvents(filter, page) : until('e', page.signal)),
+        pageRefusals: (_filter, page) => until('r', page.signal),
+        getPool: (moment, signal) => (moment === undefined ? manager.getPool() : until('p', signal)),
+      }),
+    );
+    await askAndGo(url, path, () => expect.poll(() => begun.length).toBe(1), accept);
+    await over[0];
+    expect((await ask(url, 'GET', '/v1/events?from=0')).status).toBe(200);
+  });
+
+  test('have nothing more read for them: neither what a stream begins at, nor a page once more for its size', async () => {
+    const { manager } = await openPool();
+    const { begun, until } = endless();
+    let ended = 0;
+    const asked = Promise.withResolvers<void>();
+    const go = Promise.withResolvers<void>();
+    let pages = 0;
+    const { url, over } = await watchedServer(
+      withOwn(manager, {
+        pageEvents: (_filter, page) => until('e', page.signal).finally(() => (ended += 1)),
+        listLeases: async () => {
+          pages += 1;
+          asked.resolve();
+          await go.promise;
+          const lease = { id: 'x'.repeat(2 ** 20) };
+          return { items: [lease, lease], next: null } as never;
+        },
+      }),
+    );
+    const begins = () => expect.poll(() => begun.length).toBeGreaterThan(ended);
+    await askAndGo(url, '/v1/events?from=7', begins, 'text/event-stream');
+    await expect.poll(() => ended).toBe(1);
+    await askAndGo(url, '/v1/leases', () => asked.promise);
+    await over.at(-1);
+    go.resolve();
+    for (let turns = 0; turns < 5; turns += 1) await ask(url, 'GET', '/livez');
+    expect(pages).toBe(1);
+  });
+});
+
 describe('readers that have gone before their answer is made', () => {
   test('leave nothing in the budget: reads go on', async () => {
     const { manager } = await openPool({ config: { overload: { pressureRatio: 1, readerBytes: 2 ** 20 } } });
