@@ -23,7 +23,8 @@ export async function sendPage<Item>(
   const signal = untilGone(reply.raw);
   let page = await pageAt(limit, signal);
   let items = await textsOf(page.items);
-  if (items.length < page.items.length) {
+  // What is read again may be larger meanwhile: `next` is only of what is sent.
+  while (items.length < page.items.length) {
     signal.throwIfAborted();
     page = await pageAt(items.length, signal);
     items = await textsOf(page.items);
