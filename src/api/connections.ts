@@ -31,6 +31,8 @@ class Connection {
   #taken = '';
   /** When the handler had made its answer, as far as it was looked for. */
   endedMs: number | undefined;
+  /** Answers what could not be read: once, after all that was asked before it. Nothing is taken behind that. */
+  #answerUnread: (() => void) | undefined;
 
   constructor(socket: Socket, handle: RequestListener, admission: Admission) {
     this.socket = socket;
@@ -39,8 +41,21 @@ class Connection {
   }
 
   take(turn: Turn): void {
-    if (this.current === undefined) this.#run(turn);
+    if (this.#answerUnread !== undefined) this.socket.pause();
+    else if (this.current === undefined) this.#run(turn);
     else this.#keep(turn);
+  }
+
+  /**
+   * What comes next cannot be read, be it a request or the rest of the last one: `answer` says so in its turn. It is no answer to a
+   * request that is in work, whose outcome it would misstate.
+   */
+  unreadable(answer: () => void): void {
+    const isBehind = this.current?.request.complete === true;
+    if (isBehind && this.socket.readableEnded) this.socket.destroy(); // as after whole requests: the client has left
+    if (this.#answerUnread !== undefined) return;
+    this.#answerUnread = answer;
+    if (!isBehind) answer();
   }
 
   /** For how long nothing has been taken of an answer that lies there, in ms; 0 if none does. */
@@ -82,7 +97,9 @@ class Connection {
     }
     const next = this.#ahead.shift();
     if (this.#ahead.length === PAUSE_AT - 1) this.socket.resume();
-    if (next !== undefined) this.#run(next);
+    if (next?.request.complete === false && this.#answerUnread !== undefined) this.#answerUnread();
+    else if (next !== undefined) this.#run(next);
+    else this.#answerUnread?.();
   };
 }
 
@@ -120,6 +137,13 @@ export class Connections {
       if (connection === undefined) handle(request, response);
       else connection.take({ request, response });
     });
+  }
+
+  /** What the parser could not read of a connection is answered by `answer`, after what was asked before, if its client is there then. */
+  unreadable(socket: Socket, answer: () => void): void {
+    const connection = this.#open.get(socket);
+    if (connection === undefined) answer();
+    else connection.unreadable(answer);
   }
 
   /**

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { PoolError } from '../model/errors.ts';
+import { abortWhenGone, whenOver } from './over.ts';
 
 /** Whatever holds a connection open: its response, and whether it is still there. */
 interface Held {
@@ -63,17 +64,12 @@ export class Lifetime {
   #hold(held: Held, among: Map<AbortController, () => PoolError>, atStop = stopped): AbortController {
     const controller = new AbortController();
     if (this.#stopping) controller.abort(atStop());
-    if (held.raw.destroyed) controller.abort(gone());
-    held.raw.once('close', () => {
-      if (!held.raw.writableFinished) controller.abort(gone());
-      among.delete(controller);
-    });
     among.set(controller, atStop);
+    abortWhenGone(held.raw, controller);
+    whenOver(held.raw, () => among.delete(controller));
     return controller;
   }
 }
-
-const gone = (): PoolError => new PoolError('CANCELLED', 'the client disconnected');
 
 /** What a request is answered with while the server stops. */
 export const stopped = (): PoolError =>

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { whenOver } from './over.ts';
 import type { ReaderBudget } from './reader-budget.ts';
 
 /** What one reader is given at once: less while readers hold much in all. */
@@ -16,8 +17,7 @@ export class Outlet {
   constructor(response: ServerResponse, budget: ReaderBudget) {
     this.#response = response;
     this.#budget = budget;
-    if (response.destroyed) this.#gone = true;
-    response.once('close', () => this.#close());
+    whenOver(response, () => this.#close());
   }
 
   /** Everything written has been taken. */

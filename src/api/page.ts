@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { readersTurn, Slice } from '../manager/turn.ts';
 import type { Page } from '../model/reading.ts';
+import { untilGone } from './over.ts';
 
 /** No answer is much larger: a page that would be ends earlier, and the next one goes on there. */
 const PAGE_CHARACTERS = 1024 * 1024;
@@ -9,17 +10,23 @@ const PAGE_CHARACTERS = 1024 * 1024;
 export const PAGES =
   'A page holds `limit` items at most, and about 1 MiB; it looks at a bounded number of entries, so that with a filter it may be short, or empty, and yet have a `next`. The list ends where `next` is null.';
 
-/** Sends the page of at most so many items that `pageAt` reads, with its `next`, there and as RFC 8288 has it. */
+/**
+ * Sends the page of at most so many items that `pageAt` reads, with its `next`, there and as RFC 8288 has it. Nothing is read any more
+ * once the client is gone: the signal aborts.
+ */
 export async function sendPage<Item>(
   request: FastifyRequest,
   reply: FastifyReply,
   limit: number | undefined,
-  pageAt: (limit: number | undefined) => Promise<Page<Item>>,
+  pageAt: (limit: number | undefined, signal: AbortSignal) => Promise<Page<Item>>,
 ): Promise<FastifyReply> {
-  let page = await pageAt(limit);
+  const signal = untilGone(reply.raw);
+  let page = await pageAt(limit, signal);
   let items = await textsOf(page.items);
-  if (items.length < page.items.length) {
-    page = await pageAt(items.length);
+  // What is read again may be larger meanwhile: `next` is only of what is sent.
+  while (items.length < page.items.length) {
+    signal.throwIfAborted();
+    page = await pageAt(items.length, signal);
     items = await textsOf(page.items);
   }
   linkNext(request, reply, page.next);

@@ -4,7 +4,10 @@ import { PROBLEM_TYPE, problemOf } from './problems.ts';
 
 type ParserError = Error & { readonly code?: string };
 
-/** What the HTTP parser could not read never becomes a request: it is answered on the socket, as a problem too, and the socket closes. */
+/**
+ * What the HTTP parser could not read never becomes a request: it is answered on the socket, as a problem too, and the socket closes.
+ * To be called when no request before it is in work.
+ */
 export function answerRawError(error: ParserError, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable || socket.destroyed || answering(socket)) {
     socket.destroy();

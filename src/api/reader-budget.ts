@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { PoolError } from '../model/errors.ts';
+import { whenOver } from './over.ts';
 
 /** Answers up to this many bytes are not counted: a connection has one at a time, and connections are bounded. */
 const SMALL_BYTES = 4_096;
@@ -37,7 +38,7 @@ export class ReaderBudget {
   addAnswer(response: ServerResponse, bytes: number): void {
     if (bytes <= SMALL_BYTES) return;
     this.#held += bytes;
-    response.once('close', () => this.free(bytes));
+    whenOver(response, () => this.free(bytes));
   }
 
   /** Throws RATE_LIMITED while readers hold more than they may. */

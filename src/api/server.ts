@@ -106,7 +106,7 @@ function frame({ limits }: Settings, connections: Connections): App {
     forceCloseConnections: 'idle',
     schemaController: { compilersFactory: COMPILERS },
     routerOptions: { maxParamLength: limits.paramLength },
-    clientErrorHandler: answerRawError,
+    clientErrorHandler: (error, socket) => connections.unreadable(socket, () => answerRawError(error, socket)),
     frameworkErrors: (error, _request, reply) => {
       sendProblem(reply, problemOf(poolErrorOf(error)));
     },

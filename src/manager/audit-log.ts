@@ -34,6 +34,8 @@ const WINDOW_MS = 1_000;
 const MAX_BATCH = 128;
 /** While the store is away so many wait; more are counted. */
 const MAX_WAITING = 2_000;
+/** A reader waits no longer for what is refused already, ms: what is recorded is a second behind at most anyway. */
+const READER_WAITS_MS = 1_000;
 
 /**
  * The stream of refusals, beside the pool's own: nothing waits for it, and no failure of it touches a grant. A refusal is in it at
@@ -53,6 +55,8 @@ export class AuditLog {
   #inWindow = 0;
   #revision: number | undefined;
   #flushing: Promise<void> | undefined;
+  /** Of the flush that runs, or ran last: it has recorded all, or a try of it has failed. */
+  #tried = Promise.withResolvers<void>();
   #cancelTimer: (() => void) | undefined;
   readonly #closing = new AbortController();
 
@@ -84,24 +88,34 @@ export class AuditLog {
     this.#cancelTimer ??= this.#options.clock.schedule(FLUSH_MS, () => this.#onTimer());
   }
 
-  /** All that was refused until now is recorded, or cannot be for now. */
-  async flush(): Promise<void> {
+  /**
+   * Settles when all that was refused until now is recorded, or cannot be for now: after the first try that fails, after a second, or when
+   * `signal` aborts. Never rejects.
+   */
+  async flush(signal?: AbortSignal): Promise<void> {
     this.#onTimer();
-    await this.#flushing;
+    const settled = new AbortController();
+    const ends = signal === undefined ? settled.signal : AbortSignal.any([settled.signal, signal]);
+    await Promise.race([this.#tried.promise, sleep(this.#options.clock, READER_WAITS_MS, ends)]);
+    settled.abort();
   }
 
   /** Records what waits, once more without patience, and stops. */
   async close(): Promise<void> {
     this.#closing.abort();
-    await this.flush();
+    this.#onTimer();
+    await this.#flushing;
     this.#cancelTimer?.();
   }
 
   #onTimer(): void {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
-    this.#flushing ??= this.#flush().finally(() => {
+    if (this.#flushing !== undefined) return;
+    this.#tried = Promise.withResolvers();
+    this.#flushing = this.#flush().finally(() => {
       this.#flushing = undefined;
+      this.#tried.resolve();
     });
   }
 
@@ -152,6 +166,7 @@ export class AuditLog {
       } else {
         doubtful ||= result.outcome === 'unknown';
         this.#failure.failed(result.cause);
+        this.#tried.resolve();
         if (result.outcome === 'failed' && !result.retryable) return this.#recorded(batch, undefined);
       }
       if (this.#closing.signal.aborted && attempt >= 3) return false;

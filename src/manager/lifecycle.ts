@@ -236,7 +236,7 @@ export class Lifecycle {
       readings: () => readings,
       audit: () => readings.audit,
       breaker: () => core.gate.record,
-      flushAudit: () => core.audit.flush(),
+      flushAudit: (signal) => core.audit.flush(signal),
     });
   }
 

@@ -10,6 +10,8 @@ export interface RangeOptions {
   readonly signal?: AbortSignal | undefined;
   /** Waited for before each page; default: the turn of one reader among others. */
   readonly turn?: () => Promise<void>;
+  /** Asked when the first page's turn has come: the revision to begin at, where that moves on. Default `from`. */
+  readonly begins?: (from: number, to: number) => number;
 }
 
 /** What is done with so many events at once takes no more than a slice, though it is done for the first time. */
@@ -25,13 +27,14 @@ export async function* readRange<E extends RecordedEvent>(
   stream: string,
   from: number,
   to = Number.MAX_SAFE_INTEGER,
-  { signal, turn = readersTurn }: RangeOptions = {},
+  { signal, turn = readersTurn, begins = () => from }: RangeOptions = {},
 ): AsyncGenerator<readonly E[]> {
-  const limit = to === Number.MAX_SAFE_INTEGER ? {} : { limit: Math.max(0, to - from + 1) };
   const slice = new Slice(turn);
   await slice.next();
   signal?.throwIfAborted();
-  for await (const page of store.read(stream, { from, ...limit, ...(signal && { signal }) })) {
+  const begin = begins(from, to);
+  const limit = to === Number.MAX_SAFE_INTEGER ? {} : { limit: Math.max(0, to - begin + 1) };
+  for await (const page of store.read(stream, { from: begin, ...limit, ...(signal && { signal }) })) {
     for (const events of piecesOf(page as readonly E[])) {
       const end = (events.at(-1)?.revision ?? 0) <= to ? events.length : events.findIndex((e) => e.revision > to);
       yield end === events.length ? events : events.slice(0, end);

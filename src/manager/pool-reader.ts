@@ -33,8 +33,8 @@ export interface StoredPoolReaderOptions {
   readonly breaker?: () => BreakerRecord;
   /** Where refusals lie, if somebody folds them. */
   readonly audit?: () => { readonly index: BlockIndex };
-  /** Waits for what is refused already to be recorded. */
-  readonly flushAudit?: () => Promise<void>;
+  /** Waits for what is refused already to be recorded, for as long as that may be expected, and until `signal` aborts. */
+  readonly flushAudit?: (signal?: AbortSignal) => Promise<void>;
   /** Where nobody else brings the readings what is committed: takes in what a subscription to the log delivers. */
   readonly learn?: (events: readonly RecordedPoolEvent[]) => void;
 }
@@ -59,7 +59,7 @@ export class StoredPoolReader implements PoolReader {
   }
 
   async getPool(moment?: Moment, signal?: AbortSignal): Promise<PoolView> {
-    if (moment !== undefined) return this.#timeline.poolAt(moment, signal);
+    if (moment !== undefined) return orAborted(this.#timeline.poolAt(moment, signal), signal);
     return (await this.#options.readings()).pool(this.#options.breaker?.());
   }
 
@@ -88,23 +88,35 @@ export class StoredPoolReader implements PoolReader {
     const head = await lastRevision(this.#options.store, this.#stream);
     await readersTurn();
     return this.#fromKept(this.#stream, filter, page, (kept) =>
-      eventPage(this.#source<RecordedPoolEvent>(this.#stream, page.signal), head, kept, page, finding),
+      eventPage(
+        this.#source<RecordedPoolEvent>(this.#stream, page.signal, namesNone(filter, page)),
+        head,
+        kept,
+        page,
+        finding,
+      ),
     );
   }
 
   async pageRefusals(filter: EventFilter, page: PageOptions): Promise<Page<RecordedAuditEvent>> {
-    await this.#options.flushAudit?.();
+    await this.#options.flushAudit?.(page.signal);
+    page.signal?.throwIfAborted();
     const head = await lastRevision(this.#options.store, this.#audit);
     await readersTurn();
-    const source = this.#source<RecordedAuditEvent>(this.#audit, page.signal);
-    return this.#fromKept(this.#audit, filter, page, (kept) =>
-      eventPage(source, head, kept, page, this.#options.audit?.()),
-    );
+    return this.#fromKept(this.#audit, filter, page, (kept) => {
+      const source = this.#source<RecordedAuditEvent>(this.#audit, page.signal, namesNone(filter, page));
+      return eventPage(source, head, kept, page, this.#options.audit?.());
+    });
   }
 
   async *followEvents(filter: EventFilter, signal?: AbortSignal): AsyncGenerator<StreamItem<RecordedPoolEvent>> {
-    const { store, learn } = this.#options;
+    const { store } = this.#options;
     if (!isPicky(filter)) return yield* followStream<RecordedPoolEvent>(store, this.#stream, filter, { signal });
+    yield* beginAnew(filter, () => this.#findEvents(filter, signal));
+  }
+
+  async *#findEvents(filter: EventFilter, signal?: AbortSignal): AsyncGenerator<StreamItem<RecordedPoolEvent>> {
+    const { store, learn } = this.#options;
     const readings = await this.#options.readings();
     const known = readings.index.next;
     await readersTurn();
@@ -117,9 +129,17 @@ export class StoredPoolReader implements PoolReader {
   }
 
   async *followRefusals(filter: EventFilter, signal?: AbortSignal): AsyncGenerator<StreamItem<RecordedAuditEvent>> {
+    yield* beginAnew(filter, () => this.#findRefusals(filter, signal));
+  }
+
+  async *#findRefusals(filter: EventFilter, signal?: AbortSignal): AsyncGenerator<StreamItem<RecordedAuditEvent>> {
     const { store, audit } = this.#options;
     const finding = isPicky(filter) ? audit?.() : undefined;
-    const known = finding?.index.next ?? 0;
+    if (finding === undefined) {
+      await this.#kept(this.#audit, filter);
+      return yield* followStream<RecordedAuditEvent>(store, this.#audit, filter, { signal });
+    }
+    const known = finding.index.next;
     await readersTurn();
     yield* this.#found<RecordedAuditEvent>(this.#audit, known - 1, filter, finding, signal);
     if (filter.to !== undefined && filter.to < known) return;
@@ -137,7 +157,8 @@ export class StoredPoolReader implements PoolReader {
   ): AsyncGenerator<StreamItem<E>> {
     try {
       const kept = await this.#kept(stream, filter);
-      for await (const event of eventsIn(this.#source<E>(stream, signal), to, kept, finding)) yield { event };
+      const source = this.#source<E>(stream, signal, namesNone(filter));
+      for await (const event of eventsIn(source, to, kept, finding)) yield { event };
     } catch (error) {
       if (signal?.aborted !== true) throw error;
     }
@@ -147,15 +168,14 @@ export class StoredPoolReader implements PoolReader {
   async #fromKept<T>(
     stream: string,
     filter: EventFilter,
-    { cursor }: PageOptions,
+    page: PageOptions,
     read: (kept: EventFilter) => Promise<T>,
   ): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       try {
         return await read(await this.#kept(stream, filter));
       } catch (error) {
-        if (filter.from !== undefined || cursor !== undefined || attempt === MAX_BEGINNINGS || !isGone(error))
-          throw error;
+        if (!namesNone(filter, page) || attempt === MAX_BEGINNINGS || !isGone(error)) throw error;
       }
     }
   }
@@ -172,12 +192,55 @@ export class StoredPoolReader implements PoolReader {
     return filter;
   }
 
-  #source<E extends RecordedEvent>(stream: string, signal?: AbortSignal) {
-    return (from: number, to: number) => readRange<E>(this.#options.store, stream, from, to, { signal });
+  /** `moves`: it begins at what is kept when its first page is read. What comes after that page is missed by nobody, or gone. */
+  #source<E extends RecordedEvent>(stream: string, signal?: AbortSignal, moves = false) {
+    const { store } = this.#options;
+    let isBegun = !moves;
+    const begins = (from: number, to: number): number => {
+      if (isBegun) return from;
+      const first = store.history?.first(stream) ?? 0;
+      isBegun = first <= to;
+      return Math.max(from, first);
+    };
+    return (from: number, to: number) => readRange<E>(store, stream, from, to, { signal, begins });
+  }
+}
+
+/** As `work`, or rejects with the reason of `signal` as soon as that aborts, also while it is not yet its turn. */
+function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work;
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason);
+    if (signal.aborted) onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}
+
+/** As `#fromKept`, of a stream: begins anew as long as nothing of it has been given. */
+async function* beginAnew<E>(
+  filter: EventFilter,
+  follow: () => AsyncIterable<StreamItem<E>>,
+): AsyncGenerator<StreamItem<E>> {
+  let isGiven = false;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      for await (const item of follow()) {
+        isGiven = true;
+        yield item;
+      }
+      return;
+    } catch (error) {
+      if (isGiven || !namesNone(filter) || attempt === MAX_BEGINNINGS || !isGone(error)) throw error;
+    }
   }
 }
 
 const MAX_BEGINNINGS = 8;
+
+/** Whether no beginning is named: then it is what is kept. */
+const namesNone = ({ from }: EventFilter, { cursor }: PageOptions = {}): boolean =>
+  from === undefined && cursor === undefined;
 
 /** The events before a revision have been let go of. */
 const isGone = (error: unknown): boolean =>

@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { startServer } from '../../src/api/server.ts';
 import { isPoolError } from '../../src/model/errors.ts';
@@ -123,6 +124,76 @@ describe('every error is a problem (RFC 9457)', () => {
     const again = async () => (await ask(url, 'POST', '/v1/leases', { body })).status;
     await expect.poll(again, { timeout: 20_000 }).toBe(201);
     expect((await ask(url, 'GET', '/v1/leases')).body.items).toMatchObject([{ requestId: 'perhaps', token: 1 }]);
+  });
+});
+
+describe('what cannot be read behind a request in work', () => {
+  const post = (body: object, more = ''): string => {
+    const text = JSON.stringify(body);
+    return `POST /v1/leases HTTP/1.1\r\nhost: localhost\r\n${json}\r\n${more}content-length: ${text.length}\r\n\r\n${text}`;
+  };
+  const statuses = (text: string) => [...text.matchAll(/HTTP\/1\.1 (\d+) /g)].map(([, status]) => Number(status));
+  const requirements = { memory: 100 };
+
+  /** Something stands in the pool's way until it is let go of; `asking` settles when the connection is closed. */
+  async function held(bytes: string | readonly string[], limits = {}) {
+    const { manager } = await openPool();
+    const holder = await manager.allocate({ requirements });
+    const { url } = await serve(manager, { limits });
+    const asking = raw(url, bytes, 60_000);
+    await expect.poll(async () => (await manager.listRequests()).items.length).toBe(1);
+    return { manager, url, asking, free: () => manager.release(holder) };
+  }
+
+  test.each([
+    ['no HTTP', 'G@RBAGE / \r\n\r\n', [201, 400]],
+    ['requests, and then no HTTP', 'GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\nG@RBAGE\r\n\r\n', [201, 200, 400]],
+    ['headers that are too large', `GET / HTTP/1.1\r\nx: ${'y'.repeat(20_000)}\r\n\r\n`, [201, 431]],
+    [
+      'a request whose body breaks',
+      `POST /v1/leases HTTP/1.1\r\nhost: localhost\r\n${json}\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n`,
+      [201, 400],
+    ],
+  ])('is answered behind it: %s', async (_, behind, expected) => {
+    const { url, asking, free, manager } = await held(post({ requirements, waitMs: 60_000 }) + behind);
+    await ask(url, 'GET', '/livez');
+    await free();
+    const text = await asking;
+    expect(statuses(text)).toEqual(expected);
+    expect(text).toMatch(/\r\nconnection: close\r\n\r\n\{[^\r\n]*\}$/);
+    expect((await manager.getPool()).leases).toBe(1);
+  });
+
+  test('is not answered where the client wants no more than one answer', async () => {
+    const body = { requirements, waitMs: 60_000 };
+    const { asking, free } = await held(`${post(body, 'connection: close\r\n')}G@RBAGE\r\n\r\n`);
+    await free();
+    expect(statuses(await asking)).toEqual([201]);
+  });
+
+  test('does not time out what waits: half a request is answered 408 behind it', async () => {
+    const limits = { requestTimeoutMs: 200, headersTimeoutMs: 100, connectionsCheckMs: 20 };
+    const { url, asking, free } = await held(`${post({ requirements, waitMs: 60_000 })}GET /liv`, limits);
+    expect(statuses(await raw(url, 'GET /liv'))).toEqual([408]); // began later
+    await free();
+    expect(statuses(await asking)).toEqual([201, 408]);
+  });
+
+  test('ends the wait of a client that then closes its side', async () => {
+    const { manager } = await openPool();
+    await manager.allocate({ requirements });
+    const { url } = await serve(manager);
+    const { hostname, port } = new URL(url);
+    const socket = connect({ port: Number(port), host: hostname, allowHalfOpen: true });
+    let text = '';
+    socket.on('data', (chunk) => {
+      text += chunk.toString();
+    });
+    socket.write(`${post({ requirements, waitMs: 60_000 })}GET /liv`);
+    await expect.poll(async () => (await manager.listRequests()).items.length).toBe(1);
+    socket.end();
+    await expect.poll(async () => (await manager.listRequests()).items.length).toBe(0);
+    expect(text).toBe('');
   });
 });
 

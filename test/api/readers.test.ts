@@ -360,4 +360,20 @@ describe('a list', () => {
     expect(pages).toBe(3);
     expect(seen).toEqual(Array.from({ length: 600 }, (_, i) => i + 1));
   });
+
+  test('of items that are larger when they are read again loses none', async () => {
+    const { manager } = await openPool();
+    let reads = 0;
+    const growing = withOwn(manager, {
+      listLeases: async ({ limit = 100 } = {}) => {
+        reads += 1;
+        const ids = Array.from({ length: Math.min(limit, 8) }, (_, id) => ({ id, text: 'x'.repeat(reads * 2 ** 18) }));
+        return { items: ids, next: `after ${ids.length}` } as never;
+      },
+    });
+    const { url } = await serve(growing);
+    const { body } = await ask(url, 'GET', '/v1/leases');
+    expect(body.items.length).toBeGreaterThan(0);
+    expect(body.next).toBe(`after ${body.items.length}`);
+  });
 });

@@ -1,11 +1,12 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { MemoryEventStore } from '../../src/eventstore/memory.ts';
 import { cutRequest } from '../../src/manager/refused-request.ts';
+import { PoolError } from '../../src/model/errors.ts';
 import type { AppendResult } from '../../src/model/event-store.ts';
 import type { NewEvent, RecordedAuditEvent } from '../../src/model/events.ts';
-import { FaultyStore, fakeClock } from '../../src/testing/index.ts';
+import { FaultyStore, fakeClock, type Step } from '../../src/testing/index.ts';
 import { bareRequest } from '../support/bare-request.ts';
-import { history, typesOf, world } from './fixture.ts';
+import { history, rejection, typesOf, world } from './fixture.ts';
 
 const AUDIT = 'pool-default-audit';
 const refusals = async (store: MemoryEventStore) =>
@@ -143,6 +144,51 @@ test('the page of refusals holds what was refused until now', async () => {
   const { items } = await manager.pageRefusals({}, {});
   expect(items).toMatchObject([{ data: { request: { id: 'a' } } }]);
   await manager.dispose();
+});
+
+describe('the page of refusals, while refusals cannot be recorded,', () => {
+  /** One is recorded; then one waits, and `step` is what becomes of each try to record it. */
+  async function unrecorded(step: Step) {
+    const clock = fakeClock();
+    const suffers = (stream: string) => stream === AUDIT;
+    const store = new FaultyStore(new MemoryEventStore(), { clock, random: () => 0.5, suffers });
+    const { manager } = world({ store, clock });
+    await manager.tryAllocate({ id: 'recorded', requirements: { memory: 200 } });
+    await manager.pageRefusals({}, {});
+    store.next(...Array.from({ length: 20 }, () => step));
+    await manager.tryAllocate({ id: 'waits', requirements: { memory: 200 } });
+    return { clock, store, manager };
+  }
+  const ids = ({ items }: { readonly items: readonly RecordedAuditEvent[] }) =>
+    items.map((event) => (event.type === 'RequestRefused' ? event.data.request.id : event.type));
+
+  test('answers with what is recorded as soon as a try has failed, also later, and with all once it is healed', async () => {
+    const { clock, manager } = await unrecorded('failedRetryable');
+    for (let reads = 0; reads < 3; reads++) expect(ids(await manager.pageRefusals({}, {}))).toEqual(['recorded']);
+    await clock.advanceAsync(500);
+    expect(ids(await manager.pageRefusals({}, {}))).toEqual(['recorded']);
+    await clock.advanceAsync(60_000);
+    expect(ids(await manager.pageRefusals({}, {}))).toEqual(['recorded', 'waits']);
+    await manager.dispose();
+  });
+
+  test('waits a second for a try that is not answered, and no longer than it is wanted', async () => {
+    const { clock, store, manager } = await unrecorded('held');
+    let answered = false;
+    const page = manager.pageRefusals({}, {}).finally(() => {
+      answered = true;
+    });
+    const gone = new AbortController();
+    const unwanted = rejection(manager.pageRefusals({}, { signal: gone.signal }));
+    await clock.advanceAsync(999);
+    expect(answered).toBe(false);
+    gone.abort(new PoolError('CANCELLED', 'the client disconnected'));
+    expect(await unwanted).toMatchObject({ code: 'CANCELLED' });
+    await clock.advanceAsync(1);
+    expect(ids(await page)).toEqual(['recorded']);
+    store.go();
+    await manager.dispose();
+  });
 });
 
 test('counters of refusals are found again after a restart', async () => {

@@ -9,7 +9,7 @@ import { readRange } from '../../src/manager/log-streams.ts';
 import type { ResourcePoolManager } from '../../src/manager/pool-manager.ts';
 import { exportLog } from '../../src/manager/transfer/index.ts';
 import type { NewEvent, RecordedPoolEvent } from '../../src/model/events.ts';
-import type { StreamItem } from '../../src/model/reading.ts';
+import type { EventFilter, StreamItem } from '../../src/model/reading.ts';
 import type { PoolView } from '../../src/model/views.ts';
 import { Timeline } from '../../src/replay/timeline.ts';
 import { fakeClock } from '../../src/testing/fake-clock.ts';
@@ -105,6 +105,55 @@ describe('a pool over a bounded history', () => {
     await manager.dispose();
   });
 
+  it('is followed by what is asked for also where its beginning moves on meanwhile, unless that was named', async () => {
+    const { store, first } = noting();
+    const { manager } = world({ store });
+    await work(manager, 150);
+    const read = store.read.bind(store);
+    let overtaken = 0;
+    /** Before each of the next reads of history the pool goes on, past the first event that is kept. */
+    const overtake = (reads: number): void => {
+      overtaken = reads;
+    };
+    store.read = async function* (stream, options) {
+      if (options?.limit !== 1 && overtaken-- > 0) await work(manager, 2);
+      yield* read(stream, options);
+    };
+    const begin = (filter: EventFilter) => manager.followEvents(filter)[Symbol.asyncIterator]();
+    const types = ['LeaseReleased'] as const;
+    overtake(3);
+    const following = begin({ types });
+    expect((await following.next()).value).toMatchObject({ event: { type: 'LeaseReleased' } });
+    await following.return?.(undefined);
+    expect(overtaken).toBeLessThan(0);
+    overtake(1);
+    expect(await rejection(begin({ types, from: first() }).next())).toMatchObject({ code: 'NOT_FOUND' });
+    overtake(Number.POSITIVE_INFINITY);
+    expect(await rejection(begin({ types }).next())).toMatchObject({ code: 'NOT_FOUND' });
+    await manager.dispose();
+  });
+
+  it('is followed from what is kept then while others append in every turn', async () => {
+    const { store } = noting();
+    const { manager } = world({ store });
+    await work(manager, 150);
+    let isOver = false;
+    const busy = (async () => {
+      while (!isOver) {
+        await manager.release(await manager.allocate({ requirements: { memory: 1 } }));
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    })();
+    for (let followers = 0; followers < 20; followers++) {
+      const following = manager.followEvents({ types: ['LeaseReleased', 'LeaseGranted'] })[Symbol.asyncIterator]();
+      expect((await following.next()).value).toHaveProperty('event');
+      await following.return?.(undefined);
+    }
+    isOver = true;
+    await busy;
+    await manager.dispose();
+  });
+
   it('says the same over HTTP, in each of the three ways', async () => {
     const { store, first } = noting();
     const { manager, url } = await servePool({ store });
@@ -133,6 +182,11 @@ describe('a pool over a bounded history', () => {
     expect(first).toBe(100);
     expect((await manager.pageRefusals({}, { limit: 1 })).items[0]!.revision).toBe(first);
     expect(await rejection(manager.pageRefusals({ from: 3 }, {}))).toMatchObject({ details: { first } });
+    for (const filter of [{}, { types: ['RequestRefused'] }]) {
+      const following = manager.followRefusals(filter)[Symbol.asyncIterator]();
+      expect((await following.next()).value).toMatchObject({ event: { revision: first } });
+      await following.return?.(undefined);
+    }
     expect((await manager.getMetrics()).refusedTotal).toBe(300);
     await manager.dispose();
   });

@@ -83,6 +83,23 @@ describe('a log of many pages is read with a turn of the event loop between two 
     store.onPage = () => undefined;
   });
 
+  test('when a moment is sought behind another seek, and who goes before its turn does not wait for it', async () => {
+    const reader = new LogReader(store, 'default');
+    let isThrough = false;
+    const first = reader.getPool({ revision: head }).finally(() => {
+      isThrough = true;
+    });
+    const gone = new AbortController();
+    const behind = reader.getPool({ revision: head - 1 }, gone.signal);
+    gone.abort(new Error('gone'));
+    await expect(behind).rejects.toThrow('gone');
+    expect(isThrough).toBe(false);
+    await expect(reader.getPool({ revision: 0 }, gone.signal)).rejects.toThrow('gone');
+    expect(isThrough).toBe(false);
+    expect((await first).revision).toBe(head);
+    store.mustHaveTurned(PAGES);
+  });
+
   test('when it is paged and followed, by several at once, and a command does not wait for them', async () => {
     store.pages = [];
     const follow = async () => {

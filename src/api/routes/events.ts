@@ -3,13 +3,14 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { PoolService } from '../../manager/service.ts';
 import { type FieldError, invalid, isPoolError } from '../../model/errors.ts';
 import { type RecordedEvent, SCHEMA_VERSIONS } from '../../model/events.ts';
-import type { EventFilter, Page } from '../../model/reading.ts';
+import type { EventFilter, Page, PageOptions } from '../../model/reading.ts';
 import { formatOf } from '../accept.ts';
 import type { App } from '../app.ts';
 import type { Door } from '../door.ts';
 import { FanOut } from '../fan-out.ts';
 import { Export } from '../ndjson.ts';
 import { Outlet } from '../outlet.ts';
+import { untilGone } from '../over.ts';
 import { sendPage } from '../page.ts';
 import { EventsQuery, StreamHeaders } from '../schemas.ts';
 import { seated } from '../seats.ts';
@@ -17,7 +18,7 @@ import { type Follow, streamEvents } from '../sse.ts';
 
 /** A log that can be paged and followed, and those who follow it. */
 interface Log {
-  readonly page: (filter: EventFilter, page: { cursor?: string; limit?: number }) => Promise<Page<RecordedEvent>>;
+  readonly page: (filter: EventFilter, page: PageOptions) => Promise<Page<RecordedEvent>>;
   readonly follow: Follow;
   readonly fanOut: FanOut;
 }
@@ -66,15 +67,15 @@ function logRoute(app: App, url: string, summary: string, log: Log, door: Door):
     reply.header('vary', 'accept');
     const format = request.method === 'GET' ? formatOf(request.headers.accept) : 'json';
     if (format === 'sse') {
-      await mustBeKept(filter, log);
+      await mustBeKept(filter, log, untilGone(reply.raw));
       return live(request, reply, filter, log, door);
     }
     if (format === 'ndjson') return lines(reply, request.query, filter, log, door);
     const { cursor, limit } = request.query;
     const start = cursor === undefined ? {} : { cursor };
     return seated(door.longReads, () =>
-      sendPage(request, reply, limit, (most) =>
-        log.page(filter, { ...start, ...(most !== undefined && { limit: most }) }),
+      sendPage(request, reply, limit, (most, signal) =>
+        log.page(filter, { ...start, ...(most !== undefined && { limit: most }), signal }),
       ),
     );
   });
@@ -107,9 +108,10 @@ async function lines(
   log: Log,
   { lifetime, budget, longReads, catchUps, pace }: Door,
 ): Promise<FastifyReply> {
-  const pages = new Export((page) => log.page(filter, page), query.limit);
-  await seated(longReads, () => pages.read(query.cursor));
   const { signal, close } = lifetime.openStream(reply);
+  const pages = new Export((page) => log.page(filter, { ...page, signal }), query.limit);
+  await seated(longReads, () => pages.read(query.cursor));
+  signal.throwIfAborted();
   const outlet = new Outlet(takeOver(reply, { 'content-type': 'application/x-ndjson; charset=utf-8' }), budget);
   signal.addEventListener('abort', () => outlet.cut());
   void pages
@@ -123,13 +125,13 @@ async function lines(
 }
 
 /** Throws NOT_FOUND while there is still an answer to be given: a stream has its status before its first event. */
-async function mustBeKept({ from }: EventFilter, log: Log): Promise<void> {
-  if (from !== undefined) await log.page({ from, to: from }, { limit: 1 });
+async function mustBeKept({ from }: EventFilter, log: Log, signal: AbortSignal): Promise<void> {
+  if (from !== undefined) await log.page({ from, to: from }, { limit: 1, signal });
 }
 
 /** Whether the log has an event of that revision, and keeps it. */
-const has = (log: Log, revision: number): Promise<boolean> =>
-  log.page({ from: revision, to: revision }, { limit: 1 }).then(
+const has = (log: Log, revision: number, signal: AbortSignal): Promise<boolean> =>
+  log.page({ from: revision, to: revision }, { limit: 1, signal }).then(
     ({ items }) => items.length > 0,
     (error: unknown) => {
       if (isPoolError(error) && error.code === 'NOT_FOUND') return false;
@@ -155,7 +157,7 @@ function live(
     if (outlet.isClear) outlet.write(': heartbeat\n\n');
   }, limits.heartbeatMs).unref();
   const { follow, fanOut } = log;
-  const source = { follow, has: (revision: number) => has(log, revision), filter, fanOut, catchUps, pace };
+  const source = { follow, has: (revision: number) => has(log, revision, signal), filter, fanOut, catchUps, pace };
   void streamEvents(outlet, source, from, signal).finally(() => {
     clearInterval(heartbeat);
     close();

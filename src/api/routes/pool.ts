@@ -6,6 +6,7 @@ import type { Moment } from '../../model/reading.ts';
 import type { App } from '../app.ts';
 import { sendTagged } from '../call.ts';
 import type { Door } from '../door.ts';
+import { untilGone } from '../over.ts';
 import { NoQuery, PoolQuery, ReadHeaders } from '../schemas.ts';
 import { seated } from '../seats.ts';
 import { answer } from '../views.ts';
@@ -22,7 +23,8 @@ export function poolRoutes(app: App, service: PoolService, { longReads }: Door):
   };
   app.get('/v1/pool', { schema: pool }, async (request, reply) => {
     const moment = momentOf(request.query);
-    const view = await (moment === undefined ? service.getPool() : seated(longReads, () => service.getPool(moment)));
+    const past = (at: Moment) => seated(longReads, () => service.getPool(at, untilGone(reply.raw)));
+    const view = await (moment === undefined ? service.getPool() : past(moment));
     return sendTagged(request, reply, view.revision, view);
   });
   const utilization = {
