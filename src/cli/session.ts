@@ -56,11 +56,11 @@ export async function withReader(
   return withLog(command, work);
 }
 
-/** Runs `work` on a log that is opened read-only, for what no server is asked. `whole`: every page of a file is checked first. */
+/** Runs `work` on a log that is opened read-only, for what no server is asked. See `OpenLogOptions`. */
 export async function withLog(
   command: Command,
   work: (log: LogReader, globals: Globals) => Promise<void>,
-  whole = false,
+  { whole = false, anyPool = false }: { readonly whole?: boolean; readonly anyPool?: boolean } = {},
 ): Promise<void> {
   const globals = command.optsWithGlobals<Globals>();
   if (globals.store === undefined)
@@ -71,7 +71,7 @@ export async function withLog(
   const { openLogReader } = await import('../manager/log-reader.ts');
   const { SILENT } = await import('../model/interfaces.ts');
   const logger = { ...SILENT, warn: (_: unknown, message?: string) => talk(`warning: ${message}`) };
-  const log = await openLogReader(globals.store, globals.pool, whole, whole ? logger : SILENT);
+  const log = await openLogReader(globals.store, globals.pool, { whole, anyPool, logger: whole ? logger : SILENT });
   try {
     await work(log, globals);
   } finally {

@@ -6,7 +6,8 @@ import { nextTurn } from './turn.ts';
 
 export interface CheckReport {
   readonly events: number;
-  readonly streams: number;
+  /** The last revision of each stream. */
+  readonly streams: ReadonlyMap<string, number>;
 }
 
 export interface CheckOptions {
@@ -46,5 +47,5 @@ export async function checkStore(store: EventStore, options: CheckOptions = {}):
     options.onProgress?.(events);
     await nextTurn();
   }
-  return { events, streams: last.size };
+  return { events, streams: last };
 }

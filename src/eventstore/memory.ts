@@ -98,7 +98,7 @@ export class MemoryEventStore implements EventStore {
   async *read(stream: string, options: ReadOptions = {}): AsyncGenerator<readonly RecordedEvent[]> {
     const log = this.#log(stream);
     const { direction = 'forward' } = options;
-    const range = direction === 'forward' ? { from: log.first, ...options } : options;
+    const range = direction === 'forward' ? { ...options, from: options.from ?? log.first } : options;
     const lowest = direction === 'forward' ? 0 : log.first;
     yield* readRange(range, PAGE_EVENTS, log.length - 1, (first, last) => log.slice(first, last + 1).map(lift), lowest);
   }
@@ -127,7 +127,10 @@ export class MemoryEventStore implements EventStore {
         .map(lift);
     const grown = () => this.#wakers.wait(stream, options.signal);
     const ended = () => this.#closed || options.signal?.aborted === true;
-    yield* follow({ page, grown, ended, pageEvents: PAGE_EVENTS }, { from: this.history.first(stream), ...options });
+    yield* follow(
+      { page, grown, ended, pageEvents: PAGE_EVENTS },
+      { ...options, from: options.from ?? this.history.first(stream) },
+    );
   }
 
   async close(): Promise<void> {

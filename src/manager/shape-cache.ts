@@ -132,11 +132,16 @@ const isCurrent = (shape: Shape, state: PoolState): boolean =>
 
 /** Different requests may share a key, since nothing in it is quoted: `isShapeOf` decides. */
 function keyOf(request: Fields, requirements: Requirements): string {
-  let key = `${request['tier']}|${request['priority']}|${request['type']}|${request['ttlMs']}`;
-  for (const dimension in requirements) key += `|${dimension}:${requirements[dimension]}`;
+  let key = `${plain(request['tier'])}|${plain(request['priority'])}|${plain(request['type'])}|${plain(request['ttlMs'])}`;
+  for (const dimension in requirements) key += `|${dimension}:${plain(requirements[dimension])}`;
   const minimum = request['minimum'];
-  return minimum === undefined || minimum === null ? key : key + JSON.stringify(minimum);
+  if (typeof minimum !== 'object' || minimum === null) return key;
+  for (const dimension in minimum) key += `<${dimension}:${plain((minimum as Requirements)[dimension])}`;
+  return key;
 }
+
+/** Of what a valid request has. Anything else need not be told apart, and may not even become a text. */
+const plain = (value: unknown): unknown => (typeof value === 'string' || typeof value === 'number' ? value : undefined);
 
 const isShapeOf = (shape: Shape, request: Fields, requirements: Requirements): boolean =>
   shape.tier === (request['tier'] ?? null) &&

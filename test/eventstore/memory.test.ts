@@ -111,7 +111,7 @@ describe.each<[string, MemoryBounds]>([
       if (n % 100 === 0) store.append(`${STREAM}-audit`, [event({ n: n / 100 })], n / 100 - 1);
     }
     const first = store.history.first(STREAM);
-    expect(await checkStore(store)).toEqual({ events: 5_000 - first + 50, streams: 2 });
+    expect(await checkStore(store)).toMatchObject({ events: 5_000 - first + 50, streams: { size: 2 } });
   });
 
   it('never lets go of the append that has just been made', async () => {

@@ -57,7 +57,7 @@ describe.skipIf(!canMount())('a copy of a sqlite log on a read-only mount', () =
     seal(folder);
     const url = `sqlite:${join(folder, 'log.db')}`;
     const copy = await openEventStore(url, { readOnly: true, whole: true });
-    expect(await checkStore(copy)).toEqual({ events: count, streams: 1 });
+    expect(await checkStore(copy)).toMatchObject({ events: count, streams: { size: 1 } });
     expect(await readBack(copy, 'pool-a')).toEqual(await readBack(store, 'pool-a'));
     await copy.close();
     await expect(openEventStore(url)).rejects.toMatchObject({ code: 'LOG_UNAVAILABLE' });

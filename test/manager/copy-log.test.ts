@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { publish } from '../../src/eventstore/copy.ts';
 import { openEventStore } from '../../src/eventstore/open.ts';
 import { SqliteFile } from '../../src/eventstore/sqlite-file.ts';
+import { sqliteUrl } from '../../src/eventstore/sqlite-url.ts';
 import { backupLog, repairLog } from '../../src/manager/transfer/copy-log.ts';
 import { events, mustAppend } from '../eventstore/fixture.ts';
 
@@ -45,4 +46,30 @@ describe('a copy that cannot be finished', () => {
     expect(() => publish(file('new.db.part'), file('new.db'))).toThrow(`not whole by itself: a part of it lies in`);
     expect(existsSync(file('new.db'))).toBe(false);
   });
+});
+
+describe('the name of a copy', () => {
+  it.each(['b?1.db', 'b#1 %.db', 'file:b.db'])('may be %s, and is that of what was read through', async (name) => {
+    for (const make of [backupLog, repairLog]) {
+      const to = file(name);
+      await make(url('a.db'), to, { tokenFloor: 5_000 });
+      expect(started(name)).toEqual([name]);
+      const copy = await openEventStore(sqliteUrl(to), { readOnly: true });
+      expect(copy.traits.restored).toMatchObject({ floor: 5_000 });
+      await copy.close();
+      rmSync(to);
+    }
+  });
+
+  it.each(['sqlite:b.db', 'file:b.db', 'file:///b.db'])(
+    'is a path: %s is refused, and nothing is written',
+    async (to) => {
+      for (const make of [backupLog, repairLog])
+        await expect(make(url('a.db'), to)).rejects.toMatchObject({
+          code: 'INVALID_REQUEST',
+          message: expect.stringContaining(`(./${to} for a file of that name)`),
+        });
+      expect(started('b')).toEqual([]);
+    },
+  );
 });

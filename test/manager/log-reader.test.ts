@@ -112,4 +112,23 @@ describe('a log that is read beside its writer', () => {
     await expect(openLogReader(url, 'another')).rejects.toMatchObject({ code: 'NOT_FOUND' });
     await expect(openLogReader(`${url}.none`, 'default')).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
+
+  test('of all pools is checked whatever pool is named; without any pool it is not there', async () => {
+    const sqlite = `sqlite:${join(dir, 'pools.db')}`;
+    for (const poolId of ['a', 'b']) {
+      const pool = new ResourcePoolManager(createResourceDetector({ capacity: { memory: 100 } }), undefined, {
+        poolId,
+        eventStore: sqlite,
+      });
+      await pool.allocate({ requirements: { memory: 1 } });
+      await pool.dispose();
+    }
+    const all = await openLogReader(sqlite, 'default', { anyPool: true });
+    const one = await openLogReader(sqlite, 'a');
+    expect((await all.check(undefined, true)).events).toBeGreaterThan((await one.check()).events);
+    await Promise.all([all.close(), one.close()]);
+    const none = await openLogReader('memory:', 'default', { anyPool: true });
+    await expect(none.check(undefined, true)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    await none.close();
+  });
 });

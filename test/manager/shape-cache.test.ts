@@ -197,3 +197,20 @@ async function ratioOf(trace: readonly number[]): Promise<number> {
 test('the committed trace is what its generator makes', () => {
   expect(zipf(200, 10_000, 20261124)).toEqual(ZIPF_TRACE);
 });
+
+describe('a request with what cannot become a text', () => {
+  const odd = { toString: '' };
+
+  test.each([
+    [{ requirements: [odd] }],
+    [{ requirements: { memory: odd } }],
+    [{ requirements: { memory: 1 }, minimum: { memory: odd } }],
+    [{ requirements: { memory: 1 }, minimum: { memory: 1n } }],
+    [{ requirements: { memory: 1 }, tier: odd }],
+    [{ requirements: { memory: 1 }, priority: Symbol('high') }],
+    [{ requirements: { memory: 1 }, ttlMs: Object.create(null) }],
+  ])('is wrong, and no bug: %#', async (request) => {
+    const { manager } = world({});
+    await expect(manager.allocate(request as never)).rejects.toMatchObject({ code: 'INVALID_REQUEST' });
+  });
+});

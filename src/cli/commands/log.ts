@@ -70,7 +70,7 @@ export function addLogCommands(program: Command): void {
           if (globals.output !== 'table' && globals.output !== 'wide') return printValue(checked, globals.output);
           print(`ok: ${checked.events} events, ${checked.refusals} refusals`);
         },
-        true,
+        { whole: true, anyPool: flags.all === true },
       ),
     );
 }

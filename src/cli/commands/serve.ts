@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { type Command, Option } from 'commander';
 import type { PoolService } from '../../manager/service.ts';
 import type { PoolView } from '../../model/views.ts';
@@ -156,5 +157,6 @@ function inUse(error: unknown, { host, port }: Flags): unknown {
 
 function embedded(dataDir: string): string {
   mkdirSync(dataDir, { recursive: true });
-  return `sqlite:${join(dataDir, 'pool.db')}`;
+  const path = join(dataDir, 'pool.db');
+  return path.includes('?') ? `sqlite:${pathToFileURL(path).href}` : `sqlite:${path}`;
 }

@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { evolve } from '../../domain/evolve.ts';
 import { emptyState, type PoolState } from '../../domain/state.ts';
 import { openEventStore } from '../../eventstore/open.ts';
 import type { Repaired } from '../../eventstore/repair.ts';
-import { sqlitePath } from '../../eventstore/sqlite-url.ts';
+import { sqlitePath, sqliteUrl } from '../../eventstore/sqlite-url.ts';
 import { floorAbove, highestRuledOut } from '../../eventstore/token-floor.ts';
-import { PoolError } from '../../model/errors.ts';
+import { invalid, PoolError } from '../../model/errors.ts';
 import type { RecordedPoolEvent } from '../../model/events.ts';
 import { isAuditStream } from '../../model/ids.ts';
 import { systemClock } from '../../rx/system-clock.ts';
@@ -59,17 +60,27 @@ export async function repairLog(url: string, to: string, options: CopyLogOptions
 /** What `write` makes at a place beside `to`, which is given that name when it is whole. */
 async function written<T>(url: string, to: string, write: (path: string, part: string) => Promise<T>): Promise<T> {
   const path = pathOf(url);
+  const named = copyPath(to);
   const { discard, publish, refuseExisting } = await import('../../eventstore/copy.ts');
-  refuseExisting(to);
-  const part = `${to}.part`;
+  refuseExisting(named);
+  const part = `${named}.part`;
   discard(part); // of one that was killed
   try {
     const done = await write(path, part);
-    publish(part, to);
+    publish(part, named);
     return done;
   } finally {
     discard(part);
   }
+}
+
+/** Absolute: sqlite reads a bare name that begins with "file:" as a URI, which names another file. */
+function copyPath(to: string): string {
+  if (/^(sqlite|file):/.test(to)) {
+    const allowed = `the path of a file, not a URL (./${to} for a file of that name)`;
+    throw invalid([{ path: 'to', value: to, allowed }]);
+  }
+  return resolve(to);
 }
 
 function pathOf(url: string): string {
@@ -93,7 +104,7 @@ interface ReadThrough extends BackedUp {
 
 /** Every page, every event, and the fold of every pool. */
 async function readThrough(path: string): Promise<ReadThrough> {
-  const store = await openEventStore(`sqlite:${path}`, { readOnly: true, whole: true });
+  const store = await openEventStore(sqliteUrl(path), { readOnly: true, whole: true });
   const states = new Map<string, PoolState>();
   let events = 0;
   try {
