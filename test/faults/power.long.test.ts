@@ -1,7 +1,6 @@
 import { expect, it } from 'vitest';
 import { canTrace } from './io/run.ts';
 import { launch, newSeed, showCounts } from './launch.ts';
-import { failedSyncRun } from './power/run.ts';
 
 const traced = canTrace();
 if (!traced) console.log('power: skipped, strace cannot trace processes here');
@@ -19,8 +18,8 @@ it.skipIf(!traced)(
 it.skipIf(!traced)(
   'a power cut loses nothing that was acknowledged after a sync had failed and its process was killed',
   async () => {
-    const counts = await failedSyncRun();
-    console.log(`power: ${showCounts(counts)}`);
+    const counts = await launch('failed-sync', { count: 0, seed: 0, jobs: 2 });
+    console.log(`failed-sync: ${showCounts(counts)}`);
     expect(counts['failed syncs of the WAL']).toBeGreaterThan(3);
   },
 );

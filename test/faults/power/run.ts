@@ -6,12 +6,12 @@ import type { EventStore } from '../../../src/model/event-store.ts';
 import { randomSource } from '../../../src/testing/arbitraries.ts';
 import { event, readBack } from '../../eventstore/fixture.ts';
 import { fastFolder } from '../fast-folder.ts';
+import { programPath } from '../launch.ts';
 import { type Counts, mine, type Share, Tally } from '../share.ts';
 import { Disk, type Survival } from './disk.ts';
 import type { PowerNote } from './notes.ts';
 import { type Op, readTrace, TRACED } from './trace.ts';
 
-const WORKER = new URL('./worker.ts', import.meta.url).pathname;
 const NOTES = 'notes';
 const SURVIVALS: readonly (readonly [string, Survival])[] = [
   ['nothing unsynced is left', 'none'],
@@ -66,7 +66,7 @@ function take(op: Op, disk: Disk, told: Told): void {
 
 function record(folder: string, seed: number): Op[] {
   mkdirSync(folder);
-  return traced(folder, [WORKER, folder, `${seed}`], 0);
+  return traced(folder, [programPath('power-worker'), folder, `${seed}`], 0);
 }
 
 /** What a program does in the folder. `status`: how it is to end; null = killed. `failing`: the call of each sync that fails. */
@@ -81,7 +81,6 @@ function traced(folder: string, program: readonly string[], ends: number | null,
   return ops;
 }
 
-const KILLED_WORKER = new URL('./killed-worker.ts', import.meta.url).pathname;
 /** Syncs that the store makes until it has been opened; what fails after them is an append. */
 const LAST_FAILING = 12;
 
@@ -89,16 +88,18 @@ const LAST_FAILING = 12;
  * A sync fails, and the process is killed before it can do anything about it; the next one goes on with what it finds; then the power
  * is cut. All that the second one showed and acknowledged must be there, though the kernel held for clean what the first had written.
  */
-export async function failedSyncRun(): Promise<Counts> {
+export async function failedSyncRun(share: Share): Promise<Counts> {
+  const worker = programPath('power-killed-worker');
   const { folder, remove } = fastFolder();
   const tally = new Tally();
   try {
     for (let failing = 1; failing <= LAST_FAILING; failing++) {
+      if (!mine(failing, share)) continue;
       const own = join(folder, `${failing}`);
       mkdirSync(own);
-      const first = traced(own, [KILLED_WORKER, own], null, failing);
+      const first = traced(own, [worker, own], null, failing);
       if (!first.some(({ op, path }) => op === 'failed sync' && path === 'log.db-wal')) continue;
-      const ops = [...first, ...traced(own, [KILLED_WORKER, own], null)];
+      const ops = [...first, ...traced(own, [worker, own], null)];
       const [disk, told] = [new Disk(), new Told()];
       for (const op of ops) take(op, disk, told);
       const image = join(own, 'image');
