@@ -17,8 +17,9 @@ export function toRow(event: NewEvent, stream: string, revision: number, positio
   return [position, text, chain(previous, text)];
 }
 
-/** The event of a row; undefined if it is not the row that was written after the one with the checksum `previous`. */
-export function fromRow([, event, checksum]: Row, previous: number): RecordedEvent | undefined {
-  const isWhole = typeof event === 'string' && chain(previous, event) === checksum; // a rotten row may hold another type
-  return isWhole ? (JSON.parse(event) as RecordedEvent) : undefined;
-}
+/** Whether a row is the one that was written after the one with the checksum `previous`. */
+export const isNext = ([, event, checksum]: Row, previous: number): boolean =>
+  typeof event === 'string' && chain(previous, event) === checksum; // a rotten row may hold another type
+
+/** The event of a row that is known to be what was written. */
+export const fromRow = ([, event]: Row): RecordedEvent => JSON.parse(event) as RecordedEvent;

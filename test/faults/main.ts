@@ -19,6 +19,8 @@ const RUNS: Readonly<Record<string, () => Promise<FaultRun>>> = {
   'disk-full': async () => (await import('./disk-full/run.ts')).diskFullRun,
   takeover: async () => (await import('./kill/takeover-run.ts')).takeoverRun,
   power: async () => (await import('./power/run.ts')).powerRun,
+  'failed-sync': async () => (await import('./power/run.ts')).failedSyncRun,
+  'stale-frames': async () => (await import('./power/run.ts')).staleFramesRun,
   soak: async () => (await import('./soak/soak-run.ts')).soakRun,
   overload: async () => (await import('./soak/overload-run.ts')).overloadRun,
 };

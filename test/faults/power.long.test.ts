@@ -1,7 +1,6 @@
 import { expect, it } from 'vitest';
 import { canTrace } from './io/run.ts';
 import { launch, newSeed, showCounts } from './launch.ts';
-import { failedSyncRun, staleFramesRun } from './power/run.ts';
 
 const traced = canTrace();
 if (!traced) console.log('power: skipped, strace cannot trace processes here');
@@ -19,8 +18,8 @@ it.skipIf(!traced)(
 it.skipIf(!traced)(
   'a power cut loses nothing that was acknowledged after a sync had failed and its process was killed',
   async () => {
-    const counts = await failedSyncRun();
-    console.log(`power: ${showCounts(counts)}`);
+    const counts = await launch('failed-sync', { count: 0, seed: 0, jobs: 2 });
+    console.log(`failed-sync: ${showCounts(counts)}`);
     expect(counts['failed syncs of the WAL']).toBeGreaterThan(3);
   },
 );
@@ -29,8 +28,8 @@ it.skipIf(!traced)(
   'a power cut loses nothing that was acknowledged over stale frames of a batch that found no room, and they are no damage',
   async () => {
     const seed = newSeed();
-    const counts = await staleFramesRun({ count: 300, seed });
-    console.log(`power: seed ${seed}, ${showCounts(counts)}`);
+    const counts = await launch('stale-frames', { count: 300, seed, jobs: 2 });
+    console.log(`stale-frames: seed ${seed}, ${showCounts(counts)}`);
     expect(counts['images']).toBe(300);
   },
 );

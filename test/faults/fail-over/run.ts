@@ -9,9 +9,9 @@ import { type Note, readNotes } from '../kill/acks.ts';
 import { ACKNOWLEDGED } from '../kill/cycles.ts';
 import { Killed } from '../kill/killed.ts';
 import { LogBook } from '../kill/log-book.ts';
+import { programPath } from '../launch.ts';
 import { type Counts, mine, type Share, Tally } from '../share.ts';
 
-const WORKER = new URL('../kill/worker.ts', import.meta.url);
 /** Of one pool; then another is begun, so that reading it all after each kill stays cheap. */
 const TAKEOVERS_OF_A_POOL = 10;
 /** How long the manager that is left may take until it acknowledges something: far more than it needs. */
@@ -33,7 +33,13 @@ class Manager {
   }
 
   start(seed: number): Killed {
-    this.process = new Killed(WORKER, [this.#url, this.notesPath, String(seed), this.#name, '--rest=50']);
+    this.process = new Killed(programPath('kill-worker'), [
+      this.#url,
+      this.notesPath,
+      String(seed),
+      this.#name,
+      '--rest=50',
+    ]);
     return this.process;
   }
 

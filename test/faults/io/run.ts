@@ -6,11 +6,11 @@ import { openEventStore } from '../../../src/eventstore/open.ts';
 import { randomSource } from '../../../src/testing/arbitraries.ts';
 import { event, readBack } from '../../eventstore/fixture.ts';
 import { fastFolder } from '../fast-folder.ts';
+import { programPath } from '../launch.ts';
 import { type Counts, mine, type Share, Tally } from '../share.ts';
 import { type Call, MARKS, MISSED, type Mode, type Sweep, type Tried } from './cases.ts';
 import { WORKLOADS } from './workload.ts';
 
-const SWEEP = new URL('./sweep.ts', import.meta.url).pathname;
 const CALLS: readonly Call[] = ['pwrite64', 'fsync', 'fdatasync', 'openat', 'ftruncate', 'unlink'];
 const ERRORS = ['EIO', 'ENOSPC', 'EDQUOT', 'EMFILE'] as const;
 /** So many cases go through one process, so that their files do not fill the memory. */
@@ -168,7 +168,15 @@ function interruptedCalls(log: string): number {
 }
 
 async function trace(options: readonly string[], sweep: Sweep): Promise<string> {
-  const args = ['-f', '--seccomp-bpf', '-qq', ...options, process.execPath, SWEEP, JSON.stringify(sweep)];
+  const args = [
+    '-f',
+    '--seccomp-bpf',
+    '-qq',
+    ...options,
+    process.execPath,
+    programPath('io-sweep'),
+    JSON.stringify(sweep),
+  ];
   const { stdout } = await promisify(execFile)('strace', args, { maxBuffer: 2 ** 28 });
   return stdout;
 }

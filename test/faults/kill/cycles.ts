@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { randomSource } from '../../../src/testing/arbitraries.ts';
+import { programPath } from '../launch.ts';
 import { type Counts, mine, type Share, Tally } from '../share.ts';
 import { type Note, type Phase, readNotes } from './acks.ts';
 import { Killed } from './killed.ts';
 import { LogBook } from './log-book.ts';
 
-export const WORKER = new URL('./worker.ts', import.meta.url);
 /** Of one store; then another is begun, so that reading it all after each kill stays cheap. */
 const CYCLES_OF_A_STORE = 20;
 
@@ -71,7 +71,12 @@ export async function killRun(share: Share): Promise<Counts> {
 
 async function killOnce(site: KillSite, random: () => number, tally: Tally): Promise<void> {
   const plan = PLANS[random() % PLANS.length]!;
-  const process = new Killed(WORKER, [`sqlite:${site.path}`, site.notesPath, String(random()), 'killed']);
+  const process = new Killed(programPath('kill-worker'), [
+    `sqlite:${site.path}`,
+    site.notesPath,
+    String(random()),
+    'killed',
+  ]);
   await process.said(plan.after);
   await sleep(random() % (plan.withinMs + 1));
   await process.kill();

@@ -1,10 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-
-/** Compiled code is kept over the processes of a run: what is tried is the store, not the compiler. */
-const ENVIRONMENT = { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), 'rpm-faults-compile-cache') };
 
 /** A process that is there to be killed; how it ends by itself is an error. */
 export class Killed {
@@ -13,11 +8,8 @@ export class Killed {
   #out = '';
   #err = '';
 
-  constructor(script: URL, args: readonly string[]) {
-    this.child = spawn(process.execPath, [script.pathname, ...args], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: ENVIRONMENT,
-    });
+  constructor(script: string, args: readonly string[]) {
+    this.child = spawn(process.execPath, [script, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
     this.#ended = once(this.child, 'close');
     const orphaned = () => this.child.kill('SIGKILL');
     process.once('exit', orphaned);

@@ -1,4 +1,5 @@
 import { randomSource } from '../../../src/testing/arbitraries.ts';
+import { programPath } from '../launch.ts';
 import { type Counts, mine, type Share, Tally } from '../share.ts';
 import { type Ack, Book } from './acks.ts';
 import { ACKNOWLEDGED, KillSite } from './cycles.ts';
@@ -6,7 +7,6 @@ import { HttpPool } from './http-pool.ts';
 import { Killed } from './killed.ts';
 import { askAgain, type LoadOptions, runLoad } from './load.ts';
 
-const POOLCTL = new URL('../../../src/cli/main.ts', import.meta.url);
 const CYCLES_OF_A_STORE = 20;
 
 /** Kills `poolctl serve` while it is asked over HTTP, over and over, and looks after each kill. */
@@ -38,7 +38,7 @@ async function killOnce(
   tally: Tally,
 ): Promise<void> {
   const before = notes.length;
-  const server = new Killed(POOLCTL, [
+  const server = new Killed(programPath('poolctl'), [
     ...['serve', '--port', '0', '--store', `sqlite:${site.path}`, '--data', site.folder],
     ...['--set', 'detection.capacity={"memory":"100Mi"}', '--set', 'reserve=0%', '--set', 'overload.pressureRatio=1'],
     ...['--set', 'tiers=[{"name":"all","nominal":"100%"}]'],

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { randomSource } from '../../../src/testing/arbitraries.ts';
+import { programPath } from '../launch.ts';
 import { type Counts, mine, type Share, Tally } from '../share.ts';
 import { readNotes } from './acks.ts';
-import { ACKNOWLEDGED, KillSite, WORKER } from './cycles.ts';
+import { ACKNOWLEDGED, KillSite } from './cycles.ts';
 import { Killed } from './killed.ts';
 
 const TAKEOVERS_OF_A_STORE = 10;
@@ -47,7 +48,13 @@ async function end(writer: Writer | undefined, site: KillSite | undefined, tally
 
 function start(site: KillSite, random: () => number): Writer {
   const writer: Writer = {
-    process: new Killed(WORKER, [`sqlite:${site.path}`, site.notesPath, String(random()), 'killed', '--standby']),
+    process: new Killed(programPath('kill-worker'), [
+      `sqlite:${site.path}`,
+      site.notesPath,
+      String(random()),
+      'killed',
+      '--standby',
+    ]),
     ready: false,
   };
   writer.process.said('ready').then(

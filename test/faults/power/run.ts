@@ -6,12 +6,12 @@ import type { EventStore } from '../../../src/model/event-store.ts';
 import { randomSource } from '../../../src/testing/arbitraries.ts';
 import { event, readBack } from '../../eventstore/fixture.ts';
 import { fastFolder } from '../fast-folder.ts';
+import { programPath } from '../launch.ts';
 import { type Counts, mine, type Share, Tally } from '../share.ts';
 import { Disk, type Survival } from './disk.ts';
 import type { PowerNote } from './notes.ts';
 import { type Op, readTrace, TRACED } from './trace.ts';
 
-const WORKER = new URL('./worker.ts', import.meta.url).pathname;
 const NOTES = 'notes';
 const SURVIVALS: readonly (readonly [string, Survival])[] = [
   ['nothing unsynced is left', 'none'],
@@ -78,7 +78,7 @@ function take(op: Op, disk: Disk, told: Told): void {
 
 function record(folder: string, seed: number): Op[] {
   mkdirSync(folder);
-  return traced(folder, [WORKER, folder, `${seed}`], 0);
+  return traced(folder, [programPath('power-worker'), folder, `${seed}`], 0);
 }
 
 /** What a program does in the folder. `ends`: how it is to end; null = killed. `fault`: what fails, as strace says it. */
@@ -93,7 +93,6 @@ function traced(folder: string, program: readonly string[], ends: number | null,
   return ops;
 }
 
-const KILLED_WORKER = new URL('./killed-worker.ts', import.meta.url).pathname;
 /** Syncs that the store makes until it has been opened; what fails after them is an append. */
 const LAST_FAILING = 12;
 
@@ -101,16 +100,18 @@ const LAST_FAILING = 12;
  * A sync fails, and the process is killed before it can do anything about it; the next one goes on with what it finds; then the power
  * is cut. All that the second one showed and acknowledged must be there, though the kernel held for clean what the first had written.
  */
-export async function failedSyncRun(): Promise<Counts> {
+export async function failedSyncRun(share: Share): Promise<Counts> {
+  const worker = programPath('power-killed-worker');
   const { folder, remove } = fastFolder();
   const tally = new Tally();
   try {
     for (let failing = 1; failing <= LAST_FAILING; failing++) {
+      if (!mine(failing, share)) continue;
       const own = join(folder, `${failing}`);
       mkdirSync(own);
-      const first = traced(own, [KILLED_WORKER, own], null, `fsync,fdatasync:error=EIO:when=${failing}`);
+      const first = traced(own, [worker, own], null, `fsync,fdatasync:error=EIO:when=${failing}`);
       if (!first.some(({ op, path }) => op === 'failed sync' && path === 'log.db-wal')) continue;
-      const ops = [...first, ...traced(own, [KILLED_WORKER, own], null)];
+      const ops = [...first, ...traced(own, [worker, own], null)];
       const [disk, told] = [new Disk(), new Told()];
       for (const op of ops) take(op, disk, told);
       const image = join(own, 'image');
@@ -127,7 +128,6 @@ export async function failedSyncRun(): Promise<Counts> {
   return tally.counts;
 }
 
-const STALE_WORKER = new URL('./stale-worker.ts', import.meta.url).pathname;
 /** How far the large batch gets, of its writes to the write-ahead log. */
 const UNFINISHED = [0.5, 0.75, 0.98];
 
@@ -135,21 +135,30 @@ const UNFINISHED = [0.5, 0.75, 0.98];
  * A large batch finds no room before its end, and smaller ones are written over what it left; then the power is cut before a sync. Stale frames of
  * the large one, which nobody was promised, lie behind whatever is left of the last small one, and must keep no start from being served.
  */
-export async function staleFramesRun({ count, seed }: Pick<Share, 'count' | 'seed'>): Promise<Counts> {
+export async function staleFramesRun(share: Share): Promise<Counts> {
+  const worker = programPath('power-stale-worker');
   const { folder, remove } = fastFolder();
   const tally = new Tally();
   try {
     const run = (name: string, fault?: string) => {
       mkdirSync(join(folder, name));
-      return traced(join(folder, name), [STALE_WORKER, join(folder, name)], 0, fault);
+      return traced(join(folder, name), [worker, join(folder, name)], 0, fault);
     };
     const writes = writesOfLargest(run('whole'));
-    for (const [i, share] of UNFINISHED.entries()) {
-      const failing = writes[Math.floor(writes.length * share)]!;
+    for (const [i, part] of UNFINISHED.entries()) {
+      if (!mine(i, share)) continue;
+      const failing = writes[Math.floor(writes.length * part)]!;
       const ops = run(`${i}`, `pwrite64:error=ENOSPC:when=${failing}`);
       if (writesOfLargest(ops).length >= writes.length) throw new Error('the large batch was finished');
       const beforeSyncs = [...ops.keys()].filter((at) => ops[at]!.op === 'sync' && ops[at]!.path === 'log.db-wal');
-      await cutPowerAt(beforeSyncs, ops, join(folder, `${i}`), Math.ceil(count / UNFINISHED.length), seed + i, tally);
+      await cutPowerAt(
+        beforeSyncs,
+        ops,
+        join(folder, `${i}`),
+        Math.ceil(share.count / UNFINISHED.length),
+        share.seed + i,
+        tally,
+      );
     }
   } finally {
     remove();
