@@ -2,33 +2,36 @@
  * The import rule of the rooms (docs/ARCHITECTURE.md). Each room names the rooms that it may see; everything else is
  * an error. Packages that belong to one room are errors elsewhere. The CLI may use the public surface as a user does.
  */
+const CORE = ['model', 'machines', 'domain', 'projections', 'replay'];
 const MAY_SEE = {
   model: [],
   machines: ['model'],
-  'machines/live': ['model', 'machines', 'rx'],
+  'machines/live': ['model', 'machines', 'time'],
   domain: ['model', 'machines'],
-  eventstore: ['model'],
-  rx: ['model'],
+  time: ['model'],
+  eventstore: ['model', 'time'],
   detection: ['model'],
-  integration: ['model', 'rx'],
+  integration: ['model', 'time'],
   client: ['model'],
   projections: ['model', 'machines', 'domain'],
   replay: ['model', 'machines', 'domain', 'projections'],
+  engine: [...CORE, 'eventstore', 'time'],
+  reading: [...CORE, 'eventstore', 'time'],
+  transfer: [...CORE, 'eventstore', 'time', 'reading'],
   manager: [
-    'model',
-    'machines',
+    ...CORE,
     'machines/live',
-    'domain',
-    'projections',
-    'replay',
     'eventstore',
-    'rx',
+    'time',
     'detection',
     'integration',
+    'engine',
+    'reading',
+    'transfer',
   ],
-  api: ['model', 'domain', 'projections', 'replay', 'manager'],
-  cli: ['model', 'domain', 'projections', 'replay', 'manager', 'api', 'client'],
-  testing: ['model', 'machines', 'machines/live', 'domain', 'projections', 'replay', 'eventstore', 'rx', 'manager'],
+  api: ['model', 'time', 'domain', 'projections', 'replay', 'manager'],
+  cli: ['model', 'time', 'domain', 'projections', 'replay', 'reading', 'transfer', 'manager', 'api', 'client'],
+  testing: [...CORE, 'machines/live', 'eventstore', 'time', 'engine', 'manager'],
 };
 
 /** A room's own files; `machines` without its sub-room `machines/live`. */
@@ -43,12 +46,12 @@ const roomRules = Object.entries(MAY_SEE).map(([room, seen]) => ({
 
 const PACKAGES = {
   xstate: '^src/machines/',
-  rxjs: '^src/(rx|machines/live|manager)/',
+  rxjs: '^src/(time|machines/live|manager)/',
   fastify: '^src/api/',
   '@fastify/[^/]+': '^src/api/',
   '@eventstore/db-client': '^src/eventstore/',
   systeminformation: '^src/detection/',
-  'lru-cache': '^src/(manager|replay)/',
+  'lru-cache': '^src/(engine|replay)/',
   commander: '^src/cli/',
   'prom-client': '^src/api/',
 };

@@ -6,11 +6,11 @@ export {
   type HealthMonitorOptions,
 } from './integration/health-monitor.ts';
 export { createTaskRouter, type TaskRouterOptions } from './integration/task-router.ts';
-export { Lease } from './manager/lease.ts';
+export type { Tried } from './manager/callers/commands.ts';
+export { Lease } from './manager/callers/lease.ts';
 export type { ManagerOptions } from './manager/options.ts';
 export { type EventsOptions, ResourcePoolManager } from './manager/pool-manager.ts';
 export type * from './manager/service.ts';
-export type { Tried } from './manager/verbs.ts';
 export { type Amounts, type Requirements, ResourceType } from './model/amounts.ts';
 export type { Clock } from './model/clock.ts';
 export { DEFAULT_POOL_CONFIG, type PoolConfig, type ResolvedConfig, type TierConfig } from './model/config.ts';

@@ -5,7 +5,7 @@
  */
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { requestView } from '../../src/domain/views.ts';
-import { MemoryEventStore } from '../../src/eventstore/memory.ts';
+import { MemoryEventStore } from '../../src/eventstore/memory/store.ts';
 import { createResourceDetector, ResourcePoolManager } from '../../src/index.ts';
 import { MAX_CHANGED_QUOTAS } from '../../src/model/resolve-config.ts';
 import { note, progress, tell } from '../measure.ts';

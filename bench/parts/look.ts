@@ -5,8 +5,8 @@
 import { copyFileSync, existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { look } from '../../src/eventstore/disk/look.ts';
 import { openEventStore } from '../../src/eventstore/open.ts';
+import { look } from '../../src/eventstore/sqlite/disk/look.ts';
 import { SILENT } from '../../src/model/interfaces.ts';
 import { note, tell } from '../measure.ts';
 

@@ -4,9 +4,9 @@
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { BreakerTrigger, TierTrigger } from '../../src/model/modes.ts';
-import { Deadlines } from '../../src/rx/deadlines.ts';
-import { systemClock } from '../../src/rx/system-clock.ts';
-import { TimingWheel } from '../../src/rx/timing-wheel.ts';
+import { Deadlines } from '../../src/time/deadlines.ts';
+import { systemClock } from '../../src/time/system-clock.ts';
+import { TimingWheel } from '../../src/time/timing-wheel.ts';
 import { note, tell } from '../measure.ts';
 
 const ROUNDS = 7;

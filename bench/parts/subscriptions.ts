@@ -7,7 +7,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { get } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startServer } from '../../src/api/server.ts';
-import { MemoryEventStore } from '../../src/eventstore/memory.ts';
+import { MemoryEventStore } from '../../src/eventstore/memory/store.ts';
 import { createResourceDetector, DEFAULT_POOL_CONFIG, ResourcePoolManager } from '../../src/index.ts';
 import type { EventStore } from '../../src/model/event-store.ts';
 import { SILENT } from '../../src/model/interfaces.ts';

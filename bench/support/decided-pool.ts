@@ -1,4 +1,4 @@
-import { BreakerGate } from '../../src/domain/breaker.ts';
+import { BreakerGate } from '../../src/domain/breaker/breaker.ts';
 import { type Decided, type DecisionContext, decide } from '../../src/domain/decide.ts';
 import { compilePlan } from '../../src/domain/plan.ts';
 import { emptyState } from '../../src/domain/state.ts';

@@ -1,6 +1,6 @@
-import { BreakerGate } from '../../src/domain/breaker.ts';
+import { BreakerGate } from '../../src/domain/breaker/breaker.ts';
 import { type Decided, decide } from '../../src/domain/decide.ts';
-import { Journal } from '../../src/domain/journal.ts';
+import { Journal } from '../../src/domain/ledger/journal.ts';
 import { compilePlan } from '../../src/domain/plan.ts';
 import { emptyState, type LeaseRecord, type PoolState } from '../../src/domain/state.ts';
 import { parseConfig } from '../../src/index.ts';

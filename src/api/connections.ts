@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { Admission } from '../manager/turn.ts';
+import { Admission } from '../time/turn.ts';
 import type { Limits } from './options.ts';
 import type { ReaderBudget } from './reader-budget.ts';
 

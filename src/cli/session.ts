@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import type { ResourcePoolClient } from '../client/index.ts';
-import type { LogReader } from '../manager/log-reader.ts';
 import type { PoolReader } from '../manager/service.ts';
 import { isPoolError } from '../model/errors.ts';
+import type { LogReader } from '../reading/log-reader.ts';
 import { CliError, EXIT } from './exit.ts';
 import { type Format, showUrl, talk } from './output.ts';
 
@@ -68,7 +68,7 @@ export async function withLog(
       EXIT.usage,
       `${command.name()} reads a store: give it with --store URL (that of \`npm start\`: sqlite:data/pool.db)`,
     );
-  const { openLogReader } = await import('../manager/log-reader.ts');
+  const { openLogReader } = await import('../reading/log-reader.ts');
   const { SILENT } = await import('../model/interfaces.ts');
   const logger = { ...SILENT, warn: (_: unknown, message?: string) => talk(`warning: ${message}`) };
   const log = await openLogReader(globals.store, globals.pool, { whole, anyPool, logger: whole ? logger : SILENT });

@@ -1,6 +1,7 @@
 import type { Command } from '../model/commands.ts';
-import { type Answer, type Decided, type DecisionContext, DONE } from './answer.ts';
 import { allocate } from './decide/allocate.ts';
+import { type Answer, type Decided, type DecisionContext, DONE } from './decide/answer.ts';
+import { EVENTS_AT_ONCE, Turn } from './decide/decision.ts';
 import { endNoticed, endQuarantine, observeClockGap, reclaimExpired, release, renew, revoke } from './decide/lease.ts';
 import {
   configure,
@@ -14,15 +15,14 @@ import {
   startWriter,
   triggerBreaker,
 } from './decide/pool.ts';
+import { react } from './decide/react.ts';
 import { repeated } from './decide/repeat.ts';
 import { cancel, cancelHopeless, cancelOrphans, expireRequests } from './decide/requests.ts';
 import { cordonTier, drainTier, endTierDrain, uncordonTier } from './decide/tiers.ts';
-import type { Journal } from './journal.ts';
-import { react } from './react.ts';
+import type { Journal } from './ledger/journal.ts';
 import type { PoolState } from './state.ts';
-import { EVENTS_AT_ONCE, Turn } from './turn.ts';
 
-export type { Answer, Decided, DecisionContext } from './answer.ts';
+export type { Answer, Decided, DecisionContext } from './decide/answer.ts';
 
 /**
  * What becomes of a command: events, which are folded into the state at once (and noted in the journal, so that they can

@@ -1,6 +1,7 @@
 import type { EventType, RecordedPoolEvent } from '../model/events.ts';
 import { poolStream } from '../model/ids.ts';
 import { foldBreaker } from './evolve/breakers.ts';
+import { ImpossibleHistory } from './evolve/impossible.ts';
 import { bindKey } from './evolve/keys.ts';
 import {
   foldGranted,
@@ -22,8 +23,7 @@ import {
   foldWriter,
 } from './evolve/pool.ts';
 import { foldCancelled, foldExpired, foldQueued } from './evolve/requests.ts';
-import { ImpossibleHistory } from './impossible.ts';
-import type { Journal } from './journal.ts';
+import type { Journal } from './ledger/journal.ts';
 import type { LeaseRecord, PoolState } from './state.ts';
 
 type Fold = (state: PoolState, event: never, journal: Journal | undefined) => void;

@@ -1,7 +1,7 @@
 import { type Amounts, amountIn } from '../model/amounts.ts';
 import { keyBytes } from './evolve/keys.ts';
 import { couldGrant } from './plan.ts';
-import { rankIn } from './queue.ts';
+import { rankIn } from './queue/queue.ts';
 import type { LeaseRecord, PoolState, TierState, WaitingRecord } from './state.ts';
 import { leaseNamed } from './state.ts';
 

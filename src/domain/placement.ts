@@ -1,6 +1,6 @@
 import { type Amounts, amountIn } from '../model/amounts.ts';
-import { claimOf, takenOf } from './claims.ts';
 import type { Demand } from './dimensions.ts';
+import { claimOf, takenOf } from './queue/claims.ts';
 import type { PoolState, TierState } from './state.ts';
 
 /** Whether the pool holds more than is allocatable in a dimension; only a fall of capacity may bring that about. */

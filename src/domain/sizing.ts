@@ -4,9 +4,9 @@ import type { FieldError } from '../model/errors.ts';
 import type { Sizing, TierSizing } from '../model/events.ts';
 import { isPercentage, shareOf } from '../model/share.ts';
 import type { Dimensions } from './dimensions.ts';
-import type { Journal } from './journal.ts';
+import type { Journal } from './ledger/journal.ts';
+import { Tally } from './ledger/tally.ts';
 import type { PoolState, TierLimits } from './state.ts';
-import { Tally } from './tally.ts';
 
 /**
  * What a capacity and a configuration come to: allocatable = capacity - reserve, each tier its share of that. Percentages

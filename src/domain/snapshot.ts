@@ -1,7 +1,7 @@
 import type { Amounts } from '../model/amounts.ts';
 import { canonicalJson } from '../model/canonical.ts';
 import type { ReclaimReason } from '../model/events.ts';
-import type { PlainLease } from './lease-record.ts';
+import type { PlainLease } from './ledger/lease-record.ts';
 import type { KeyRecord, PoolState, Quarantine, RecordedBreaker, TierState, WaitingRecord } from './state.ts';
 
 /** Of the serialized form; a snapshot of another version is not read. */

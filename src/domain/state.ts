@@ -3,21 +3,21 @@ import { DEFAULT_POOL_CONFIG, type ResolvedConfig } from '../model/config.ts';
 import type { TierSizing } from '../model/events.ts';
 import type { BreakerMode, TierMode } from '../model/modes.ts';
 import type { RequestView } from '../model/views.ts';
-import { Arrivals } from './arrivals.ts';
-import { Claims } from './claims.ts';
 import { Dimensions } from './dimensions.ts';
-import { EndedLeases } from './ended-leases.ts';
-import { Holdings } from './holdings.ts';
-import { TermsCache } from './lease-terms.ts';
-import { LiveLeases } from './live-leases.ts';
-import { Tally } from './tally.ts';
+import { EndedLeases } from './ledger/ended-leases.ts';
+import { Holdings } from './ledger/holdings.ts';
+import { TermsCache } from './ledger/lease-terms.ts';
+import { LiveLeases } from './ledger/live-leases.ts';
+import { Tally } from './ledger/tally.ts';
+import { Arrivals } from './queue/arrivals.ts';
+import { Claims } from './queue/claims.ts';
+import type { WaitingList } from './queue/waiting-list.ts';
+import type { WaitingRecord } from './queue/waiting-record.ts';
 import type { TierRules } from './tier-rules.ts';
-import type { WaitingList } from './waiting-list.ts';
-import type { WaitingRecord } from './waiting-record.ts';
 
-export type { EndedLease } from './ended-leases.ts';
-export { LeaseRecord } from './lease-record.ts';
-export type { WaitingRecord } from './waiting-record.ts';
+export type { EndedLease } from './ledger/ended-leases.ts';
+export { LeaseRecord } from './ledger/lease-record.ts';
+export type { WaitingRecord } from './queue/waiting-record.ts';
 
 /** A tier's sizing by the numbers of the dimensions. */
 export interface TierLimits {

@@ -1,8 +1,8 @@
 import type { EventStore } from '../model/event-store.ts';
 import type { RecordedEvent } from '../model/events.ts';
 import { isAuditStream } from '../model/ids.ts';
+import { nextTurn } from '../time/turn.ts';
 import { damagedAt } from './errors.ts';
-import { nextTurn } from './turn.ts';
 
 export interface CheckReport {
   readonly events: number;

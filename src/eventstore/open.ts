@@ -4,11 +4,11 @@ import { PoolError } from '../model/errors.ts';
 import type { EventStore } from '../model/event-store.ts';
 import { SILENT } from '../model/interfaces.ts';
 import { HeldLogError } from './errors.ts';
-import { MemoryEventStore } from './memory.ts';
-import { parseMemoryUrl } from './memory-url.ts';
+import { MemoryEventStore } from './memory/store.ts';
+import { parseMemoryUrl } from './memory/url.ts';
 import type { OpenStoreOptions } from './options.ts';
-import type { WriterLock } from './sqlite-lock.ts';
-import { refuseSeveralNames, sqlitePath } from './sqlite-url.ts';
+import type { WriterLock } from './sqlite/lock.ts';
+import { refuseSeveralNames, sqlitePath } from './sqlite/url.ts';
 
 const ESDB = /^esdb(\+discover)?:\/\//;
 const MEMORY = /^memory:(\?|$)/;
@@ -34,12 +34,12 @@ async function openSqlite(path: string, options: OpenStoreOptions): Promise<Even
   const logger = options.logger ?? SILENT;
   if (options.readOnly) {
     if (!existsSync(path)) throw new PoolError('NOT_FOUND', `store: there is no file ${path}`, { details: { path } });
-    const { SqliteReader } = await import('./sqlite-reader.ts');
+    const { SqliteReader } = await import('./sqlite/reader.ts');
     return new SqliteReader(path, logger, options.whole ?? false);
   }
   const [{ awaitLock, takeLock }, { SqliteEventStore }] = await Promise.all([
-    import('./sqlite-lock.ts'),
-    import('./sqlite.ts'),
+    import('./sqlite/lock.ts'),
+    import('./sqlite/store.ts'),
   ]);
   refuseSeveralNames(path);
   while (true) {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { nextTurn, readersTurn } from './turn.ts';
+import { nextTurn, readersTurn } from '../time/turn.ts';
 
 const NEWLINE = 10;
 /** Hashed at once, bytes; takes about a millisecond. */

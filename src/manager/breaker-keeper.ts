@@ -1,14 +1,14 @@
-import type { Answer } from '../domain/answer.ts';
-import type { BreakerGate } from '../domain/breaker.ts';
-import { type BreakerChange, breakerChange } from '../domain/breaker-change.ts';
+import type { BreakerGate } from '../domain/breaker/breaker.ts';
+import { type BreakerChange, breakerChange } from '../domain/breaker/breaker-change.ts';
+import type { Answer } from '../domain/decide/answer.ts';
 import type { PoolState } from '../domain/state.ts';
+import type { Batch } from '../engine/batch.ts';
+import type { Call } from '../engine/call.ts';
 import type { Clock } from '../model/clock.ts';
 import type { CommandData } from '../model/commands.ts';
 import type { CommandKey } from '../model/idempotency.ts';
 import type { BreakerTrigger } from '../model/modes.ts';
-import type { Jitter } from './backoff.ts';
-import type { Batch } from './batch.ts';
-import type { Call } from './call.ts';
+import type { Jitter } from '../time/backoff.ts';
 
 export interface BreakerKeeperOptions {
   readonly gate: BreakerGate;

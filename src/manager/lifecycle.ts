@@ -1,4 +1,5 @@
-import { nextTurn } from '../eventstore/turn.ts';
+import { ShapeCache } from '../engine/shape-cache.ts';
+import { UNKNOWN_LIMITS } from '../engine/unknown-outcome.ts';
 import { createHealthMonitor, type DefaultHealthMonitor } from '../integration/health-monitor.ts';
 import { createLiveActors } from '../machines/live/actors.ts';
 import type { Clock } from '../model/clock.ts';
@@ -13,24 +14,23 @@ import {
   type ResourceIssue,
   SILENT,
 } from '../model/interfaces.ts';
-import { Committed } from '../rx/committed.ts';
-import { systemClock } from '../rx/system-clock.ts';
-import type { Jitter } from './backoff.ts';
-import { CapacityFeed, detectionCheck, reserveOf } from './capacity-feed.ts';
+import { StoredPoolReader } from '../reading/pool-reader.ts';
+import { Readings } from '../reading/read-model.ts';
+import type { Jitter } from '../time/backoff.ts';
+import { Committed } from '../time/committed.ts';
+import { systemClock } from '../time/system-clock.ts';
+import { nextTurn } from '../time/turn.ts';
+import { randomIdPrefix, Stamp } from './callers/stamp.ts';
 import { Core } from './core.ts';
-import { followLog } from './follow-log.ts';
-import { HealthFeed } from './health-feed.ts';
+import { CapacityFeed, detectionCheck, reserveOf } from './feeds/capacity-feed.ts';
+import { HealthFeed } from './feeds/health-feed.ts';
 import { metricsOf } from './metrics.ts';
 import type { ManagerOptions, Tuning } from './options.ts';
-import { StoredPoolReader } from './pool-reader.ts';
-import { Readings } from './readings.ts';
 import { RecoveryProgress } from './recovery.ts';
 import type { ReadyStatus } from './service.ts';
-import { ShapeCache } from './shape-cache.ts';
-import { randomIdPrefix, Stamp } from './stamp.ts';
 import { type OpenedStore, openStore, recordStart, recoverState, stopped, writerIdOf } from './start.ts';
-import { UNKNOWN_LIMITS } from './unknown-outcome.ts';
-import { WRITER_LIMITS } from './writer-watch.ts';
+import { followLog } from './writers/follow-log.ts';
+import { WRITER_LIMITS } from './writers/writer-watch.ts';
 
 const TUNING: Tuning = {
   unknown: UNKNOWN_LIMITS,

@@ -1,3 +1,4 @@
+import type { UnknownLimits } from '../engine/unknown-outcome.ts';
 import type { TaskRouterOptions } from '../integration/task-router.ts';
 import type { LiveActorsFactory } from '../machines/live/actors.ts';
 import type { Clock } from '../model/clock.ts';
@@ -6,9 +7,8 @@ import type { EventStore } from '../model/event-store.ts';
 import { ID_PATTERN, isId, isPoolId } from '../model/ids.ts';
 import type { HealthMonitor, Logger, ResourceDetector, TaskRouter } from '../model/interfaces.ts';
 import { isTokenFloor, TOKEN_FLOORS } from '../model/tokens.ts';
-import type { Jitter } from './backoff.ts';
-import type { UnknownLimits } from './unknown-outcome.ts';
-import type { WriterLimits } from './writer-watch.ts';
+import type { Jitter } from '../time/backoff.ts';
+import type { WriterLimits } from './writers/writer-watch.ts';
 
 export interface ManagerOptions {
   /** A URL (`memory:`, `sqlite:<file>`, `esdb://...`, `esdb+discover://...`) or a store; default `memory:`. A store that is given stays open. */

@@ -19,8 +19,10 @@ import type {
 import type { AllocationRequest } from '../model/request.ts';
 import { parseConfig } from '../model/resolve-config.ts';
 import type { LeaseView, PoolView, RequestView, TierView } from '../model/views.ts';
+import { configView, type Tried, Verbs } from './callers/commands.ts';
+import type { Lease, LeaseHome } from './callers/lease.ts';
+import { useLease } from './callers/use-lease.ts';
 import type { Core } from './core.ts';
-import type { Lease, LeaseHome } from './lease.ts';
 import { Lifecycle, type Running } from './lifecycle.ts';
 import { localNode } from './local-node.ts';
 import { metricsOf } from './metrics.ts';
@@ -35,8 +37,6 @@ import type {
   Submitted,
 } from './service.ts';
 import { stopped } from './start.ts';
-import { useLease } from './use-lease.ts';
-import { configView, type Tried, Verbs } from './verbs.ts';
 
 type LeaseRef = { readonly id: string; readonly token: number };
 

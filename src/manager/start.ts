@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { observe } from '../detection/hysteresis.ts';
 import type { PoolState } from '../domain/state.ts';
+import { AskedCall } from '../engine/call.ts';
 import { openEventStore } from '../eventstore/open.ts';
+import { lastRevision } from '../eventstore/read-range.ts';
 import type { Amounts } from '../model/amounts.ts';
 import type { Clock } from '../model/clock.ts';
 import type { CommandData, CommandType } from '../model/commands.ts';
@@ -11,17 +13,15 @@ import type { EventStore } from '../model/event-store.ts';
 import { poolStream } from '../model/ids.ts';
 import type { Logger, SystemResources } from '../model/interfaces.ts';
 import { RepeatedFailure } from '../model/repeated-failure.ts';
-import { backoffMs, type Jitter, sleep } from './backoff.ts';
-import { AskedCall } from './call.ts';
+import { VERSION } from '../model/version.ts';
+import { beginAtBase, logBase } from '../reading/log-base.ts';
+import { type Readings, readUp, restoreSnapshot } from '../reading/read-model.ts';
+import { backoffMs, type Jitter, sleep } from '../time/backoff.ts';
+import { SYSTEM } from './callers/stamp.ts';
 import { type Core, configHash } from './core.ts';
-import { beginAtBase, logBase } from './log-base.ts';
-import { lastRevision } from './log-streams.ts';
 import type { ManagerOptions } from './options.ts';
-import { type Readings, readUp, restoreSnapshot } from './readings.ts';
 import type { RecoveryProgress } from './recovery.ts';
-import { SYSTEM } from './stamp.ts';
-import { VERSION } from './version.ts';
-import { orphansOf } from './writer-watch.ts';
+import { orphansOf } from './writers/writer-watch.ts';
 
 export interface OpenedStore {
   readonly store: EventStore;

@@ -94,7 +94,7 @@ export interface OverloadConfig {
 }
 
 export interface IdempotencyConfig {
-  /** How long ended leases and keys stay answerable; beside it they are bounded in bytes (`domain/ended-leases.ts`, `evolve/keys.ts`). */
+  /** How long ended leases and keys stay answerable; beside it they are bounded in bytes (`domain/ledger/ended-leases.ts`, `evolve/keys.ts`). */
   readonly retentionMs: number;
   readonly maxEntries: number;
 }

@@ -1,7 +1,7 @@
-import { homesOf } from '../domain/queue.ts';
+import { homesOf } from '../domain/queue/queue.ts';
+import type { Ranked } from '../domain/queue/waiting-list.ts';
 import { leaseNamed, type PoolState, type TierState, type WaitingRecord } from '../domain/state.ts';
 import { requestView, waiterView } from '../domain/views.ts';
-import type { Ranked } from '../domain/waiting-list.ts';
 import { PoolError } from '../model/errors.ts';
 import type { Page, RequestFilter } from '../model/reading.ts';
 import type { RequestView } from '../model/views.ts';

@@ -1,7 +1,7 @@
-import { Claims } from '../domain/claims.ts';
-import { EndedLeases } from '../domain/ended-leases.ts';
-import { LiveLeases } from '../domain/live-leases.ts';
-import { StatePacker, type StatePart, StateUnpacker } from '../domain/pack.ts';
+import { EndedLeases } from '../domain/ledger/ended-leases.ts';
+import { LiveLeases } from '../domain/ledger/live-leases.ts';
+import { StatePacker, type StatePart, StateUnpacker } from '../domain/ledger/pack.ts';
+import { Claims } from '../domain/queue/claims.ts';
 import type { PlainRest } from '../domain/snapshot.ts';
 import type { KeyRecord, LeaseRecord, PoolState, TierState } from '../domain/state.ts';
 

@@ -1,5 +1,5 @@
-import { turnsAsked } from '../eventstore/turn.ts';
 import type { Clock } from '../model/clock.ts';
+import { turnsAsked } from '../time/turn.ts';
 
 /** A clock that moves only when told. Timers run in the order they are due, those of one instant as they were set. */
 export interface FakeClock extends Clock {

@@ -1,5 +1,5 @@
-import { endedBytes, MAX_ENDED_BYTES } from '../domain/ended-leases.ts';
-import { termsBytes } from '../domain/lease-terms.ts';
+import { endedBytes, MAX_ENDED_BYTES } from '../domain/ledger/ended-leases.ts';
+import { termsBytes } from '../domain/ledger/lease-terms.ts';
 import type { IdempotencyConfig } from '../model/config.ts';
 import type { EventData, RecordedPoolEvent } from '../model/events.ts';
 

@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { createResourceDetector } from '../../src/detection/detector.ts';
-import { MemoryEventStore } from '../../src/eventstore/memory.ts';
+import { MemoryEventStore } from '../../src/eventstore/memory/store.ts';
 import { ResourcePoolManager } from '../../src/manager/pool-manager.ts';
 import type { ReadOptions } from '../../src/model/event-store.ts';
 import type { RecordedEvent, RecordedPoolEvent } from '../../src/model/events.ts';

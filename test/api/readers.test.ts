@@ -1,11 +1,11 @@
 import { connect, type Socket } from 'node:net';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { Slices } from '../../src/api/slices.ts';
-import { SLICE_MS } from '../../src/eventstore/turn.ts';
 import type { ResourcePoolManager } from '../../src/manager/pool-manager.ts';
 import type { PoolService } from '../../src/manager/service.ts';
 import type { RecordedPoolEvent } from '../../src/model/events.ts';
 import type { StreamItem } from '../../src/model/reading.ts';
+import { SLICE_MS } from '../../src/time/turn.ts';
 import { Turns } from '../support/turns.ts';
 import { openPool, servePool, withOwn } from './support/pool.ts';
 import { ask, expectProblem, parseRaw, serve } from './support/serve.ts';

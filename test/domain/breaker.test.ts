@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { KNOWN_BREAKERS } from '../../src/domain/evolve/breakers.ts';
-import { Journal } from '../../src/domain/journal.ts';
+import { Journal } from '../../src/domain/ledger/journal.ts';
 import { canonicalState } from '../../src/domain/snapshot.ts';
 import type { BreakerTrigger } from '../../src/model/modes.ts';
 import { config, ONE_TIER, request, Spec } from './spec.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { epochOf } from '../../src/domain/decide/epoch.ts';
 import { type DecisionContext, decide } from '../../src/domain/decide.ts';
-import { epochOf } from '../../src/domain/epoch.ts';
-import { Journal } from '../../src/domain/journal.ts';
+import { Journal } from '../../src/domain/ledger/journal.ts';
 import { compilePlan, type Plan } from '../../src/domain/plan.ts';
 import type { PoolState } from '../../src/domain/state.ts';
 import type { CommandData, CommandType } from '../../src/model/commands.ts';

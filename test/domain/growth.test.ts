@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { EVENTS_AT_ONCE } from '../../src/domain/decide/decision.ts';
 import { type Decided, decide } from '../../src/domain/decide.ts';
-import { Journal } from '../../src/domain/journal.ts';
-import { EVENTS_AT_ONCE } from '../../src/domain/turn.ts';
+import { Journal } from '../../src/domain/ledger/journal.ts';
 import { requestView, tierView } from '../../src/domain/views.ts';
 import type { CommandData, CommandType } from '../../src/model/commands.ts';
 import { ONE_TIER, request, Spec } from './spec.ts';

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Decided } from '../../src/domain/decide.ts';
 import { MAX_KEYS_BYTES } from '../../src/domain/evolve/keys.ts';
 import { evolve } from '../../src/domain/evolve.ts';
-import { StatePacker, unpackState } from '../../src/domain/pack.ts';
+import { StatePacker, unpackState } from '../../src/domain/ledger/pack.ts';
 import type { LeaseRecord } from '../../src/domain/state.ts';
 import type { CommandData, CommandType } from '../../src/model/commands.ts';
 import type { RecordedPoolEvent } from '../../src/model/events.ts';

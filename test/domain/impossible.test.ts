@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { ImpossibleHistory } from '../../src/domain/evolve/impossible.ts';
 import { evolve } from '../../src/domain/evolve.ts';
-import { ImpossibleHistory } from '../../src/domain/impossible.ts';
 import { emptyState } from '../../src/domain/state.ts';
 import { type EventData, type EventType, type RecordedPoolEvent, SCHEMA_VERSIONS } from '../../src/model/events.ts';
 import { request, Spec } from './spec.ts';

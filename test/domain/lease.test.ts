@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { StatePacker, unpackState } from '../../src/domain/pack.ts';
+import { StatePacker, unpackState } from '../../src/domain/ledger/pack.ts';
 import { refusalOf, Spec } from './spec.ts';
 
 const due = (lease: { leaseId: string; expiresAt: number }) => ({

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { EVENTS_AT_ONCE } from '../../src/domain/decide/decision.ts';
 import type { Decided } from '../../src/domain/decide.ts';
-import { EVENTS_AT_ONCE } from '../../src/domain/turn.ts';
 import type { CommandData, CommandType } from '../../src/model/commands.ts';
 import { config, ONE_TIER, Spec } from './spec.ts';
 

@@ -1,4 +1,4 @@
-import { BreakerGate } from '../../src/domain/breaker.ts';
+import { BreakerGate } from '../../src/domain/breaker/breaker.ts';
 import { type DecisionContext, decide } from '../../src/domain/decide.ts';
 import { compilePlan } from '../../src/domain/plan.ts';
 import { canonicalState } from '../../src/domain/snapshot.ts';

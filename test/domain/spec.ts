@@ -1,7 +1,7 @@
-import { BreakerGate } from '../../src/domain/breaker.ts';
+import { BreakerGate } from '../../src/domain/breaker/breaker.ts';
 import { type Answer, type Decided, type DecisionContext, decide } from '../../src/domain/decide.ts';
 import { checkInvariants } from '../../src/domain/invariants.ts';
-import type { Journal } from '../../src/domain/journal.ts';
+import type { Journal } from '../../src/domain/ledger/journal.ts';
 import { compilePlan } from '../../src/domain/plan.ts';
 import { emptyState, type LeaseRecord, type PoolState, type WaitingRecord } from '../../src/domain/state.ts';
 import { canonicalJson } from '../../src/model/canonical.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { checkStore } from '../../src/eventstore/check.ts';
-import { type MemoryBounds, MemoryEventStore } from '../../src/eventstore/memory.ts';
+import { type MemoryBounds, MemoryEventStore } from '../../src/eventstore/memory/store.ts';
 import { NO_STREAM } from '../../src/model/event-store.ts';
 import type { RecordedEvent } from '../../src/model/events.ts';
 import { eventStoreContract } from './contract.ts';

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openEventStore } from '../../src/eventstore/open.ts';
 import { NO_STREAM } from '../../src/model/event-store.ts';
 import { events, freshStream } from '../eventstore/fixture.ts';
-import { type Rig, settle, startRig } from './adapter.ts';
+import { type Rig, settle, startRig } from './adapter/adapter.ts';
 
 const DISCONNECTS = Number(process.env['DISCONNECTS'] ?? 2_000);
 const SUBSCRIBERS = 8;

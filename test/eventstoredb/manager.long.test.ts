@@ -1,11 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { appendLimits, fitting, withinLimits } from '../../src/eventstore/append-limits.ts';
 import { createResourceDetector, DEFAULT_POOL_CONFIG, ResourcePoolManager } from '../../src/index.ts';
-import { appendLimits, fitting, withinLimits } from '../../src/manager/append-limits.ts';
 import type { EventStore } from '../../src/model/event-store.ts';
 import type { NewEvent } from '../../src/model/events.ts';
 import { auditStream, poolStream } from '../../src/model/ids.ts';
 import { event, freshStream, readBack } from '../eventstore/fixture.ts';
-import { type Rig, startRig } from './adapter.ts';
+import { type Rig, startRig } from './adapter/adapter.ts';
 
 const LIMIT = 1_048_576;
 /** As many labels as a request may have, 4 KiB of them, which each event about the request carries. */

@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { SnapshotFiles } from '../../src/eventstore/snapshot-files.ts';
+import { SnapshotFiles } from '../../src/eventstore/sqlite/snapshot-files.ts';
 import type { Snapshot } from '../../src/model/event-store.ts';
 import { SILENT } from '../../src/model/interfaces.ts';
 import { fastFolder } from './fast-folder.ts';

@@ -1,10 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { MemoryEventStore } from '../../src/eventstore/memory.ts';
-import { importLog, verifyExport } from '../../src/manager/transfer/import.ts';
-import { LineReader } from '../../src/manager/transfer/lines.ts';
-import { VERSION } from '../../src/manager/version.ts';
+import { MemoryEventStore } from '../../src/eventstore/memory/store.ts';
 import { SCHEMA_VERSIONS } from '../../src/model/events.ts';
+import { VERSION } from '../../src/model/version.ts';
+import { importLog, verifyExport } from '../../src/transfer/import.ts';
+import { LineReader } from '../../src/transfer/lines.ts';
 import { history, world } from '../manager/fixture.ts';
 
 const folder = new URL('./', import.meta.url);

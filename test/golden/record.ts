@@ -4,10 +4,10 @@
  */
 import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { MemoryEventStore } from '../../src/eventstore/memory.ts';
-import { exportLog } from '../../src/manager/transfer/export.ts';
-import { VERSION } from '../../src/manager/version.ts';
+import { MemoryEventStore } from '../../src/eventstore/memory/store.ts';
+import { VERSION } from '../../src/model/version.ts';
 import { fakeClock } from '../../src/testing/fake-clock.ts';
+import { exportLog } from '../../src/transfer/export.ts';
 import { world } from '../manager/fixture.ts';
 
 const CONFIG = {

@@ -4,9 +4,9 @@ import { BREAKER_INITIAL, nextBreakerMode, nextTierMode, TIER_INITIAL } from '..
 import { DEFAULT_POOL_CONFIG, DEFAULT_TIER, type ResolvedConfig } from '../../src/model/config.ts';
 import type { EventData, RecordedPoolEvent } from '../../src/model/events.ts';
 import type { BreakerTrigger, TierMode, TierTrigger } from '../../src/model/modes.ts';
-import { Committed } from '../../src/rx/committed.ts';
-import { Mailbox } from '../../src/rx/mailbox.ts';
 import { type FakeClock, fakeClock } from '../../src/testing/fake-clock.ts';
+import { Committed } from '../../src/time/committed.ts';
+import { Mailbox } from '../../src/time/mailbox.ts';
 
 export const WRITER = 'writer-a';
 export const OPEN_MS = 5_000;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { MemoryEventStore } from '../../src/eventstore/memory.ts';
-import { cutRequest } from '../../src/manager/refused-request.ts';
+import { MemoryEventStore } from '../../src/eventstore/memory/store.ts';
+import { cutRequest } from '../../src/manager/feeds/refused-request.ts';
 import { PoolError } from '../../src/model/errors.ts';
 import type { AppendResult } from '../../src/model/event-store.ts';
 import type { NewEvent, RecordedAuditEvent } from '../../src/model/events.ts';

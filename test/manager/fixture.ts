@@ -1,5 +1,5 @@
 import { createResourceDetector } from '../../src/detection/detector.ts';
-import { MemoryEventStore } from '../../src/eventstore/memory.ts';
+import { MemoryEventStore } from '../../src/eventstore/memory/store.ts';
 import type { ManagerOptions, Tuning } from '../../src/manager/options.ts';
 import { ResourcePoolManager } from '../../src/manager/pool-manager.ts';
 import type { Requirements } from '../../src/model/amounts.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { MemoryEventStore } from '../../src/eventstore/memory.ts';
+import { MemoryEventStore } from '../../src/eventstore/memory/store.ts';
 import type { EventStore } from '../../src/model/event-store.ts';
 import { type FakeClock, fakeClock } from '../../src/testing/index.ts';
 import { world } from './fixture.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { KNOWN_BREAKERS } from '../../src/domain/evolve/breakers.ts';
-import { MemoryEventStore } from '../../src/eventstore/memory.ts';
+import { MemoryEventStore } from '../../src/eventstore/memory/store.ts';
 import { createLiveActors, type LiveActors } from '../../src/machines/live/actors.ts';
 import type { ResourcePoolManager } from '../../src/manager/pool-manager.ts';
 import type { BreakerMode } from '../../src/model/modes.ts';

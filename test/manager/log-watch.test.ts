@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { MemoryEventStore } from '../../src/eventstore/memory.ts';
+import { MemoryEventStore } from '../../src/eventstore/memory/store.ts';
 import { PoolError } from '../../src/model/errors.ts';
 import type { StoreCondition } from '../../src/model/event-store.ts';
 import { world } from './fixture.ts';

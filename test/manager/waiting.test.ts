@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { MemoryEventStore } from '../../src/eventstore/memory.ts';
+import { MemoryEventStore } from '../../src/eventstore/memory/store.ts';
 import { FaultyStore, fakeClock } from '../../src/testing/index.ts';
 import { history, rejection, typesOf, world } from './fixture.ts';
 

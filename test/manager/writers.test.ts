@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from 'vitest';
-import { Arrivals } from '../../src/domain/arrivals.ts';
-import { MemoryEventStore } from '../../src/eventstore/memory.ts';
+import { Arrivals } from '../../src/domain/queue/arrivals.ts';
+import { MemoryEventStore } from '../../src/eventstore/memory/store.ts';
 import { checkLog } from '../../src/testing/check-log.ts';
 import { hostClock } from '../../src/testing/host-clock.ts';
 import { type FakeClock, FaultyStore, fakeClock } from '../../src/testing/index.ts';

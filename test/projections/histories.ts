@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { BreakerGate } from '../../src/domain/breaker.ts';
+import { BreakerGate } from '../../src/domain/breaker/breaker.ts';
 import { type DecisionContext, decide } from '../../src/domain/decide.ts';
 import { compilePlan } from '../../src/domain/plan.ts';
 import { emptyState } from '../../src/domain/state.ts';

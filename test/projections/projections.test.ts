@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { StatePacker, unpackState } from '../../src/domain/pack.ts';
+import { StatePacker, unpackState } from '../../src/domain/ledger/pack.ts';
 import { canonicalState } from '../../src/domain/snapshot.ts';
 import { emptyState } from '../../src/domain/state.ts';
 import { requestView } from '../../src/domain/views.ts';

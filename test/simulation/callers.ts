@@ -1,5 +1,5 @@
 import type { LeaseRecord, WaitingRecord } from '../../src/domain/state.ts';
-import type { Verbs } from '../../src/manager/verbs.ts';
+import type { Verbs } from '../../src/manager/callers/commands.ts';
 import type { Refusal } from '../../src/model/refusals.ts';
 import { type Call, type CallKind, type Ending, endingOf } from './calls.ts';
 import type { Member } from './member.ts';

@@ -1,4 +1,4 @@
-import { MemoryEventStore } from '../../src/eventstore/memory.ts';
+import { MemoryEventStore } from '../../src/eventstore/memory/store.ts';
 import type { AppendResult } from '../../src/model/event-store.ts';
 import type { AuditEvent, NewEvent, PoolEvent, RecordedPoolEvent } from '../../src/model/events.ts';
 import { auditStream, poolStream } from '../../src/model/ids.ts';

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
+import { Verbs } from '../../src/manager/callers/commands.ts';
 import { Lifecycle } from '../../src/manager/lifecycle.ts';
-import { Verbs } from '../../src/manager/verbs.ts';
 import type { HealthMonitor, ResourceDetector } from '../../src/model/interfaces.ts';
 import { parseConfig } from '../../src/model/resolve-config.ts';
 import { FaultyStore, type HostClock, hostClock } from '../../src/testing/index.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { MemoryEventStore } from '../../src/eventstore/memory.ts';
+import { MemoryEventStore } from '../../src/eventstore/memory/store.ts';
 import type { AppendResult } from '../../src/model/event-store.ts';
 import type { NewEvent } from '../../src/model/events.ts';
 import { fakeClock } from '../../src/testing/fake-clock.ts';

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { Repaired } from '../../manager/transfer/copy-log.ts';
+import type { Repaired } from '../../transfer/copy-log.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { wholeFlag } from '../flags.ts';
 import { print, printValue, talk } from '../output.ts';
@@ -47,7 +47,7 @@ async function backup(
   { to, tokenFloor }: Flags,
   { store, output }: Globals & { readonly store: string },
 ): Promise<void> {
-  const { backupLog } = await import('../../manager/transfer/index.ts');
+  const { backupLog } = await import('../../transfer/index.ts');
   const asked = tokenFloor === undefined ? {} : { tokenFloor };
   const done = await backupLog(store, to, { ...asked, onPages: pagesProgress() });
   if (output !== 'table' && output !== 'wide') return printValue({ ...done, file: to }, output);
@@ -58,7 +58,7 @@ async function repair(
   { to, tokenFloor }: Flags,
   { store, output }: Globals & { readonly store: string },
 ): Promise<void> {
-  const { repairLog } = await import('../../manager/transfer/index.ts');
+  const { repairLog } = await import('../../transfer/index.ts');
   const asked = tokenFloor === undefined ? {} : { tokenFloor };
   const done = await repairLog(store, to, { ...asked, onEvents: progress() });
   if (output !== 'table' && output !== 'wide') return printValue({ ...done, file: to }, output);

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import type { Replayed, ReplayRange } from '../../manager/replay-log.ts';
 import type { PoolReader } from '../../manager/service.ts';
 import type { RecordedPoolEvent } from '../../model/events.ts';
+import type { Replayed, ReplayRange } from '../../reading/replay-log.ts';
 import { wholeFlag } from '../flags.ts';
 import { print, printValue } from '../output.ts';
 import { progress } from '../progress.ts';
@@ -21,9 +21,9 @@ async function* pagesOf(reader: PoolReader, from: number, to: number): AsyncGene
 
 /** Replays the log that `--store` names, or that of the server: read over HTTP, folded here. */
 async function replayAny(reader: PoolReader, range: ReplayRange): Promise<Replayed> {
-  const { LogReader } = await import('../../manager/log-reader.ts');
+  const { LogReader } = await import('../../reading/log-reader.ts');
   if (reader instanceof LogReader) return reader.replay(range);
-  const { replayLog } = await import('../../manager/replay-log.ts');
+  const { replayLog } = await import('../../reading/replay-log.ts');
   const { revision } = await reader.getPool();
   return replayLog((from, to) => pagesOf(reader, from, Math.min(to, revision)), revision, range);
 }

@@ -40,7 +40,7 @@ async function withStore(
   const globals = command.optsWithGlobals<Globals>();
   if (globals.store === undefined)
     throw new CliError(EXIT.usage, `${command.name()} needs a store: give it with --store URL`);
-  const { openEventStore } = await import('../../manager/transfer/index.ts');
+  const { openEventStore } = await import('../../transfer/index.ts');
   const store = await openEventStore(globals.store, { readOnly });
   try {
     await work(store, globals);
@@ -50,7 +50,7 @@ async function withStore(
 }
 
 async function exportTo(file: string, store: EventStore, { pool }: Globals): Promise<void> {
-  const { exportLog } = await import('../../manager/transfer/index.ts');
+  const { exportLog } = await import('../../transfer/index.ts');
   const began = performance.now();
   if (file === '-') {
     for await (const text of exportLog(store, pool, { onProgress: progress() })) await write(text);
@@ -68,7 +68,7 @@ async function exportTo(file: string, store: EventStore, { pool }: Globals): Pro
 
 /** Cuts a torn end off, and appends what is missing. */
 async function goOn(handle: FileHandle, file: string, store: EventStore, pool: string): Promise<void> {
-  const { exportLog, goodPart } = await import('../../manager/transfer/index.ts');
+  const { exportLog, goodPart } = await import('../../transfer/index.ts');
   const { size } = await handle.stat();
   const good = await goodPart(await linesOf(file), pool);
   if (good.whole && good.bytes === size) return talk(`${file} holds the whole of an export already`);
@@ -93,7 +93,7 @@ async function importFrom(
   globals: Globals,
   { tokenFloor }: ImportFlags,
 ): Promise<void> {
-  const { floorAbove, importLog, verifyExport } = await import('../../manager/transfer/index.ts');
+  const { floorAbove, importLog, verifyExport } = await import('../../transfer/index.ts');
   if (file !== '-') {
     const { ruledOut } = await verifyExport(await linesOf(file), globals.pool);
     floorAbove(ruledOut, tokenFloor);
@@ -107,12 +107,12 @@ async function importFrom(
 }
 
 async function verify(file: string, globals: Globals): Promise<void> {
-  const { verifyExport } = await import('../../manager/transfer/index.ts');
+  const { verifyExport } = await import('../../transfer/index.ts');
   const began = performance.now();
   show(await verifyExport(await linesOf(file), globals.pool), performance.now() - began, globals);
 }
 
-type Shown = Awaited<ReturnType<typeof import('../../manager/transfer/index.ts').verifyExport>>;
+type Shown = Awaited<ReturnType<typeof import('../../transfer/index.ts').verifyExport>>;
 
 function show(imported: Shown, ms: number, { output }: Globals): Promise<void> | void {
   if (output !== 'table' && output !== 'wide') return printValue(imported, output);

@@ -1,18 +1,18 @@
 import { type Amounts, isZero } from '../../model/amounts.ts';
 import type { CommandOf } from '../../model/commands.ts';
 import type { RequestSpec } from '../../model/request.ts';
-import type { Answer, DecisionContext } from '../answer.ts';
-import { epochOf } from '../epoch.ts';
-import { grant, grantable, type Settled } from '../grant.ts';
-import { leastOf } from '../least.ts';
-import { Lenders } from '../lenders.ts';
 import { fits, shortfallOf } from '../placement.ts';
 import type { Plan } from '../plan.ts';
-import { admits } from '../queue.ts';
+import { leastOf } from '../queue/least.ts';
+import { Lenders } from '../queue/lenders.ts';
+import { admits } from '../queue/queue.ts';
 import { quotaCeiling, quotaLack } from '../quota.ts';
-import { refuse } from '../refuse.ts';
 import { isNameTaken, type LeaseRecord, type PoolState, type TierState, tierNamed } from '../state.ts';
-import type { Turn } from '../turn.ts';
+import type { Answer, DecisionContext } from './answer.ts';
+import type { Turn } from './decision.ts';
+import { epochOf } from './epoch.ts';
+import { grant, grantable, type Settled } from './grant.ts';
+import { refuse } from './refuse.ts';
 
 /**
  * validity -> never-fits -> breaker -> tier modes -> quota -> capacity and borrowing -> queue. The form was judged at the door, and

@@ -1,10 +1,10 @@
 import type { CommandData, CommandOf } from '../../model/commands.ts';
 import type { EventData, ReclaimReason } from '../../model/events.ts';
-import type { Answer } from '../answer.ts';
-import { DONE } from '../answer.ts';
-import { refuse } from '../refuse.ts';
 import type { EndedLease, LeaseRecord, PoolState } from '../state.ts';
-import type { Turn } from '../turn.ts';
+import type { Answer } from './answer.ts';
+import { DONE } from './answer.ts';
+import type { Turn } from './decision.ts';
+import { refuse } from './refuse.ts';
 
 export const fenced = (turn: Turn, { lease, reason, revision }: EndedLease): Answer =>
   refuse(turn, 'FENCED', `lease ${lease.leaseId} has ended: ${reason ?? 'released'}`, {

@@ -3,14 +3,14 @@ import type { CommandOf } from '../../model/commands.ts';
 import type { ResolvedConfig } from '../../model/config.ts';
 import type { FieldError } from '../../model/errors.ts';
 import { MAX_TOKEN_FLOOR, TOKEN_JUMP } from '../../model/tokens.ts';
-import { type Answer, DONE } from '../answer.ts';
-import { breakerChange } from '../breaker-change.ts';
+import { breakerChange } from '../breaker/breaker-change.ts';
 import { breakerOf } from '../evolve/breakers.ts';
 import { isInUse } from '../evolve/pool.ts';
-import { refuse } from '../refuse.ts';
 import { nominalErrors, sizePool } from '../sizing.ts';
 import type { PoolState } from '../state.ts';
-import type { Turn } from '../turn.ts';
+import { type Answer, DONE } from './answer.ts';
+import type { Turn } from './decision.ts';
+import { refuse } from './refuse.ts';
 import { cancelHopeless } from './requests.ts';
 
 export function openPool(turn: Turn, { data }: CommandOf<'OpenPool'>): Answer {

@@ -1,11 +1,11 @@
 import type { Command } from '../../model/commands.ts';
 import type { BoundKey } from '../../model/idempotency.ts';
-import type { Answer } from '../answer.ts';
 import { isKept, scopeOf } from '../evolve/keys.ts';
-import { refuse } from '../refuse.ts';
 import type { KeyRecord, PoolState } from '../state.ts';
-import type { Turn } from '../turn.ts';
+import type { Answer } from './answer.ts';
+import type { Turn } from './decision.ts';
 import { fenced, unknown } from './lease.ts';
+import { refuse } from './refuse.ts';
 
 /**
  * The answer to a command whose key is bound already: nothing is done again, whatever the verb. Undefined = it has no key or is the first

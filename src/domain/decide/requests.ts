@@ -1,15 +1,15 @@
 import type { CommandOf } from '../../model/commands.ts';
 import { standsAlone } from '../../model/request.ts';
-import { type Answer, DONE } from '../answer.ts';
-import { kindOf } from '../arrivals.ts';
-import { leastOf } from '../least.ts';
 import { compilePlan } from '../plan.ts';
-import { drains, tiersOf } from '../queue.ts';
+import { kindOf } from '../queue/arrivals.ts';
+import { leastOf } from '../queue/least.ts';
+import { drains, tiersOf } from '../queue/queue.ts';
 import { quotaCeiling } from '../quota.ts';
-import { refuse } from '../refuse.ts';
 import { leaseNamed, type PoolState, type WaitingRecord } from '../state.ts';
-import type { Turn } from '../turn.ts';
 import { requestView } from '../views.ts';
+import { type Answer, DONE } from './answer.ts';
+import type { Turn } from './decision.ts';
+import { refuse } from './refuse.ts';
 
 export function cancel(turn: Turn, { data }: CommandOf<'Cancel'>): Answer {
   const leaseId = leaseNamed(turn.state, data.requestId);

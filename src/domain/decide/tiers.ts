@@ -1,11 +1,11 @@
 import { nextTierMode } from '../../machines/transitions.ts';
 import type { CommandOf } from '../../model/commands.ts';
 import type { TierTrigger } from '../../model/modes.ts';
-import { type Answer, DONE } from '../answer.ts';
-import { refuse } from '../refuse.ts';
 import { type TierState, tierNamed } from '../state.ts';
-import type { Turn } from '../turn.ts';
+import { type Answer, DONE } from './answer.ts';
+import type { Turn } from './decision.ts';
 import { reclaim } from './lease.ts';
+import { refuse } from './refuse.ts';
 import { cancelHopeless } from './requests.ts';
 
 /** Takes the edge that the machine has for a trigger; without an edge nothing happens. */

@@ -1,9 +1,9 @@
 import { nextBreakerMode } from '../../machines/transitions.ts';
-import { BREAKER_CLOSED } from '../breaker-change.ts';
-import { ImpossibleHistory } from '../impossible.ts';
-import { dropEntry, type Journal, put, putEntry } from '../journal.ts';
+import { BREAKER_CLOSED } from '../breaker/breaker-change.ts';
+import { dropEntry, type Journal, put, putEntry } from '../ledger/journal.ts';
 import type { BreakerRecord, PoolState } from '../state.ts';
 import type { EventOf } from './event.ts';
+import { ImpossibleHistory } from './impossible.ts';
 
 /** Breakers of so many writers are known. Writers come and go under new names for ever; so many at one pool at once do not. */
 export const KNOWN_BREAKERS = 64;

@@ -1,9 +1,9 @@
 import type { RecordedPoolEvent } from '../../model/events.ts';
 import type { BoundKey } from '../../model/idempotency.ts';
 import type { RequestView } from '../../model/views.ts';
-import { ImpossibleHistory } from '../impossible.ts';
-import { addEntry, dropEntry, type Journal, put, putEntry } from '../journal.ts';
+import { addEntry, dropEntry, type Journal, put, putEntry } from '../ledger/journal.ts';
 import type { KeyRecord, PoolState } from '../state.ts';
+import { ImpossibleHistory } from './impossible.ts';
 
 /** Keys of different owners and verbs have nothing to do with each other. No part of a scope holds a space. */
 export const scopeOf = ({ owner, verb, key }: Pick<BoundKey, 'owner' | 'verb' | 'key'>): string =>

@@ -1,13 +1,13 @@
 import type { ReclaimReason } from '../../model/events.ts';
 import type { Demand } from '../dimensions.ts';
-import { MAX_ENDED_BYTES } from '../ended-leases.ts';
-import { ImpossibleHistory } from '../impossible.ts';
-import { addEntry, dropEntry, type Journal, put, putEntry } from '../journal.ts';
-import type { LeaseTerms } from '../lease-terms.ts';
+import { MAX_ENDED_BYTES } from '../ledger/ended-leases.ts';
+import { addEntry, dropEntry, type Journal, put, putEntry } from '../ledger/journal.ts';
+import type { LeaseTerms } from '../ledger/lease-terms.ts';
 import { isOverAt } from '../placement.ts';
-import { admits, tiersOf } from '../queue.ts';
+import { admits, tiersOf } from '../queue/queue.ts';
 import { LeaseRecord, type PoolState, tierNamed } from '../state.ts';
 import type { EventOf } from './event.ts';
+import { ImpossibleHistory } from './impossible.ts';
 import { forgetGrant } from './keys.ts';
 import { removeWaiting } from './requests.ts';
 

@@ -3,14 +3,14 @@ import type { ResolvedConfig } from '../../model/config.ts';
 import type { Sizing } from '../../model/events.ts';
 import { poolStream } from '../../model/ids.ts';
 import { MAX_TOKEN_FLOOR } from '../../model/tokens.ts';
-import { ImpossibleHistory } from '../impossible.ts';
-import { type Journal, put } from '../journal.ts';
+import { type Journal, put } from '../ledger/journal.ts';
+import { Tally } from '../ledger/tally.ts';
+import { WaitingList } from '../queue/waiting-list.ts';
 import { limitsOf, ownersOf } from '../sizing.ts';
 import { OPEN_NORMAL, type PoolState, type TierState, tierNamed } from '../state.ts';
-import { Tally } from '../tally.ts';
 import { rulesOf } from '../tier-rules.ts';
-import { WaitingList } from '../waiting-list.ts';
 import type { EventOf } from './event.ts';
+import { ImpossibleHistory } from './impossible.ts';
 import { queueAnew, standing } from './requests.ts';
 
 export function foldOpened(state: PoolState, event: EventOf<'PoolOpened'>, journal: Journal | undefined): void {

@@ -1,11 +1,11 @@
-import { kindOf } from '../arrivals.ts';
-import { ImpossibleHistory } from '../impossible.ts';
-import { dropEntry, type Journal, put, putEntry } from '../journal.ts';
+import { dropEntry, type Journal, put, putEntry } from '../ledger/journal.ts';
 import { couldGrant } from '../plan.ts';
+import { kindOf } from '../queue/arrivals.ts';
+import { WaitingList } from '../queue/waiting-list.ts';
 import { leaseNamed, type PoolState, type TierState, tierNamed, type WaitingRecord } from '../state.ts';
 import { areSameRanks, type TierRules } from '../tier-rules.ts';
-import { WaitingList } from '../waiting-list.ts';
 import type { EventOf } from './event.ts';
+import { ImpossibleHistory } from './impossible.ts';
 import { forgetGrant } from './keys.ts';
 
 export function foldQueued(state: PoolState, event: EventOf<'RequestQueued'>, journal: Journal | undefined): void {

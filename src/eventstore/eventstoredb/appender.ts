@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { batchRequest, type Encoded, type Expected } from './codec.ts';
-import type { Connection } from './connection.ts';
+import type { Connection } from './connection/connection.ts';
+import { afterSilence } from './connection/silence.ts';
 import type { BatchAppendCall, BatchAppendResp } from './messages.ts';
 import { type Answer, answerOfBrokenCall, answerOfError } from './outcome.ts';
-import { afterSilence } from './silence.ts';
 
 type Settle = (answer: Answer) => void;
 

@@ -1,5 +1,5 @@
+import { afterSilence } from './connection/silence.ts';
 import type { ReadAnswer, ReadCall } from './messages.ts';
-import { afterSilence } from './silence.ts';
 
 /** A reader that is slower than the server holds at most so much; then the server is told to wait. */
 const MAX_ITEMS = 1_024;

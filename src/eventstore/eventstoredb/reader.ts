@@ -2,7 +2,7 @@ import type { RecordedEvent } from '../../model/events.ts';
 import { DamagedLogError } from '../errors.ts';
 import { lift } from '../upcast.ts';
 import { decodeEvent } from './codec.ts';
-import type { Connection } from './connection.ts';
+import type { Connection } from './connection/connection.ts';
 import { Incoming, type Item, type Patience } from './incoming.ts';
 import type { ReadAnswer, ReadRequest, RecordedMessage } from './messages.ts';
 import { readError } from './outcome.ts';

@@ -17,7 +17,8 @@ import type { OpenStoreOptions } from '../options.ts';
 import { checkedRange } from '../ranges.ts';
 import { Appender } from './appender.ts';
 import { type Encoded, encodeEvent } from './codec.ts';
-import { Connection } from './connection.ts';
+import { Connection } from './connection/connection.ts';
+import { parseStoreUrl } from './connection/url.ts';
 import { MetadataStreams } from './metadata.ts';
 import type { Answer } from './outcome.ts';
 import { pause } from './pause.ts';
@@ -27,7 +28,6 @@ import { AUDIT_RETENTION, Retention } from './retention.ts';
 import { mustFollow } from './revisions.ts';
 import { EventStoreDbSnapshots } from './snapshots.ts';
 import { subscribe } from './subscription.ts';
-import { parseStoreUrl } from './url.ts';
 
 /** The server's default limit of one append, counted over the data of its events alone. */
 const MAX_APPEND_BYTES = 1_048_576;

@@ -1,7 +1,7 @@
 import { interval, map, NEVER, type Observable, type SchedulerLike, switchMap, tap, timer } from 'rxjs';
 import { fromObservable, type ObservableActorLogic } from 'xstate';
 import type { Clock } from '../../model/clock.ts';
-import { clockScheduler } from '../../rx/clock-scheduler.ts';
+import { clockScheduler } from '../../time/clock-scheduler.ts';
 import type { LiveCommand } from './command.ts';
 
 /** A command may be lost (mailbox full, log away): what is still waited for is asked for again after this time. */

@@ -1,6 +1,6 @@
-import { MemoryEventStore } from '../../../src/eventstore/memory.ts';
-import { systemClock } from '../../../src/rx/system-clock.ts';
+import { MemoryEventStore } from '../../../src/eventstore/memory/store.ts';
 import { FaultyStore, type FaultyStoreOptions } from '../../../src/testing/faulty-store.ts';
+import { systemClock } from '../../../src/time/system-clock.ts';
 
 /** A store in memory whose appends go as the test says (`next`, `stall`); the audit stream is left alone. */
 export const faultyStore = (options: Partial<FaultyStoreOptions> = {}): FaultyStore =>

@@ -3,15 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { RunningServer, ServerOptions } from '../../../src/api/server.ts';
 import { createResourceDetector } from '../../../src/detection/detector.ts';
-import { MemoryEventStore } from '../../../src/eventstore/memory.ts';
+import { MemoryEventStore } from '../../../src/eventstore/memory/store.ts';
 import { openEventStore } from '../../../src/eventstore/open.ts';
-import { LogReader } from '../../../src/manager/log-reader.ts';
 import type { ManagerOptions } from '../../../src/manager/options.ts';
 import { ResourcePoolManager } from '../../../src/manager/pool-manager.ts';
 import type { PoolService } from '../../../src/manager/service.ts';
 import type { Requirements } from '../../../src/model/amounts.ts';
 import type { PoolConfig } from '../../../src/model/config.ts';
 import type { EventStore } from '../../../src/model/event-store.ts';
+import { LogReader } from '../../../src/reading/log-reader.ts';
 import { afterThisTest } from '../../support/clean-up.ts';
 import { serve } from './serve.ts';
 

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openEventStore } from '../../../src/eventstore/open.ts';
-import { backupLog, repairLog } from '../../../src/manager/transfer/copy-log.ts';
+import { backupLog, repairLog } from '../../../src/transfer/copy-log.ts';
 import { collect, event, mustAppend } from '../../eventstore/fixture.ts';
 import { type Counts, Tally } from '../share.ts';
 import { SmallDisk } from './small-disk.ts';

@@ -1,0 +1,123 @@
+import { Mailbox, type Wake } from '../time/mailbox.ts';
+import { SLICE_MS } from '../time/turn.ts';
+import type { Call } from './call.ts';
+
+export interface IntakeOptions {
+  readonly limit: () => number;
+  readonly wake: Wake;
+  /** Called when something waits and nothing is in flight. */
+  readonly drain: () => void;
+}
+
+const MAX_CALLS = 256;
+/** After so many commands and events, or a slice of time with fewer, the event loop goes round once: sockets are read, timers run, and what has come meanwhile gets its turn. */
+const WORK_AT_ONCE = 256;
+
+/**
+ * What waits to be decided: first what is carried (what a batch had no room for, what is to be decided again, and a breaker's
+ * changes, which are in force already), then the mailbox. While it is held nothing is drained.
+ */
+export class Intake {
+  readonly #mailbox: Mailbox<Call>;
+  readonly #options: IntakeOptions;
+  #carry: Call[] = [];
+  #held = false;
+  #woken = false;
+  #work = 0;
+  #workMs = 0;
+  #resting = false;
+
+  constructor(options: IntakeOptions) {
+    this.#options = options;
+    this.#mailbox = new Mailbox<Call>(options);
+  }
+
+  get size(): number {
+    return this.#carry.length + this.#mailbox.size;
+  }
+
+  get held(): boolean {
+    return this.#held;
+  }
+
+  /** Nothing is drained before the event loop has gone round. */
+  get resting(): boolean {
+    return this.#resting;
+  }
+
+  /** So many commands were decided and events caused, in so many ms. */
+  worked(count: number, tookMs: number): void {
+    this.#work += count;
+    this.#workMs += tookMs;
+    if ((this.#work < WORK_AT_ONCE && this.#workMs < SLICE_MS) || this.#resting) return;
+    this.#resting = true;
+    setImmediate(() => {
+      this.#work = 0;
+      this.#workMs = 0;
+      this.#resting = false;
+      if (!this.#held && this.size > 0) this.#options.drain();
+    });
+  }
+
+  /** False if too many wait. */
+  push(call: Call): boolean {
+    return this.#mailbox.push(call);
+  }
+
+  /** Past the limit; false only when closed. */
+  pass(call: Call): boolean {
+    return this.#mailbox.pass(call);
+  }
+
+  /** Behind what is carried, before what waits in the mailbox: a breaker's change. */
+  passFirst(call: Call): void {
+    this.#carry.push(call);
+    this.#wake();
+  }
+
+  /** Before everything: it has waited the longest. */
+  putBack(calls: readonly Call[]): void {
+    if (calls.length > 0) this.#carry = calls.concat(this.#carry);
+    this.#wake();
+  }
+
+  next(): Call[] {
+    if (this.#carry.length === 0) return this.#mailbox.take(MAX_CALLS);
+    const calls = this.#carry;
+    this.#carry = [];
+    return calls.concat(this.#mailbox.take(Math.max(0, MAX_CALLS - calls.length)));
+  }
+
+  takeAll(): Call[] {
+    const calls = this.#carry.concat(this.#mailbox.take());
+    this.#carry = [];
+    return calls;
+  }
+
+  hold(): void {
+    this.#held = true;
+    this.#mailbox.hold();
+  }
+
+  release(): void {
+    this.#held = false;
+    this.#mailbox.release();
+    this.#wake();
+  }
+
+  close(): void {
+    void this.#mailbox.close();
+  }
+
+  /** For what is carried; the mailbox wakes by itself. */
+  #wake(): void {
+    if (this.#held || this.#woken || this.#carry.length === 0) return;
+    this.#woken = true;
+    const run = (): void => {
+      this.#woken = false;
+      if (!this.#held && this.#carry.length > 0) this.#options.drain();
+    };
+    if (this.#options.wake === 'microtask') queueMicrotask(run);
+    else setImmediate(run);
+  }
+}
