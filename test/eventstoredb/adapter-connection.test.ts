@@ -90,10 +90,10 @@ describe('the URL of an EventStoreDB', () => {
   });
 
   it.each([
-    ['::1:2113', 'gossip names ::1:2113, an IPv6 address, which the client does not take'],
-    ['node 1:2113', 'gossip names node 1:2113, no HOST:PORT, which'],
-    ['node1:0', 'gossip names node1:0, no HOST:PORT, which'],
-  ])('blames gossip and not the URL for the node %s', (node, message) => {
+    ['::1:2113', 'the server names ::1:2113, an IPv6 address, which the client does not take'],
+    ['node 1:2113', 'the server names node 1:2113, no HOST:PORT, which'],
+    ['node1:0', 'the server names node1:0, no HOST:PORT, which'],
+  ])('blames the server and not the URL for the node %s', (node, message) => {
     const { connectionTo } = parseStoreUrl('esdb://a:1,b:1');
     expect(() => connectionTo(node)).toThrow(expect.objectContaining({ code: 'LOG_UNAVAILABLE' }));
     expect(() => connectionTo(node)).toThrow(message);

@@ -138,7 +138,7 @@ test('an address in gossip that the client refuses is told as what gossip said, 
   const store = await open(cluster.url('&maxDiscoverAttempts=1'));
   const read = readBack(store, freshStream());
   await expect(read).rejects.toMatchObject({ code: 'LOG_UNAVAILABLE' });
-  await expect(read).rejects.toThrow('gossip names ::1:2113, an IPv6 address, which the client does not take');
+  await expect(read).rejects.toThrow('the server names ::1:2113, an IPv6 address, which the client does not take');
   await expect(read).rejects.not.toThrow('is not allowed');
 });
 

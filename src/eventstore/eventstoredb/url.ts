@@ -102,7 +102,7 @@ function isNode(node: string): boolean {
 function notTaken(node: string): PoolError {
   const isIPv6Address = isIPv6(node.slice(0, node.lastIndexOf(':')));
   const what = isIPv6Address ? 'an IPv6 address' : 'no HOST:PORT';
-  return new PoolError('LOG_UNAVAILABLE', `gossip names ${node}, ${what}, which the client does not take`);
+  return new PoolError('LOG_UNAVAILABLE', `the server names ${node}, ${what}, which the client does not take`);
 }
 
 /** The client has refused what is no number by then. */

@@ -1,5 +1,5 @@
 import { createCipheriv, randomUUID } from 'node:crypto';
-import { EventStoreDBClient } from '@eventstore/db-client';
+import { binaryEvent, EventStoreDBClient } from '@eventstore/db-client';
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
 import { Appender } from '../../src/eventstore/eventstoredb/appender.ts';
 import { encode } from '../../src/eventstore/eventstoredb/codec.ts';
@@ -97,4 +97,23 @@ it('a snapshot is not written behind an event that it has not counted', async ()
   });
   await expect(store.snapshots.save(stream, large(2))).rejects.toThrow('wrongRevision');
   expect((await store.snapshots.load(stream))?.revision).toBe(0);
+});
+
+it('parts without end do not pile up for ever: behind 1 000 of them the snapshot before is given up', async () => {
+  const stream = freshStream();
+  await store.snapshots.save(stream, small(0));
+  const orphan = () => binaryEvent({ type: 'SnapshotPart', data: Buffer.from('orphan') });
+  const { maxCount } = (await plain.getStreamMetadata(snapshotStream(stream))).metadata ?? {};
+  expect(maxCount).toBe(2);
+  await plain.setStreamMetadata(snapshotStream(stream), { maxCount: 2_000 });
+  await plain.appendToStream(
+    snapshotStream(stream),
+    Array.from({ length: 998 }, () => orphan()),
+  );
+  expect(await saveAndDie(stream, small(1), 1)).toBe(false);
+  expect((await store.snapshots.load(stream))?.revision).toBe(0);
+  await plain.appendToStream(snapshotStream(stream), [orphan(), orphan()]);
+  await store.snapshots.save(stream, small(2));
+  expect(await typesIn(stream)).toEqual(['SnapshotPart', 'SnapshotTaken']);
+  expect((await store.snapshots.load(stream))?.revision).toBe(2);
 });
