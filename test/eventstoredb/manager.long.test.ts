@@ -1,9 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { appendLimits, fitting, withinLimits } from '../../src/eventstore/append-limits.ts';
 import { createResourceDetector, DEFAULT_POOL_CONFIG, ResourcePoolManager } from '../../src/index.ts';
+import type { Clock } from '../../src/model/clock.ts';
 import type { EventStore } from '../../src/model/event-store.ts';
 import type { NewEvent } from '../../src/model/events.ts';
 import { auditStream, poolStream } from '../../src/model/ids.ts';
+import { systemClock } from '../../src/time/system-clock.ts';
 import { event, freshStream, readBack } from '../eventstore/fixture.ts';
 import { type Rig, startRig } from './adapter/adapter.ts';
 
@@ -24,9 +26,9 @@ afterEach(async () => {
   await Promise.all(managers.splice(0).map((manager) => manager.dispose()));
 });
 
-function managerOn(eventStore: EventStore, poolId: string): ResourcePoolManager {
+function managerOn(eventStore: EventStore, poolId: string, clock: Clock = systemClock): ResourcePoolManager {
   const detector = createResourceDetector({ capacity: { memory: '8Gi', cpu: 400 } });
-  const manager = new ResourcePoolManager(detector, DEFAULT_POOL_CONFIG, { eventStore, poolId });
+  const manager = new ResourcePoolManager(detector, DEFAULT_POOL_CONFIG, { eventStore, poolId, clock });
   managers.push(manager);
   return manager;
 }
@@ -52,11 +54,27 @@ function weighing(inner: EventStore, weighed: string): { store: EventStore; byte
 const weigh = (events: readonly NewEvent[]): number =>
   events.reduce((sum, { data }) => sum + Buffer.byteLength(JSON.stringify(data)), 0);
 
+/** A clock by which what is done in one turn of the event loop takes no time: no batch ends because its slice is used up. */
+function clockOfTurns(): Clock {
+  let nowMs: number | undefined;
+  return {
+    ...systemClock,
+    monotonic: () => {
+      if (nowMs === undefined)
+        setImmediate(() => {
+          nowMs = undefined;
+        });
+      nowMs ??= systemClock.monotonic();
+      return nowMs;
+    },
+  };
+}
+
 describe('a batch over the size of an append', () => {
   it('is cut between commands, and every command is carried out', async () => {
     const poolId = freshStream();
     const { store, bytes } = weighing(await rig.open(), poolStream(poolId));
-    const manager = managerOn(store, poolId);
+    const manager = managerOn(store, poolId, clockOfTurns());
     await manager.ready();
     const ids = Array.from({ length: 500 }, (_, n) => `task-${n}`);
     const leases = await Promise.all(

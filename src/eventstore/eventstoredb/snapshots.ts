@@ -19,6 +19,11 @@ const PART = 'SnapshotPart';
 const TAKEN = 'SnapshotTaken';
 /** With its `SnapshotTaken` one part fits into one append. */
 const PART_BYTES = 1_000_000;
+/**
+ * How many events a save looks back for the last whole snapshot. Only saves that were broken off without one that ended between
+ * them, some hundreds, put it further back; it is given up then, so that the stream stays within about 1 GB.
+ */
+const LOOK_BACK = 1_000;
 
 /** The last event of a snapshot: what it is of, and by what it is found to be whole. */
 interface Taken {
@@ -36,8 +41,9 @@ interface Taken {
 export const snapshotStream = (stream: string): string => `snapshot-${stream}`;
 
 /**
- * Snapshots in a stream of their own, each as parts and then a `SnapshotTaken`. The server keeps the newest two (`$maxCount`);
- * the stream may be deleted at any time. One that is not whole is passed over for the one before it.
+ * Snapshots in a stream of their own, each as parts and then a `SnapshotTaken`. The server keeps the newest two (`$maxCount`), and
+ * between them what saves that were broken off have left; the stream may be deleted at any time. One that is not whole is passed
+ * over for the one before it.
  */
 export class EventStoreDbSnapshots implements SnapshotStore {
   readonly #appender: Appender;
@@ -95,8 +101,8 @@ export class EventStoreDbSnapshots implements SnapshotStore {
     const backwards = readBackwards(snapshotStream(stream), 'end', Number.MAX_SAFE_INTEGER);
     for await (const page of this.#reader.pages(backwards, rawEvent)) {
       for (const { type, data } of page) {
-        if (type === PART) parts.unshift(data);
-        else [taken, parts] = [parseTaken(data), []];
+        if (type !== PART) [taken, parts] = [parseTaken(data), []];
+        else if (taken !== undefined) parts.unshift(data);
         if (taken === undefined || parts.length < taken.parts) continue;
         const snapshot = await restore(taken, parts);
         if (snapshot !== undefined) return snapshot;
@@ -113,11 +119,10 @@ export class EventStoreDbSnapshots implements SnapshotStore {
     if (last >= 0) await this.#metadata.merge(name, { $tb: last + 1 });
   }
 
-  /** In as many appends as it needs, the first wherever the stream ends, the others exactly behind it: no two mix. */
+  /** In as many appends as it needs, each exactly behind what is known to be there: no two snapshots mix. */
   async #write(name: string, parts: readonly Buffer[], taken: Taken): Promise<void> {
-    await this.#keepTwo(name, parts.length + 1);
+    let expected = await this.#makeRoom(name, parts.length + 1);
     const last = encode(randomUUID(), TAKEN, 'application/json', Buffer.from(JSON.stringify(taken)));
-    let expected: Expected = 'any';
     for (const [i, part] of parts.entries()) {
       const events: Encoded[] = [encode(randomUUID(), PART, 'application/octet-stream', part)];
       if (i === parts.length - 1) events.push(last);
@@ -130,24 +135,39 @@ export class EventStoreDbSnapshots implements SnapshotStore {
     }
   }
 
-  /** Makes room for one of `events` events beside the last one. */
-  async #keepTwo(name: string, events: number): Promise<void> {
-    const before = await this.#lastTaken(name);
-    const $maxCount = events + (before === undefined ? 0 : before.parts + 1);
+  /**
+   * Makes room for one of `events` events behind all that stands from the last whole one on: that stays until the new one is
+   * whole, however far the save comes. Resolves to where the stream ends.
+   */
+  async #makeRoom(name: string, events: number): Promise<Expected> {
+    const { end, kept } = await this.#lastWhole(name);
+    const $maxCount = events + kept;
     const metadata = await this.#metadata.read(name);
     if (metadata?.['$maxCount'] !== $maxCount) await this.#metadata.merge(name, { $maxCount });
+    return end;
   }
 
-  async #lastTaken(name: string): Promise<Taken | undefined> {
-    for await (const page of this.#reader.pages(readBackwards(name, 'end', 1), rawEvent))
-      if (page[0]?.type === TAKEN) return parseTaken(page[0].data);
-    return undefined;
+  /**
+   * `kept`: the events from the first of the last whole snapshot to the end of the stream. A `SnapshotTaken` stands only behind
+   * all its parts; what is behind it is of saves that were broken off. A stream without events may end anywhere: it may have
+   * been deleted.
+   */
+  async #lastWhole(name: string): Promise<{ readonly end: Expected; readonly kept: number }> {
+    let end: Expected = 'any';
+    for await (const page of this.#reader.pages(readBackwards(name, 'end', LOOK_BACK), rawEvent))
+      for (const { type, data, revision } of page) {
+        if (end === 'any') end = revision;
+        const taken = type === TAKEN ? parseTaken(data) : undefined;
+        if (taken !== undefined) return { end, kept: end - revision + 1 + taken.parts };
+      }
+    return { end, kept: 0 };
   }
 }
 
 const rawEvent = (message: RecordedMessage) => ({
   type: message.getMetadataMap().get('type'),
   data: message.getData_asU8(),
+  revision: Number(message.getStreamRevision()),
 });
 
 function parseTaken(data: Uint8Array): Taken | undefined {

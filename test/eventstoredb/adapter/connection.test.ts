@@ -72,6 +72,10 @@ describe('the URL of an EventStoreDB', () => {
     ['esdb://user:sec:ret@host:2113', 'percent-encoded'],
     ['esdb://user:secret@ho st:2113', 'allowed: esdb://'],
     ['esdb://user:secret@host:port', 'allowed: esdb://'],
+    ['esdb://user:secret@[::1]:2113', 'HOST a name or an IPv4 address'],
+    ['esdb://user:secret@::1:2113', 'HOST a name or an IPv4 address'],
+    ['esdb://user:secret@host:99999', 'store: "esdb://host:99999" is not allowed; allowed: PORT from 1 to 65535'],
+    ['esdb://user:secret@host:2113,other:0', 'PORT from 1 to 65535'],
     ['esdb://user:secret@host:2113?tsl=false', 'options: tls, '],
     ['esdb://user:secret@host:2113?tls', 'OPTION=VALUE'],
     ['esdb://user:secret@host:2113?tls=perhaps', 'true or false'],
@@ -83,6 +87,16 @@ describe('the URL of an EventStoreDB', () => {
     await expect(opened).rejects.toMatchObject({ code: 'INVALID_CONFIG' });
     await expect(opened).rejects.toThrow(allowed);
     await expect(opened).rejects.not.toThrow(/secret|sec:ret/);
+  });
+
+  it.each([
+    ['::1:2113', 'the server names ::1:2113, an IPv6 address, which the client does not take'],
+    ['node 1:2113', 'the server names node 1:2113, no HOST:PORT, which'],
+    ['node1:0', 'the server names node1:0, no HOST:PORT, which'],
+  ])('blames the server and not the URL for the node %s', (node, message) => {
+    const { connectionTo } = parseStoreUrl('esdb://a:1,b:1');
+    expect(() => connectionTo(node)).toThrow(expect.objectContaining({ code: 'LOG_UNAVAILABLE' }));
+    expect(() => connectionTo(node)).toThrow(message);
   });
 
   it('asks for a keepalive that notices a frozen server within 8 s, and lets the operator decide otherwise', () => {

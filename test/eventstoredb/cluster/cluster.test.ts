@@ -132,6 +132,16 @@ test('an address in gossip that the client refuses is passed over', async () => 
   expect(await again(store, freshStream(), NO_STREAM)).toEqual({ outcome: 'appended', revision: 2 });
 });
 
+test('an address in gossip that the client refuses is told as what gossip said, where no other node can be used', async () => {
+  cluster.elect(undefined);
+  for (const node of cluster.nodes) node.claimMember('::1');
+  const store = await open(cluster.url('&maxDiscoverAttempts=1'));
+  const read = readBack(store, freshStream());
+  await expect(read).rejects.toMatchObject({ code: 'LOG_UNAVAILABLE' });
+  await expect(read).rejects.toThrow('the server names ::1:2113, an IPv6 address, which the client does not take');
+  await expect(read).rejects.not.toThrow('is not allowed');
+});
+
 describe('a seed', () => {
   test.each(['killed', 'frozen', 'cut off'] as const)(
     'that is %s costs no time: all are asked at once',

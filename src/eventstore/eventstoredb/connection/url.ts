@@ -1,9 +1,10 @@
+import { isIPv6 } from 'node:net';
 import { PoolError } from '../../../model/errors.ts';
 
 export interface StoreUrl {
   /** What the client is given: the URL with our defaults for what it leaves open. */
   readonly connection: string;
-  /** The same for one node, written HOST:PORT, of a cluster. */
+  /** The same for one node, written HOST:PORT, of a cluster. Throws LOG_UNAVAILABLE for an address that the client does not take. */
   readonly connectionTo: (node: string) => string;
   /** Without credentials. */
   readonly shown: string;
@@ -30,7 +31,11 @@ export type NodePreference = 'leader' | 'follower' | 'read_only_replica' | 'rand
 const FORM = /^(esdb(?:\+discover)?:\/\/)(?:([^@/?]*)@)?([^@/?]+)\/?(?:\?(.*))?$/;
 const HOSTS = /^[A-Za-z0-9._-]+(:\d{1,5})?(,[A-Za-z0-9._-]+(:\d{1,5})?)*$/;
 const CREDENTIALS = /^[^:]+:[^:]+$/;
-const ALLOWED = 'esdb://[USER:PASSWORD@]HOST:PORT[,HOST:PORT...][?OPTION=VALUE&...], user and password percent-encoded';
+const ALLOWED =
+  'esdb://[USER:PASSWORD@]HOST:PORT[,HOST:PORT...][?OPTION=VALUE&...], user and password percent-encoded, HOST a name or an IPv4 address';
+/** The client takes no IPv6 address, with or without brackets. */
+const NODE = /^[A-Za-z0-9._-]+:(\d+)$/;
+const MAX_PORT = 65_535;
 
 /**
  * The client's own are 10 s and 10 s: a frozen server would be noticed after 20 s. Its deadline of 10 s is not applied to a
@@ -74,14 +79,30 @@ export function parseStoreUrl(url: string): StoreUrl {
   const pairs = [...options].map(([name, value]) => `${name}=${value}`).join('&');
   const login = credentials === undefined ? '' : `${credentials}@`;
   const named = hosts.split(',').map((host) => (host.includes(':') ? host : `${host}:${DEFAULT_PORT}`));
+  if (!named.every(isNode)) throw notAllowed(shown, `PORT from 1 to ${MAX_PORT}`);
   return {
     connection: `${scheme}${login}${hosts}?${pairs}`,
-    connectionTo: (node) => `esdb://${login}${node}?${pairs}`,
+    connectionTo: (node) => {
+      if (!isNode(node)) throw notTaken(node);
+      return `esdb://${login}${node}?${pairs}`;
+    },
     shown,
     timeoutMs,
     hosts: named,
     discovery: scheme.includes('discover') || named.length > 1 ? discoveryLimits(options) : undefined,
   };
+}
+
+function isNode(node: string): boolean {
+  const port = Number(NODE.exec(node)?.[1] ?? 0);
+  return port >= 1 && port <= MAX_PORT;
+}
+
+/** It is the server that has told the address, not the user. */
+function notTaken(node: string): PoolError {
+  const isIPv6Address = isIPv6(node.slice(0, node.lastIndexOf(':')));
+  const what = isIPv6Address ? 'an IPv6 address' : 'no HOST:PORT';
+  return new PoolError('LOG_UNAVAILABLE', `the server names ${node}, ${what}, which the client does not take`);
 }
 
 /** The client has refused what is no number by then. */
