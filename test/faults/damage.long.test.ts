@@ -15,7 +15,7 @@ it('no flipped bit of a page that holds events is passed over', async () => {
 
 it('a flipped bit or a cut anywhere is refused with its place, or no event reads differently', async () => {
   const seed = newSeed();
-  const counts = await launch('damage', { count: 24_000, seed, jobs: 2 });
+  const counts = await launch('damage', { count: 40_000, seed, jobs: 2 });
   console.log(`damage: seed ${seed}, ${showCounts(counts)}`);
   expect(counts['flipped bits refused']).toBeGreaterThan(1_000);
   expect(counts['truncations refused']).toBeGreaterThan(100);

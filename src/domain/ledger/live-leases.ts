@@ -16,7 +16,7 @@ export interface Moved {
 export type LiveStep = 'added' | 'dropped' | 'moved';
 
 /** So many leases a look-up by id takes into the index at most. */
-const INDEXED_AT_ONCE = 4_096;
+const INDEXED_AT_ONCE = 1_024;
 /** So many leases are taken into the order of expiries in one step of bringing it up. */
 const ORDERED_IN_A_STEP = 256;
 /** The last so many grants are not ordered by expiry before somebody asks: most leases that are given back soon never are. */
@@ -40,6 +40,8 @@ export class LiveLeases extends Undoable {
   readonly #byId = new Map<string, LeaseRecord>();
   /** Leases up to this token are in the index of ids, as far as they live. */
   #indexedTo = 0;
+  /** Of the lease that was last found while others are not in that index: a command that concerns it asks for it several times. */
+  #foundToken = 0;
   /** Undefined = nobody has asked for it. */
   #byExpiry: SummedOrder<LeaseRecord> | undefined;
   /** Leases up to this token stand in the order of expiries, as far as they live. */
@@ -59,8 +61,13 @@ export class LiveLeases extends Undoable {
 
   /** Throws RangeError if two live leases have one id: their log is impossible. */
   get(leaseId: string): LeaseRecord | undefined {
-    if (this.#indexedTo !== this.#lastToken) this.#index();
-    return this.#byId.get(leaseId) ?? (this.#indexedTo === this.#lastToken ? undefined : this.#findFresh(leaseId));
+    if (this.#indexedTo === this.#lastToken) return this.#byId.get(leaseId);
+    const again = this.#byToken.get(this.#foundToken);
+    if (again?.leaseId === leaseId) return again;
+    this.#index();
+    const found = this.#byId.get(leaseId) ?? this.#findFresh(leaseId);
+    this.#foundToken = found?.token ?? 0;
+    return found;
   }
 
   has(leaseId: string): boolean {

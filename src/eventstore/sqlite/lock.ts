@@ -28,7 +28,8 @@ export class WriterLock {
   readonly #path: string;
   readonly #db: DatabaseSync;
   readonly #token = randomUUID();
-  #isNameless = false;
+  /** Of who signed last before this one took it; undefined = nobody ever did. */
+  #found: string | undefined;
 
   constructor(path: string) {
     this.#path = path;
@@ -36,30 +37,30 @@ export class WriterLock {
   }
 
   /**
-   * Whether the lock is held now. The holder's name is written and not committed: of a start that is refused from here on the lock keeps
-   * every byte. On a disk that takes no byte it is held without a name.
+   * Whether the lock is held now. Nothing is written: of a start that is refused from here on the lock keeps every byte, and on a full
+   * disk none is taken from what the log needs.
    */
   tryTake(): boolean {
     return this.#unlessTaken(() => {
-      if (!this.#writeHolder()) this.#holdNameless();
+      this.#hold();
+      this.#found = tokenIn(this.#db);
       return true;
     });
   }
 
   /**
-   * Puts the holder's name on the lock, for others to read, and says whether it is held still: the commit drops it for a moment, in which
-   * another may have taken it, or deleted its file.
+   * Puts the holder's name on the lock, for others to read, and says whether it is held still: to write drops it for a moment, in which
+   * another may have taken it, or deleted its file. On a disk that takes no byte it is held without a name.
    */
   sign(): boolean {
     return this.#unlessTaken(() => {
-      if (this.#isNameless) return true;
-      if (!this.#commit()) {
-        this.#holdNameless();
-        return true;
-      }
-      this.#db.exec('BEGIN IMMEDIATE');
-      if (this.#token === tokenIn(this.#db) && this.#token === this.#tokenAtPath()) return true;
-      this.#db.exec('ROLLBACK');
+      this.#rollBack();
+      const isSigned = unlessWriteless(() => this.#writeHolder());
+      this.#rollBack();
+      this.#hold();
+      const token = isSigned ? this.#token : this.#found;
+      if (token === tokenIn(this.#db) && (!isSigned || token === this.#tokenAtPath())) return true;
+      this.#rollBack();
       return false;
     });
   }
@@ -88,27 +89,21 @@ export class WriterLock {
     }
   }
 
-  /** False if the disk has no room for it. */
-  #writeHolder(): boolean {
-    return unlessWriteless(() => {
-      this.#db.exec('PRAGMA synchronous = OFF; BEGIN IMMEDIATE');
-      this.#db.exec(
-        'CREATE TABLE IF NOT EXISTS holder (one INTEGER PRIMARY KEY, token TEXT, pid INTEGER, host TEXT, since TEXT)',
-      );
-      const write = this.#db.prepare('REPLACE INTO holder (one, token, pid, host, since) VALUES (1, ?, ?, ?, ?)');
-      write.run(this.#token, process.pid, hostname(), new Date().toISOString());
-    });
+  /** A transaction that only holds the lock writes nothing at all if its journal lies in memory. */
+  #hold(): void {
+    this.#db.exec('PRAGMA journal_mode = MEMORY; BEGIN IMMEDIATE');
   }
 
-  /** False if the disk has no room for it. */
-  #commit(): boolean {
-    return unlessWriteless(() => this.#db.exec('COMMIT'));
-  }
-
-  #holdNameless(): void {
-    this.#rollBack();
-    this.#isNameless = true;
-    this.#db.exec('PRAGMA journal_mode = MEMORY; BEGIN IMMEDIATE'); // a transaction that only holds the lock then writes nothing at all
+  /** Unless another has signed since it was taken. */
+  #writeHolder(): void {
+    this.#db.exec('PRAGMA journal_mode = DELETE; PRAGMA synchronous = OFF; BEGIN IMMEDIATE');
+    if (tokenIn(this.#db) !== this.#found) return;
+    this.#db.exec(
+      'CREATE TABLE IF NOT EXISTS holder (one INTEGER PRIMARY KEY, token TEXT, pid INTEGER, host TEXT, since TEXT)',
+    );
+    const write = this.#db.prepare('REPLACE INTO holder (one, token, pid, host, since) VALUES (1, ?, ?, ?, ?)');
+    write.run(this.#token, process.pid, hostname(), new Date().toISOString());
+    this.#db.exec('COMMIT');
   }
 
   #rollBack(): void {
@@ -147,9 +142,11 @@ function isGone({ pid, host }: Holder): boolean {
   }
 }
 
+/** Undefined if nobody has signed. */
 function tokenIn(db: DatabaseSync): string | undefined {
-  const row = db.prepare('SELECT token FROM holder').get();
-  return (row as { token: string } | undefined)?.token;
+  const table = db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'holder'").get();
+  if (table === undefined) return undefined;
+  return (db.prepare('SELECT token FROM holder').get() as { token: string } | undefined)?.token;
 }
 
 /** Takes the lock of the log at `path`, or throws LOG_UNAVAILABLE naming who holds it. */
