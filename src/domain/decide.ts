@@ -1,7 +1,7 @@
 import type { Command } from '../model/commands.ts';
 import { allocate } from './decide/allocate.ts';
 import { type Answer, type Decided, type DecisionContext, DONE } from './decide/answer.ts';
-import { EVENTS_AT_ONCE, Turn } from './decide/decision.ts';
+import { Decision, EVENTS_AT_ONCE } from './decide/decision.ts';
 import { endNoticed, endQuarantine, observeClockGap, reclaimExpired, release, renew, revoke } from './decide/lease.ts';
 import {
   configure,
@@ -36,67 +36,67 @@ export function decide(
   journal?: Journal,
   eventsAtOnce: number = EVENTS_AT_ONCE,
 ): Decided {
-  const turn = new Turn(state, command, journal, eventsAtOnce);
-  const answer = repeated(turn, command) ?? answerTo(turn, command, context);
-  turn.key = undefined; // what follows of itself is not what was asked for
-  if (answer.kind !== 'refused') react(turn);
-  return { events: turn.events, leases: turn.leases, answer, more: turn.more };
+  const decision = new Decision(state, command, journal, eventsAtOnce);
+  const answer = repeated(decision, command) ?? answerTo(decision, command, context);
+  decision.key = undefined; // what follows of itself is not what was asked for
+  if (answer.kind !== 'refused') react(decision);
+  return { events: decision.events, leases: decision.leases, answer, more: decision.more };
 }
 
-function answerTo(turn: Turn, command: Command, context: DecisionContext): Answer {
+function answerTo(decision: Decision, command: Command, context: DecisionContext): Answer {
   switch (command.type) {
     case 'Allocate':
-      return allocate(turn, command, context);
+      return allocate(decision, command, context);
     case 'Release':
-      return release(turn, command);
+      return release(decision, command);
     case 'Renew':
-      return renew(turn, command);
+      return renew(decision, command);
     case 'Revoke':
-      return revoke(turn, command);
+      return revoke(decision, command);
     case 'CancelOrphans':
-      return cancelOrphans(turn, command);
+      return cancelOrphans(decision, command);
     case 'Cancel':
-      return cancel(turn, command);
+      return cancel(decision, command);
     case 'ReclaimExpired':
-      return reclaimExpired(turn, command);
+      return reclaimExpired(decision, command);
     case 'EndNoticed':
-      return endNoticed(turn, command);
+      return endNoticed(decision, command);
     case 'ExpireRequests':
-      return expireRequests(turn, command);
+      return expireRequests(decision, command);
     case 'EndQuarantine':
-      return endQuarantine(turn, command);
+      return endQuarantine(decision, command);
     case 'ObserveClockGap':
-      return observeClockGap(turn, command, context.writerId);
+      return observeClockGap(decision, command, context.writerId);
     case 'OpenPool':
-      return openPool(turn, command);
+      return openPool(decision, command);
     case 'RaiseTokenFloor':
-      return raiseTokenFloor(turn, command);
+      return raiseTokenFloor(decision, command);
     case 'MarkWriter':
-      return markWriter(turn, command);
+      return markWriter(decision, command);
     case 'StartWriter':
-      return startWriter(turn, command);
+      return startWriter(decision, command);
     case 'Configure':
-      return configure(turn, command);
+      return configure(decision, command);
     case 'ObserveCapacity':
-      return observeCapacity(turn, command);
+      return observeCapacity(decision, command);
     case 'ObserveHealth':
-      return observeHealth(turn, command);
+      return observeHealth(decision, command);
     case 'CordonTier':
-      return cordonTier(turn, command);
+      return cordonTier(decision, command);
     case 'UncordonTier':
-      return uncordonTier(turn, command);
+      return uncordonTier(decision, command);
     case 'DrainTier':
-      return drainTier(turn, command);
+      return drainTier(decision, command);
     case 'EndTierDrain':
-      return endTierDrain(turn, command);
+      return endTierDrain(decision, command);
     case 'DrainPool':
-      return drainPool(turn, command);
+      return drainPool(decision, command);
     case 'EndPoolDrain':
-      return endPoolDrain(turn);
+      return endPoolDrain(decision);
     case 'TriggerBreaker':
-      return triggerBreaker(turn, command, context.writerId);
+      return triggerBreaker(decision, command, context.writerId);
     case 'CancelHopeless':
-      return cancelHopeless(turn, command.data.afterRevision);
+      return cancelHopeless(decision, command.data.afterRevision);
     case 'Sweep':
     case 'JudgeLoad':
       return DONE; // the reactions judge every tier's load

@@ -21,7 +21,7 @@ import { eventId, poolStream } from '../model/ids.ts';
 import type { Logger, ResourceIssue } from '../model/interfaces.ts';
 import type { Refusal } from '../model/refusals.ts';
 import { VERSION } from '../model/version.ts';
-import type { Readings } from '../reading/read-model.ts';
+import type { ReadModel } from '../reading/read-model.ts';
 import type { Jitter } from '../time/backoff.ts';
 import { Committed } from '../time/committed.ts';
 import { Slice } from '../time/turn.ts';
@@ -52,7 +52,7 @@ export interface CoreOptions {
   readonly tuning: Tuning;
   readonly stamp: Stamp;
   readonly cache: ShapeCache;
-  readonly readings: Readings;
+  readonly readings: ReadModel;
   readonly committedEvents: Committed;
   /** The readings' own fold of the whole log; the core's from here on. */
   readonly state: PoolState;

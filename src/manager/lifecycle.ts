@@ -15,7 +15,7 @@ import {
   SILENT,
 } from '../model/interfaces.ts';
 import { StoredPoolReader } from '../reading/pool-reader.ts';
-import { Readings } from '../reading/read-model.ts';
+import { ReadModel } from '../reading/read-model.ts';
 import type { Jitter } from '../time/backoff.ts';
 import { Committed } from '../time/committed.ts';
 import { systemClock } from '../time/system-clock.ts';
@@ -142,7 +142,7 @@ export class Lifecycle {
     this.#phase = 'recovering';
     const { store } = this.#store;
     const { poolId } = this;
-    const readings = new Readings();
+    const readings = new ReadModel();
     const progress = this.#progress;
     const state = await recoverState(readings, store, poolId, { clock, jitter, logger, signal, progress });
     const { hostId } = found.resources;

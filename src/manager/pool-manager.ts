@@ -19,7 +19,7 @@ import type {
 import type { AllocationRequest } from '../model/request.ts';
 import { parseConfig } from '../model/resolve-config.ts';
 import type { LeaseView, PoolView, RequestView, TierView } from '../model/views.ts';
-import { configView, type Tried, Verbs } from './callers/commands.ts';
+import { Commands, configView, type Tried } from './callers/commands.ts';
 import type { Lease, LeaseHome } from './callers/lease.ts';
 import { useLease } from './callers/use-lease.ts';
 import type { Core } from './core.ts';
@@ -48,8 +48,8 @@ export interface EventsOptions {
   readonly signal?: AbortSignal;
 }
 
-const submitTo = (verbs: Verbs, request: unknown, options: SubmitOptions): Promise<Submitted> =>
-  verbs.allocate(request, verbs.forSubmit, options.signal, options.actor, options);
+const submitTo = (commands: Commands, request: unknown, options: SubmitOptions): Promise<Submitted> =>
+  commands.allocate(request, commands.forSubmit, options.signal, options.actor, options);
 
 /**
  * Manages a machine's capacity as leases. Every decision is an event in the store; what is answered is committed. Throws
@@ -62,7 +62,7 @@ export class ResourcePoolManager implements PoolService, LeaseHome, AsyncDisposa
   /** Committed events, from the subscription on; completes when the manager is disposed. */
   readonly committed$: Observable<RecordedPoolEvent>;
   readonly #life: Lifecycle;
-  #verbs: Verbs | undefined;
+  #commands: Commands | undefined;
 
   constructor(detector: ResourceDetector, config: Partial<PoolConfig> = {}, options: ManagerOptions = {}) {
     checkOptions(detector, options);
@@ -71,7 +71,7 @@ export class ResourcePoolManager implements PoolService, LeaseHome, AsyncDisposa
     this.committed$ = this.#life.committed.committed$.pipe(mergeMap((batch) => batch));
     this.#life.ready.then(
       ({ core }) => {
-        this.#verbs = new Verbs(core, this);
+        this.#commands = new Commands(core, this);
       },
       () => undefined, // told to whoever awaits it
     );
@@ -98,18 +98,18 @@ export class ResourcePoolManager implements PoolService, LeaseHome, AsyncDisposa
   /** Rejects with a PoolError carrying the refusal. */
   allocate(request: AllocationRequest): Promise<Lease> {
     try {
-      const verbs = this.#serving();
-      if (verbs !== undefined) return verbs.allocate(request, verbs.forLease, request?.signal);
+      const commands = this.#serving();
+      if (commands !== undefined) return commands.allocate(request, commands.forLease, request?.signal);
     } catch (error) {
       return Promise.reject(error);
     }
-    return this.#enter().then((verbs) => verbs.allocate(request, verbs.forLease, request?.signal));
+    return this.#enter().then((commands) => commands.allocate(request, commands.forLease, request?.signal));
   }
 
   /** A refusal is a value here; throws only LOG_UNAVAILABLE, OUTCOME_UNKNOWN, INTERNAL and the signal's reason. */
   async tryAllocate(request: AllocationRequest): Promise<Tried> {
-    const verbs = await this.#enter();
-    return verbs.tryAllocate(request, request?.signal);
+    const commands = await this.#enter();
+    return commands.tryAllocate(request, request?.signal);
   }
 
   /** Runs `work` under a lease that is renewed until it settles, and released whatever happens. */
@@ -119,8 +119,10 @@ export class ResourcePoolManager implements PoolService, LeaseHome, AsyncDisposa
 
   /** A second release answers as the first did. Rejects with FENCED if the lease was reclaimed, or the token is not its token. */
   release({ id, token }: LeaseRef): Promise<void> {
-    const verbs = this.#serving();
-    return verbs === undefined ? this.#enter().then((ready) => ready.release(id, token)) : verbs.release(id, token);
+    const commands = this.#serving();
+    return commands === undefined
+      ? this.#enter().then((ready) => ready.release(id, token))
+      : commands.release(id, token);
   }
 
   async renew({ id, token }: LeaseRef, { ttlMs }: { readonly ttlMs?: number } = {}): Promise<LeaseView> {
@@ -174,10 +176,10 @@ export class ResourcePoolManager implements PoolService, LeaseHome, AsyncDisposa
   }
 
   submit(request: unknown, options: SubmitOptions = {}): Promise<Submitted> {
-    const verbs = this.#serving();
-    if (verbs === undefined) return this.#enter().then((ready) => submitTo(ready, request, options));
+    const commands = this.#serving();
+    if (commands === undefined) return this.#enter().then((ready) => submitTo(ready, request, options));
     try {
-      return submitTo(verbs, request, options);
+      return submitTo(commands, request, options);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -310,15 +312,15 @@ export class ResourcePoolManager implements PoolService, LeaseHome, AsyncDisposa
     return this.dispose();
   }
 
-  /** The verbs, if the manager serves now. */
-  #serving(): Verbs | undefined {
-    return this.#life.running === undefined ? undefined : this.#verbs;
+  /** The commands, if the manager serves now. */
+  #serving(): Commands | undefined {
+    return this.#life.running === undefined ? undefined : this.#commands;
   }
 
-  /** The verbs, as soon as the manager serves. Rejects with why it does not. */
-  async #enter(): Promise<Verbs> {
+  /** The commands, as soon as the manager serves. Rejects with why it does not. */
+  async #enter(): Promise<Commands> {
     await this.#running();
-    return this.#verbs!;
+    return this.#commands!;
   }
 
   async #running(): Promise<Running> {

@@ -15,7 +15,7 @@ import type { Logger, SystemResources } from '../model/interfaces.ts';
 import { RepeatedFailure } from '../model/repeated-failure.ts';
 import { VERSION } from '../model/version.ts';
 import { beginAtBase, logBase } from '../reading/log-base.ts';
-import { type Readings, readUp, restoreSnapshot } from '../reading/read-model.ts';
+import { type ReadModel, readUp, restoreSnapshot } from '../reading/read-model.ts';
 import { backoffMs, type Jitter, sleep } from '../time/backoff.ts';
 import { SYSTEM } from './callers/stamp.ts';
 import { type Core, configHash } from './core.ts';
@@ -66,7 +66,7 @@ interface RecoveryParts {
 
 /** Reads the log to its end. A store that is away is tried again until `signal` aborts; a damaged log throws. */
 export async function recoverState(
-  readings: Readings,
+  readings: ReadModel,
   store: EventStore,
   poolId: string,
   { clock, jitter, logger, signal, progress }: RecoveryParts,

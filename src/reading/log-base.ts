@@ -25,7 +25,7 @@ export class LogBase implements Remains {
 export const logBase = (store: EventStore, stream: string): LogBase | undefined =>
   store.history?.remains(stream, () => new LogBase());
 
-/** Readings that end before the first event that is kept go on from the base. Throws NOT_FOUND if nothing stands for what is missing. */
+/** ReadModel that end before the first event that is kept go on from the base. Throws NOT_FOUND if nothing stands for what is missing. */
 export function beginAtBase(readings: PoolReadings, store: EventStore, stream: string): void {
   const first = store.history?.first(stream) ?? 0;
   if (readings.state.revision + 1 >= first) return;

@@ -7,7 +7,7 @@ import type { RecordedPoolEvent } from '../model/events.ts';
 import { auditStream, isAuditStream, poolStream } from '../model/ids.ts';
 import { type Logger, SILENT } from '../model/interfaces.ts';
 import { StoredPoolReader, type StoredPoolReaderOptions } from './pool-reader.ts';
-import { Readings, readUp, restoreSnapshot } from './read-model.ts';
+import { ReadModel, readUp, restoreSnapshot } from './read-model.ts';
 import { type Replayed, type ReplayProgress, type ReplayRange, replayLog } from './replay-log.ts';
 
 export interface Checked {
@@ -82,9 +82,9 @@ export async function openLogReader(
 
 const auditOf = (stream: string): string => auditStream(stream.slice('pool-'.length));
 
-/** Readings that are brought up to the end of the log each time they are asked for. */
+/** ReadModel that are brought up to the end of the log each time they are asked for. */
 function upToDate(store: EventStore, stream: string): Pick<StoredPoolReaderOptions, 'readings' | 'learn'> {
-  const readings = new Readings();
+  const readings = new ReadModel();
   let last: Promise<void> = Promise.resolve();
   let restored = false;
   const read = async (): Promise<void> => {

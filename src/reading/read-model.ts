@@ -27,7 +27,7 @@ type StateRest = Extract<StatePart, { readonly rest: unknown }>;
 type SavedPart = SavedHeadPart | { readonly events: SavedChunk } | { readonly refusals: SavedChunk };
 
 /** The readings of a pool with what is refused of it beside, and how both outlive a restart. */
-export class Readings extends PoolReadings {
+export class ReadModel extends PoolReadings {
   readonly audit = new AuditProjection();
   readonly #audited = new Map<number, RecordedAuditEvent>();
 
@@ -107,7 +107,7 @@ export class Readings extends PoolReadings {
 
 /** Goes on from the last snapshot that is of use; from the first event if there is none. */
 export async function restoreSnapshot(
-  readings: Readings,
+  readings: ReadModel,
   store: EventStore,
   stream: string,
   logger: Logger,

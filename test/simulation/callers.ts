@@ -1,5 +1,5 @@
 import type { LeaseRecord, WaitingRecord } from '../../src/domain/state.ts';
-import type { Verbs } from '../../src/manager/callers/commands.ts';
+import type { Commands } from '../../src/manager/callers/commands.ts';
 import type { Refusal } from '../../src/model/refusals.ts';
 import { type Call, type CallKind, type Ending, endingOf } from './calls.ts';
 import type { Member } from './member.ts';
@@ -124,7 +124,7 @@ export class Callers {
   #onLease(
     member: Member,
     kind: CallKind,
-    run: (verbs: Verbs, held: Held, actor: string) => Promise<{ readonly replayed: boolean }>,
+    run: (verbs: Commands, held: Held, actor: string) => Promise<{ readonly replayed: boolean }>,
   ): void {
     const { random } = this.#world;
     const held = random.pickAny(this.#held);
@@ -174,7 +174,7 @@ export class Callers {
   #do(
     member: Member,
     call: Pick<Call, 'kind' | 'leaseId' | 'requestId'>,
-    run: (verbs: Verbs, actor: string) => Promise<unknown>,
+    run: (verbs: Commands, actor: string) => Promise<unknown>,
   ): void {
     const begun = this.#begin(member, call);
     const told = (async () => run(member.verbs!, begun.actor))().then((answer): Ending => {

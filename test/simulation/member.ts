@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { Verbs } from '../../src/manager/callers/commands.ts';
+import { Commands } from '../../src/manager/callers/commands.ts';
 import { Lifecycle } from '../../src/manager/lifecycle.ts';
 import type { HealthMonitor, ResourceDetector } from '../../src/model/interfaces.ts';
 import { parseConfig } from '../../src/model/resolve-config.ts';
@@ -21,7 +21,7 @@ export class Member {
   readonly store: FaultyStore;
   readonly life: Lifecycle;
   readonly follower: Follower;
-  verbs: Verbs | undefined;
+  verbs: Commands | undefined;
   /** Commands decided, again after a conflict included. */
   decided = 0;
   /** The process stands still. */
@@ -118,7 +118,7 @@ export class Member {
       this.decided += 1;
       deciding(call);
     };
-    this.verbs = new Verbs(core, {} as never);
+    this.verbs = new Commands(core, {} as never);
     if (this.state === 'starting') this.state = 'serving';
   }
 

@@ -9,7 +9,7 @@ import { admits } from '../queue/queue.ts';
 import { quotaCeiling, quotaLack } from '../quota.ts';
 import { isNameTaken, type LeaseRecord, type PoolState, type TierState, tierNamed } from '../state.ts';
 import type { Answer, DecisionContext } from './answer.ts';
-import type { Turn } from './decision.ts';
+import type { Decision } from './decision.ts';
 import { epochOf } from './epoch.ts';
 import { grant, grantable, type Settled } from './grant.ts';
 import { refuse } from './refuse.ts';
@@ -18,69 +18,69 @@ import { refuse } from './refuse.ts';
  * validity -> never-fits -> breaker -> tier modes -> quota -> capacity and borrowing -> queue. The form was judged at the door, and
  * the key before all this (`repeated`): a repeat finds its lease though the configuration has changed.
  */
-export function allocate(turn: Turn, command: CommandOf<'Allocate'>, context: DecisionContext): Answer {
-  const { state } = turn;
+export function allocate(decision: Decision, command: CommandOf<'Allocate'>, context: DecisionContext): Answer {
+  const { state } = decision;
   const { request } = command.data;
   const plan = context.planFor(state, request);
   if (plan.errors !== null) {
     const lines = plan.errors.map((error) => `${error.path}: ${error.value} is not allowed; allowed: ${error.allowed}`);
-    return refuse(turn, 'INVALID_REQUEST', lines.join('\n'), { errors: plan.errors });
+    return refuse(decision, 'INVALID_REQUEST', lines.join('\n'), { errors: plan.errors });
   }
   if (isNameTaken(state, request.id, command.commandId))
-    return refuse(turn, 'ID_IN_USE', `${request.id} is the id of a live lease or a waiting request`);
+    return refuse(decision, 'ID_IN_USE', `${request.id} is the id of a live lease or a waiting request`);
   const ceiling = plan.ceiling ?? quotaCeiling(state, request.owner, leastOf(request));
   if (ceiling !== null)
-    return refuse(turn, 'NEVER_FITS', 'the request is larger than can ever be granted', { ceiling });
-  if (request.deadline !== null && request.deadline <= turn.at)
-    return refuse(turn, 'WAIT_EXPIRED', `the deadline ${request.deadline} has passed`);
-  return refusedByBreaker(turn, context) ?? closed(turn, plan) ?? place(turn, command, plan, context);
+    return refuse(decision, 'NEVER_FITS', 'the request is larger than can ever be granted', { ceiling });
+  if (request.deadline !== null && request.deadline <= decision.at)
+    return refuse(decision, 'WAIT_EXPIRED', `the deadline ${request.deadline} has passed`);
+  return refusedByBreaker(decision, context) ?? closed(decision, plan) ?? place(decision, command, plan, context);
 }
 
 /** What keeps every request out now, whatever it asks for. */
-function refusedByBreaker(turn: Turn, { breaker }: DecisionContext): Answer | undefined {
-  const admission = breaker.ask(turn.at);
+function refusedByBreaker(decision: Decision, { breaker }: DecisionContext): Answer | undefined {
+  const admission = breaker.ask(decision.at);
   if (admission.admitted) return undefined;
-  return refuse(turn, 'BREAKER_OPEN', `the circuit breaker is ${breaker.mode}`, {
+  return refuse(decision, 'BREAKER_OPEN', `the circuit breaker is ${breaker.mode}`, {
     retryAfterMs: admission.retryAfterMs,
   });
 }
 
 /** What keeps every request of this kind out now: a drain of the pool, the modes of its tiers. */
-function closed(turn: Turn, plan: Plan): Answer | undefined {
-  const { state } = turn;
-  if (state.draining) return refuse(turn, 'DRAINING', 'the pool is draining', { retryAfterMs: 5_000 });
+function closed(decision: Decision, plan: Plan): Answer | undefined {
+  const { state } = decision;
+  if (state.draining) return refuse(decision, 'DRAINING', 'the pool is draining', { retryAfterMs: 5_000 });
   if (firstOpen(state, plan) !== undefined) return undefined;
   const tier = tierNamed(state, plan.tiers[0]!)!;
-  return refuse(turn, 'TIER_CLOSED', `tier ${tier.name} is ${tier.mode.admission}`, {
+  return refuse(decision, 'TIER_CLOSED', `tier ${tier.name} is ${tier.mode.admission}`, {
     tier: tier.name,
     retryAfterMs: 5_000,
   });
 }
 
 function place(
-  turn: Turn,
+  decision: Decision,
   { commandId, data: { request } }: CommandOf<'Allocate'>,
   plan: Plan,
   context: DecisionContext,
 ): Answer {
-  const { state } = turn;
-  const settled = settle(turn, request, plan, commandId);
-  const granted = grantNow(turn, settled, plan);
+  const { state } = decision;
+  const settled = settle(decision, request, plan, commandId);
+  const granted = grantNow(decision, settled, plan);
   if (granted !== undefined) {
-    context.breaker.take(turn.journal);
+    context.breaker.take(decision.journal);
     return { kind: 'granted', lease: granted, replayed: false };
   }
   const home = firstOpen(state, plan)!;
-  return request.waitMs > 0 ? queue(turn, home, settled, context) : busy(turn, home, settled);
+  return request.waitMs > 0 ? queue(decision, home, settled, context) : busy(decision, home, settled);
 }
 
-const settle = (turn: Turn, request: RequestSpec, plan: Plan, leaseId: string): Settled => ({
+const settle = (decision: Decision, request: RequestSpec, plan: Plan, leaseId: string): Settled => ({
   leaseId,
   request,
   priority: plan.priority,
   type: plan.type,
   ttlMs: plan.ttlMs,
-  queuedAt: turn.at,
+  queuedAt: decision.at,
 });
 
 function firstOpen(state: PoolState, plan: Plan): TierState | undefined {
@@ -92,10 +92,10 @@ function firstOpen(state: PoolState, plan: Plan): TierState | undefined {
  * The lease, of the first of the plan's tiers that has room and owes it to nobody who waits; undefined = none grants it now. That
  * none would have room, were nobody waiting, is kept with the plan for its epoch.
  */
-function grantNow(turn: Turn, settled: Settled, plan: Plan): LeaseRecord | undefined {
-  const { state } = turn;
+function grantNow(decision: Decision, settled: Settled, plan: Plan): LeaseRecord | undefined {
+  const { state } = decision;
   const { request } = settled;
-  const epoch = epochOf(state, turn.journal);
+  const epoch = epochOf(state, decision.journal);
   if (plan.lackedIn === epoch) return undefined;
   const least = leastOf(request);
   const mayHold = quotaLack(state, request.owner, least) === null;
@@ -106,27 +106,27 @@ function grantNow(turn: Turn, settled: Settled, plan: Plan): LeaseRecord | undef
     if (!admits(tier) || !fits(state, tier, least)) continue;
     hasRoom = true;
     const amounts = mayHold ? grantable(state, tier, settled, lenders) : null;
-    if (amounts !== null) return grant(turn, tier, settled, amounts, null);
+    if (amounts !== null) return grant(decision, tier, settled, amounts, null);
   }
   if (!hasRoom) plan.lackedIn = epoch;
   return undefined;
 }
 
-function queue(turn: Turn, tier: TierState, settled: Settled, context: DecisionContext): Answer {
+function queue(decision: Decision, tier: TierState, settled: Settled, context: DecisionContext): Answer {
   const { maxLength, maxWaitMs } = tier.rules.queue;
   const { request, leaseId, priority, type, ttlMs } = settled;
   if (tier.waiting.length >= maxLength) {
     return refuse(
-      turn,
+      decision,
       'QUEUE_FULL',
       `${tier.waiting.length} requests wait in tier ${tier.name} already`,
-      busyDetails(turn, tier, settled),
+      busyDetails(decision, tier, settled),
     );
   }
-  const latest = turn.at + Math.min(request.waitMs, maxWaitMs);
+  const latest = decision.at + Math.min(request.waitMs, maxWaitMs);
   const expiresAt = request.deadline === null ? latest : Math.min(latest, request.deadline);
-  context.breaker.take(turn.journal);
-  turn.emit('RequestQueued', {
+  context.breaker.take(decision.journal);
+  decision.emit('RequestQueued', {
     leaseId,
     request,
     priority,
@@ -136,19 +136,19 @@ function queue(turn: Turn, tier: TierState, settled: Settled, context: DecisionC
     expiresAt,
     writerId: context.writerId,
   });
-  return { kind: 'queued', request: turn.state.waiting.get(leaseId)!, replayed: false };
+  return { kind: 'queued', request: decision.state.waiting.get(leaseId)!, replayed: false };
 }
 
-function busy(turn: Turn, tier: TierState, settled: Settled): Answer {
-  const lack = quotaLack(turn.state, settled.request.owner, leastOf(settled.request));
+function busy(decision: Decision, tier: TierState, settled: Settled): Answer {
+  const lack = quotaLack(decision.state, settled.request.owner, leastOf(settled.request));
   if (lack !== null) {
-    return refuse(turn, 'QUOTA_EXCEEDED', `owner ${settled.request.owner} has used up its quota`, {
-      ...busyDetails(turn, tier, settled),
+    return refuse(decision, 'QUOTA_EXCEEDED', `owner ${settled.request.owner} has used up its quota`, {
+      ...busyDetails(decision, tier, settled),
       shortfall: lack,
     });
   }
-  const details = busyDetails(turn, tier, settled);
-  return refuse(turn, 'EXHAUSTED', exhausted(tier.name, details), details);
+  const details = busyDetails(decision, tier, settled);
+  return refuse(decision, 'EXHAUSTED', exhausted(tier.name, details), details);
 }
 
 const exhausted = (tier: string, { shortfall, position }: { shortfall: Amounts; position: number }): string =>
@@ -156,15 +156,15 @@ const exhausted = (tier: string, { shortfall, position }: { shortfall: Amounts; 
     ? `tier ${tier} keeps its room for those who wait: ${position} stand before the request`
     : `tier ${tier} has no room for the request now`;
 
-function busyDetails(turn: Turn, tier: TierState, settled: Settled) {
+function busyDetails(decision: Decision, tier: TierState, settled: Settled) {
   return {
     tier: tier.name,
-    shortfall: shortfallOf(turn.state, tier, leastOf(settled.request)),
+    shortfall: shortfallOf(decision.state, tier, leastOf(settled.request)),
     position: tier.waiting.placeOf(settled),
-    retryAfterMs: retryAfterMs(turn),
+    retryAfterMs: retryAfterMs(decision),
   };
 }
 
 /** Until the first of the leases runs out, within 100 ms and a minute: room may come sooner, and for others. */
-const retryAfterMs = ({ state: { leases }, at }: Turn): number =>
+const retryAfterMs = ({ state: { leases }, at }: Decision): number =>
   Math.min(60_000, Math.max(100, (leases.byExpiry().first?.expiresAt ?? Number.POSITIVE_INFINITY) - at));

@@ -23,7 +23,7 @@ const NO_LEASES: (LeaseRecord | undefined)[] = [];
  * One command being decided. `emit` builds an event complete, as it will be recorded if the append succeeds, and folds
  * it at once, so that whatever is decided next sees it.
  */
-export class Turn {
+export class Decision {
   readonly state: PoolState;
   readonly command: Command;
   /** Never before the last event: the log's time does not go back. */

@@ -6,7 +6,7 @@ import type { Lenders } from '../queue/lenders.ts';
 import { spared, waitersAhead, waitsElsewhere } from '../queue/queue.ts';
 import { quotaRoomIn } from '../quota.ts';
 import type { LeaseRecord, PoolState, TierState } from '../state.ts';
-import type { Turn } from './decision.ts';
+import type { Decision } from './decision.ts';
 
 /** A request with everything that was settled about it before there was room. */
 export interface Settled {
@@ -83,14 +83,14 @@ function isWithin(amounts: Amounts, limit: Limit): boolean {
 }
 
 export function grant(
-  turn: Turn,
+  decision: Decision,
   tier: TierState,
   settled: Settled,
   amounts: Amounts,
   waitedMs: number | null,
 ): LeaseRecord {
   const { leaseId, request, priority, type, ttlMs } = settled;
-  turn.emit(
+  decision.emit(
     'LeaseGranted',
     {
       leaseId,
@@ -100,12 +100,12 @@ export function grant(
       tier: tier.name,
       amounts,
       borrowed: borrowedPart(tier, amounts),
-      token: turn.state.lastToken + 1,
+      token: decision.state.lastToken + 1,
       ttlMs,
-      expiresAt: turn.at + ttlMs,
+      expiresAt: decision.at + ttlMs,
       waitedMs,
     },
     leaseId,
   );
-  return turn.state.leases.withToken(turn.state.lastToken)!;
+  return decision.state.leases.withToken(decision.state.lastToken)!;
 }

@@ -9,28 +9,28 @@ import { isInUse } from '../evolve/pool.ts';
 import { nominalErrors, sizePool } from '../sizing.ts';
 import type { PoolState } from '../state.ts';
 import { type Answer, DONE } from './answer.ts';
-import type { Turn } from './decision.ts';
+import type { Decision } from './decision.ts';
 import { refuse } from './refuse.ts';
 import { cancelHopeless } from './requests.ts';
 
-export function openPool(turn: Turn, { data }: CommandOf<'OpenPool'>): Answer {
-  if (turn.state.poolId === '') turn.emit('PoolOpened', data);
+export function openPool(decision: Decision, { data }: CommandOf<'OpenPool'>): Answer {
+  if (decision.state.poolId === '') decision.emit('PoolOpened', data);
   return DONE;
 }
 
-export function startWriter(turn: Turn, { data }: CommandOf<'StartWriter'>): Answer {
-  turn.emit('WriterStarted', data);
+export function startWriter(decision: Decision, { data }: CommandOf<'StartWriter'>): Answer {
+  decision.emit('WriterStarted', data);
   return DONE;
 }
 
-export function markWriter(turn: Turn, { data }: CommandOf<'MarkWriter'>): Answer {
-  turn.emit('WriterSeen', data);
+export function markWriter(decision: Decision, { data }: CommandOf<'MarkWriter'>): Answer {
+  decision.emit('WriterSeen', data);
   return DONE;
 }
 
 /** Of two logs that go on from one, each must give tokens that the other does not. */
-export function raiseTokenFloor(turn: Turn, { data }: CommandOf<'RaiseTokenFloor'>): Answer {
-  const { state } = turn;
+export function raiseTokenFloor(decision: Decision, { data }: CommandOf<'RaiseTokenFloor'>): Answer {
+  const { state } = decision;
   const { least, reason, fileId } = data;
   const isForCopy = fileId !== null && fileId !== state.floorFor;
   if (!isForCopy && (least ?? 0) <= state.lastToken) return DONE;
@@ -38,20 +38,20 @@ export function raiseTokenFloor(turn: Turn, { data }: CommandOf<'RaiseTokenFloor
   const floor = least ?? known + TOKEN_JUMP;
   if (floor < known || floor > MAX_TOKEN_FLOOR)
     return refuse(
-      turn,
+      decision,
       'INVALID_REQUEST',
       `token floor: ${floor} is not allowed; allowed: ${known} (the highest token that is known to have been given) to ${MAX_TOKEN_FLOOR}`,
     );
-  turn.emit('TokenFloorRaised', { floor, reason: isForCopy ? reason : 'asked', fileId: isForCopy ? fileId : null });
+  decision.emit('TokenFloorRaised', { floor, reason: isForCopy ? reason : 'asked', fileId: isForCopy ? fileId : null });
   return DONE;
 }
 
-export function configure(turn: Turn, { data }: CommandOf<'Configure'>): Answer {
-  const { state } = turn;
+export function configure(decision: Decision, { data }: CommandOf<'Configure'>): Answer {
+  const { state } = decision;
   const { config, hash, source, expectedRevision } = data;
   if (expectedRevision !== null && expectedRevision !== state.configRevision) {
     return refuse(
-      turn,
+      decision,
       'REVISION_MISMATCH',
       `the configuration stands at revision ${state.configRevision}, not ${expectedRevision}`,
     );
@@ -60,9 +60,9 @@ export function configure(turn: Turn, { data }: CommandOf<'Configure'>): Answer 
   const errors = [...tiersInUse(state, config), ...(source === 'patch' ? nominalsBeyond(state, config) : [])];
   if (errors.length > 0) {
     const lines = errors.map(({ path, value, allowed }) => `${path}: ${value} is not allowed; allowed: ${allowed}`);
-    return refuse(turn, 'INVALID_CONFIG', lines.join('\n'), { errors });
+    return refuse(decision, 'INVALID_CONFIG', lines.join('\n'), { errors });
   }
-  turn.emit('ConfigChanged', { config, hash, source, sized: sizePool(config, state.capacity) });
+  decision.emit('ConfigChanged', { config, hash, source, sized: sizePool(config, state.capacity) });
   return DONE;
 }
 
@@ -85,30 +85,30 @@ function nominalsBeyond(state: PoolState, config: ResolvedConfig): FieldError[] 
   return isJudged && nominals(config) !== nominals(state.config) ? nominalErrors(config, state.capacity) : [];
 }
 
-export function observeCapacity(turn: Turn, { data }: CommandOf<'ObserveCapacity'>): Answer {
-  const { state } = turn;
+export function observeCapacity(decision: Decision, { data }: CommandOf<'ObserveCapacity'>): Answer {
+  const { state } = decision;
   const same =
     state.capacityRevision >= 0 &&
     data.source === state.capacitySource &&
     canonicalJson(data.capacity) === canonicalJson(state.capacity);
-  if (!same) turn.emit('CapacityObserved', { ...data, sized: sizePool(state.config, data.capacity) });
+  if (!same) decision.emit('CapacityObserved', { ...data, sized: sizePool(state.config, data.capacity) });
   return DONE;
 }
 
-export function observeHealth(turn: Turn, { data }: CommandOf<'ObserveHealth'>): Answer {
-  const { healthy, failingChecks } = turn.state;
-  if (healthy !== data.healthy || failingChecks.join() !== data.failing.join()) turn.emit('HealthChanged', data);
+export function observeHealth(decision: Decision, { data }: CommandOf<'ObserveHealth'>): Answer {
+  const { healthy, failingChecks } = decision.state;
+  if (healthy !== data.healthy || failingChecks.join() !== data.failing.join()) decision.emit('HealthChanged', data);
   return DONE;
 }
 
-export function drainPool(turn: Turn, { data }: CommandOf<'DrainPool'>): Answer {
-  if (turn.state.draining) return DONE;
-  turn.emit('PoolDrainStarted', { deadlineAt: data.deadlineMs === null ? null : turn.at + data.deadlineMs });
-  return cancelHopeless(turn);
+export function drainPool(decision: Decision, { data }: CommandOf<'DrainPool'>): Answer {
+  if (decision.state.draining) return DONE;
+  decision.emit('PoolDrainStarted', { deadlineAt: data.deadlineMs === null ? null : decision.at + data.deadlineMs });
+  return cancelHopeless(decision);
 }
 
-export function endPoolDrain(turn: Turn): Answer {
-  if (turn.state.draining) turn.emit('PoolDrainEnded', {});
+export function endPoolDrain(decision: Decision): Answer {
+  if (decision.state.draining) decision.emit('PoolDrainEnded', {});
   return DONE;
 }
 
@@ -116,9 +116,9 @@ export function endPoolDrain(turn: Turn): Answer {
  * The breaker of one manager changes at once (`breakerChange` on its gate's record); this records the change, computed again from
  * the recorded breaker by the same rule. So it can be decided late, and again after a conflict.
  */
-export function triggerBreaker(turn: Turn, { data }: CommandOf<'TriggerBreaker'>, writerId: string): Answer {
-  const before = breakerOf(turn.state, writerId, data.ownGeneration ?? data.generation ?? 0);
-  const change = breakerChange(turn.state.config.breaker, before, data, turn.at);
-  if (change !== undefined) turn.emit('BreakerModeChanged', { writerId, ...change });
+export function triggerBreaker(decision: Decision, { data }: CommandOf<'TriggerBreaker'>, writerId: string): Answer {
+  const before = breakerOf(decision.state, writerId, data.ownGeneration ?? data.generation ?? 0);
+  const change = breakerChange(decision.state.config.breaker, before, data, decision.at);
+  if (change !== undefined) decision.emit('BreakerModeChanged', { writerId, ...change });
   return DONE;
 }

@@ -6,7 +6,7 @@ import { leastOf } from '../queue/least.ts';
 import { Lenders } from '../queue/lenders.ts';
 import { admits, drains, firstThatFits, rankIn } from '../queue/queue.ts';
 import type { PoolState, TierState, WaitingRecord } from '../state.ts';
-import type { Turn } from './decision.ts';
+import type { Decision } from './decision.ts';
 import { grant, grantable } from './grant.ts';
 import { cancelHopeless } from './requests.ts';
 import { loadTrigger, overTrigger } from './sensors.ts';
@@ -33,55 +33,55 @@ const WAKING: ReadonlySet<EventType> = new Set<EventType>([
  * What follows from a command once its own events are folded: waiters that fit are granted, tiers change their modes. Where a
  * writer is gone others of its requests may be next in the queue: nobody is granted until the commands that cancel them are decided.
  */
-export function react(turn: Turn): void {
-  const { state } = turn;
-  if (state.waiting.size > 0 && mayBeHopeless(turn)) cancelHopeless(turn);
-  if (state.waiting.size > 0 && !state.draining && wakes(turn)) {
-    judgeOver(turn);
-    if (isWriterGone(turn)) turn.follow(SWEEP);
-    else wake(turn);
+export function react(decision: Decision): void {
+  const { state } = decision;
+  if (state.waiting.size > 0 && mayBeHopeless(decision)) cancelHopeless(decision);
+  if (state.waiting.size > 0 && !state.draining && wakes(decision)) {
+    judgeOver(decision);
+    if (isWriterGone(decision)) decision.follow(SWEEP);
+    else wake(decision);
   }
   const over = isOverallocated(state);
   for (const tier of state.tiers) {
-    if (tier.mode.admission === 'draining' && tier.leases === 0) shift(turn, tier, 'emptied', null);
-    const trigger = loadTrigger(state, tier, turn.at, over);
-    if (trigger !== undefined) shift(turn, tier, trigger);
+    if (tier.mode.admission === 'draining' && tier.leases === 0) shift(decision, tier, 'emptied', null);
+    const trigger = loadTrigger(state, tier, decision.at, over);
+    if (trigger !== undefined) shift(decision, tier, trigger);
   }
 }
 
 /** The sweep is the backstop: it looks whatever happened. */
-const wakes = ({ command, events }: Turn): boolean =>
+const wakes = ({ command, events }: Decision): boolean =>
   command.type === 'Sweep' || events.some((event) => WAKING.has(event.type));
 
 /** After a change of capacity or configuration; and while anything drains the sweep looks, too. */
-const mayBeHopeless = ({ command, events, state }: Turn): boolean =>
+const mayBeHopeless = ({ command, events, state }: Decision): boolean =>
   events.some(({ type }) => type === 'ConfigChanged' || type === 'CapacityObserved') ||
   (command.type === 'Sweep' && (state.draining || state.tiers.some(drains)));
 
-const isWriterGone = ({ command }: Turn): boolean =>
+const isWriterGone = ({ command }: Decision): boolean =>
   command.type === 'CancelOrphans' && command.data.reason === 'writerGone';
 
 /** Before waiters are looked at, as a tier that has just recovered serves its own. */
-function judgeOver(turn: Turn): void {
-  const over = isOverallocated(turn.state);
-  for (const tier of turn.state.tiers) {
-    const trigger = overTrigger(turn.state, tier, over);
-    if (trigger !== undefined) shift(turn, tier, trigger);
+function judgeOver(decision: Decision): void {
+  const over = isOverallocated(decision.state);
+  for (const tier of decision.state.tiers) {
+    const trigger = overTrigger(decision.state, tier, over);
+    if (trigger !== undefined) shift(decision, tier, trigger);
   }
 }
 
 const SWEEP: FollowUp = { type: 'Sweep', data: {} };
 
-function wake(turn: Turn): void {
+function wake(decision: Decision): void {
   for (;;) {
-    const next = nextWaiter(turn.state);
+    const next = nextWaiter(decision.state);
     if (next === undefined) return;
-    if (turn.room <= 0) {
-      turn.follow(SWEEP);
+    if (decision.room <= 0) {
+      decision.follow(SWEEP);
       return;
     }
     const { tier, waiter, amounts } = next;
-    grant(turn, tier, waiter, amounts, turn.at - waiter.queuedAt);
+    grant(decision, tier, waiter, amounts, decision.at - waiter.queuedAt);
   }
 }
 

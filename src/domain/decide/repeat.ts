@@ -3,7 +3,7 @@ import type { BoundKey } from '../../model/idempotency.ts';
 import { isKept, scopeOf } from '../evolve/keys.ts';
 import type { KeyRecord, PoolState } from '../state.ts';
 import type { Answer } from './answer.ts';
-import type { Turn } from './decision.ts';
+import type { Decision } from './decision.ts';
 import { fenced, unknown } from './lease.ts';
 import { refuse } from './refuse.ts';
 
@@ -11,18 +11,18 @@ import { refuse } from './refuse.ts';
  * The answer to a command whose key is bound already: nothing is done again, whatever the verb. Undefined = it has no key or is the first
  * with it; then the first event that it causes binds the key.
  */
-export function repeated(turn: Turn, command: Command): Answer | undefined {
+export function repeated(decision: Decision, command: Command): Answer | undefined {
   const { key } = command;
   if (key === undefined) return undefined;
-  const whole = { ...key, owner: ownerOf(turn.state, command), verb: command.type };
+  const whole = { ...key, owner: ownerOf(decision.state, command), verb: command.type };
   // A breaker's change is in force before it is decided: the door has looked.
-  const bound = command.type === 'TriggerBreaker' ? undefined : boundTo(turn.state, whole, turn.at);
+  const bound = command.type === 'TriggerBreaker' ? undefined : boundTo(decision.state, whole, decision.at);
   if (bound === undefined) {
-    turn.key = whole;
+    decision.key = whole;
     return undefined;
   }
-  if (bound.body === key.body) return asBefore(turn, command.type, bound);
-  return refuse(turn, 'IDEMPOTENCY_KEY_REUSED', `the key ${key.key} was used with another body`);
+  if (bound.body === key.body) return asBefore(decision, command.type, bound);
+  return refuse(decision, 'IDEMPOTENCY_KEY_REUSED', `the key ${key.key} was used with another body`);
 }
 
 /** What the key is bound to, if it still answers at `now`, Unix ms. */
@@ -38,15 +38,17 @@ function ownerOf(state: PoolState, { type, data, actor }: Command): string {
 }
 
 /** What the command was about, as it stands now. Who holds or wants a lease that has ended is told so; who ended it has his answer. */
-function asBefore(turn: Turn, verb: Command['type'], { leaseId, asItStood }: KeyRecord): Answer {
+function asBefore(decision: Decision, verb: Command['type'], { leaseId, asItStood }: KeyRecord): Answer {
   if (asItStood !== undefined) return { kind: 'cancelled', request: asItStood, replayed: true };
   if (leaseId === null) return { kind: 'done', replayed: true };
-  const { leases, waiting, ended } = turn.state;
+  const { leases, waiting, ended } = decision.state;
   const lease = leases.get(leaseId);
   if (lease !== undefined) return { kind: verb === 'Allocate' ? 'granted' : 'lease', lease, replayed: true };
   const request = waiting.get(leaseId);
   if (request !== undefined) return { kind: 'queued', request, replayed: true };
   const last = ended.get(leaseId);
-  if (last === undefined) return unknown(turn, leaseId);
-  return verb === 'Allocate' || verb === 'Renew' ? fenced(turn, last) : { kind: 'lease', lease: last, replayed: true };
+  if (last === undefined) return unknown(decision, leaseId);
+  return verb === 'Allocate' || verb === 'Renew'
+    ? fenced(decision, last)
+    : { kind: 'lease', lease: last, replayed: true };
 }

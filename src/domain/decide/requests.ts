@@ -8,26 +8,30 @@ import { quotaCeiling } from '../quota.ts';
 import { leaseNamed, type PoolState, type WaitingRecord } from '../state.ts';
 import { requestView } from '../views.ts';
 import { type Answer, DONE } from './answer.ts';
-import type { Turn } from './decision.ts';
+import type { Decision } from './decision.ts';
 import { refuse } from './refuse.ts';
 
-export function cancel(turn: Turn, { data }: CommandOf<'Cancel'>): Answer {
-  const leaseId = leaseNamed(turn.state, data.requestId);
-  const request = leaseId === undefined ? undefined : turn.state.waiting.get(leaseId);
-  if (request === undefined) return refuse(turn, 'NOT_FOUND', `no request ${data.requestId} waits`);
+export function cancel(decision: Decision, { data }: CommandOf<'Cancel'>): Answer {
+  const leaseId = leaseNamed(decision.state, data.requestId);
+  const request = leaseId === undefined ? undefined : decision.state.waiting.get(leaseId);
+  if (request === undefined) return refuse(decision, 'NOT_FOUND', `no request ${data.requestId} waits`);
   const { requestId } = data;
-  const asItStood = requestView(turn.state, request);
+  const asItStood = requestView(decision.state, request);
   const cancelled = { leaseId: request.leaseId, requestId, reason: 'asked' } as const;
-  turn.emit('RequestCancelled', turn.key === undefined ? cancelled : { ...cancelled, asItStood }, request.leaseId);
+  decision.emit(
+    'RequestCancelled',
+    decision.key === undefined ? cancelled : { ...cancelled, asItStood },
+    request.leaseId,
+  );
   return { kind: 'cancelled', request: asItStood, replayed: false };
 }
 
 /** Told by lease id: another request may bear the same name by now. */
-export function cancelOrphans(turn: Turn, { data }: CommandOf<'CancelOrphans'>): Answer {
+export function cancelOrphans(decision: Decision, { data }: CommandOf<'CancelOrphans'>): Answer {
   for (const leaseId of data.leaseIds) {
-    const request = turn.state.waiting.get(leaseId)?.request;
+    const request = decision.state.waiting.get(leaseId)?.request;
     if (request !== undefined && !standsAlone(request))
-      turn.emit('RequestCancelled', { leaseId, requestId: request.id, reason: data.reason }, leaseId);
+      decision.emit('RequestCancelled', { leaseId, requestId: request.id, reason: data.reason }, leaseId);
   }
   return DONE;
 }
@@ -36,19 +40,19 @@ export function cancelOrphans(turn: Turn, { data }: CommandOf<'CancelOrphans'>):
 const LOOKED_AT = 1_024;
 
 /** Whoever waits for what cannot come is told so, in parts, in the order of their coming. */
-export function cancelHopeless(turn: Turn, after = -1): Answer {
-  const { state } = turn;
+export function cancelHopeless(decision: Decision, after = -1): Answer {
+  const { state } = decision;
   const known = new Map<string, Hopeless | undefined>();
   let afterRevision = after;
   let left = LOOKED_AT;
   for (const waiter of [...first(state.arrivals.after(after), LOOKED_AT + 1)]) {
-    if (turn.room <= 0 || left-- === 0) {
-      turn.follow({ type: 'CancelHopeless', data: { afterRevision } });
+    if (decision.room <= 0 || left-- === 0) {
+      decision.follow({ type: 'CancelHopeless', data: { afterRevision } });
       break;
     }
     const reason = hopeless(state, waiter, known);
     const { leaseId, request } = waiter;
-    if (reason !== undefined) turn.emit('RequestCancelled', { leaseId, requestId: request.id, reason }, leaseId);
+    if (reason !== undefined) decision.emit('RequestCancelled', { leaseId, requestId: request.id, reason }, leaseId);
     afterRevision = waiter.revision;
   }
   return DONE;
@@ -81,10 +85,10 @@ function judge(state: PoolState, waiter: WaitingRecord): Hopeless | undefined {
   return state.draining || tiers.every(drains) ? 'draining' : undefined;
 }
 
-export function expireRequests(turn: Turn, { data }: CommandOf<'ExpireRequests'>): Answer {
+export function expireRequests(decision: Decision, { data }: CommandOf<'ExpireRequests'>): Answer {
   for (const leaseId of data.leaseIds) {
-    const waiting = turn.state.waiting.get(leaseId);
-    if (waiting !== undefined) turn.emit('RequestExpired', { leaseId, requestId: waiting.request.id }, leaseId);
+    const waiting = decision.state.waiting.get(leaseId);
+    if (waiting !== undefined) decision.emit('RequestExpired', { leaseId, requestId: waiting.request.id }, leaseId);
   }
   return DONE;
 }

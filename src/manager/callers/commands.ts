@@ -34,7 +34,7 @@ const FORCED: Readonly<Partial<Record<BreakerMode, BreakerTrigger>>> = {
 const UNDECIDED: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['INVALID_REQUEST', 'OVERLOADED', 'DRAINING']);
 
 /** What callers can ask for, as commands to the engine of a running manager. */
-export class Verbs {
+export class Commands {
   readonly #core: Core;
   readonly forLease: Presenter<Lease>;
   readonly forTry: Presenter<Tried>;
