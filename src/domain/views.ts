@@ -1,11 +1,11 @@
 import type { LeaseView, PoolView, RequestView, TierView } from '../model/views.ts';
-import { BREAKER_CLOSED } from './breaker/breaker-change.ts';
+import { BREAKER_CLOSED, type BreakerRecord } from './breaker/breaker-record.ts';
 import { renewalIntervalMs } from './decide/lease.ts';
 import { borrowedOf, lentOf, perDimension, roomIn, shortfallOf } from './placement.ts';
 import { startEstimate } from './queue/estimate.ts';
 import { leastOf } from './queue/least.ts';
 import { admits, countAtHome, homeOf, homesOf } from './queue/queue.ts';
-import type { BreakerRecord, EndedLease, LeaseRecord, PoolState, TierState, WaitingRecord } from './state.ts';
+import type { EndedLease, LeaseRecord, PoolState, TierState, WaitingRecord } from './state.ts';
 
 const isEnded = (record: LeaseRecord | EndedLease): record is EndedLease => 'lease' in record;
 

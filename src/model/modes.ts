@@ -24,6 +24,17 @@ export type TierTrigger =
   | 'over'
   | 'over.ended';
 
+/** What sets each breaker mode that a hand may set. */
+export const FORCE_TRIGGERS = {
+  closed: 'force.closed',
+  forcedOpen: 'force.open',
+  disabled: 'force.disabled',
+  metricsOnly: 'force.metricsOnly',
+} as const;
+
+export type ForcedMode = keyof typeof FORCE_TRIGGERS;
+export type ForceTrigger = (typeof FORCE_TRIGGERS)[ForcedMode];
+
 /** What can happen to a breaker. `force.*` are set by hand; the rest come from the sensors and the live actor. */
 export type BreakerTrigger =
   | 'failures.high'
@@ -34,7 +45,4 @@ export type BreakerTrigger =
   | 'probes.succeeded'
   | 'probe.failed'
   | 'halfOpenElapsed'
-  | 'force.closed'
-  | 'force.open'
-  | 'force.disabled'
-  | 'force.metricsOnly';
+  | ForceTrigger;

@@ -40,6 +40,7 @@ export function allocate(turn: Turn, command: CommandOf<'Allocate'>, context: De
 function refusedByBreaker(turn: Turn, { breaker }: DecisionContext): Answer | undefined {
   const admission = breaker.ask(turn.at);
   if (admission.admitted) return undefined;
+  breaker.turnAway(turn.at);
   return refuse(turn, 'BREAKER_OPEN', `the circuit breaker is ${breaker.mode}`, {
     retryAfterMs: admission.retryAfterMs,
   });
@@ -67,7 +68,7 @@ function place(
   const settled = settle(turn, request, plan, commandId);
   const granted = grantNow(turn, settled, plan);
   if (granted !== undefined) {
-    context.breaker.take(turn.journal);
+    context.breaker.take(turn.journal, turn.at);
     return { kind: 'granted', lease: granted, replayed: false };
   }
   const home = firstOpen(state, plan)!;
@@ -125,7 +126,7 @@ function queue(turn: Turn, tier: TierState, settled: Settled, context: DecisionC
   }
   const latest = turn.at + Math.min(request.waitMs, maxWaitMs);
   const expiresAt = request.deadline === null ? latest : Math.min(latest, request.deadline);
-  context.breaker.take(turn.journal);
+  context.breaker.take(turn.journal, turn.at);
   turn.emit('RequestQueued', {
     leaseId,
     request,

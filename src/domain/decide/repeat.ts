@@ -15,7 +15,7 @@ export function repeated(turn: Turn, command: Command): Answer | undefined {
   const { key } = command;
   if (key === undefined) return undefined;
   const whole = { ...key, owner: ownerOf(turn.state, command), verb: command.type };
-  // A breaker's change is in force before it is decided: the door has looked.
+  // A breaker's change is in force before it is decided: its keeper has looked.
   const bound = command.type === 'TriggerBreaker' ? undefined : boundTo(turn.state, whole, turn.at);
   if (bound === undefined) {
     turn.key = whole;
