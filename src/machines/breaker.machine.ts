@@ -1,5 +1,11 @@
 import { setup } from 'xstate';
-import { type BreakerMode, type BreakerTrigger, FORCE_TRIGGERS, type ForcedMode } from '../model/modes.ts';
+import {
+  BREAKER_MODES,
+  type BreakerMode,
+  type BreakerTrigger,
+  FORCE_TRIGGERS,
+  type ForcedMode,
+} from '../model/modes.ts';
 import type { BreakerResume, BreakerWait } from './resume.ts';
 import { toBeProvided } from './source.ts';
 
@@ -45,14 +51,7 @@ export const breakerMachine = setup({
   states: {
     resuming: {
       description: 'The actor has just started and goes on to the folded mode at once.',
-      always: [
-        { guard: { type: 'modeWas', params: 'closed' }, target: 'closed' },
-        { guard: { type: 'modeWas', params: 'open' }, target: 'open' },
-        { guard: { type: 'modeWas', params: 'halfOpen' }, target: 'halfOpen' },
-        { guard: { type: 'modeWas', params: 'forcedOpen' }, target: 'forcedOpen' },
-        { guard: { type: 'modeWas', params: 'disabled' }, target: 'disabled' },
-        { guard: { type: 'modeWas', params: 'metricsOnly' }, target: 'metricsOnly' },
-      ],
+      always: BREAKER_MODES.map((mode) => ({ guard: { type: 'modeWas', params: mode }, target: mode }) as const),
     },
     closed: {
       description: 'Allocates pass, after a reopening in a growing share; what they meet is sampled.',

@@ -4,7 +4,8 @@ import { leaseView, poolView, requestView, tierView } from '../../domain/views.t
 import { AskedCall } from '../../engine/call.ts';
 import type { CommandData, CommandType } from '../../model/commands.ts';
 import { type ErrorCode, type FieldError, invalid, isPoolError, PoolError } from '../../model/errors.ts';
-import { type BreakerMode, FORCE_TRIGGERS, type ForcedMode } from '../../model/modes.ts';
+import { MAX_SPAN_MS } from '../../model/instant.ts';
+import { type BreakerMode, FORCE_TRIGGERS, FORCED_MODES, isForcedMode } from '../../model/modes.ts';
 import { type Refusal, refusalError } from '../../model/refusals.ts';
 import { changeConfig } from '../../model/resolve-config.ts';
 import { isText, TEXT_ALLOWED } from '../../model/text.ts';
@@ -138,8 +139,7 @@ export class Verbs {
 
   /** In force at once; recorded as soon as the log accepts. */
   setBreaker(mode: BreakerMode, { actor = CALLER, idempotencyKey, onReplayed }: CallOptions): PoolView['breaker'] {
-    if (!isForced(mode))
-      throw invalid([{ path: 'mode', value: mode, allowed: Object.keys(FORCE_TRIGGERS).join(', ') }]);
+    if (!isForcedMode(mode)) throw invalid([{ path: 'mode', value: mode, allowed: FORCED_MODES.join(', ') }]);
     const key = commandKey(idempotencyKey, { mode });
     if (this.#core.breaker.setByHand(FORCE_TRIGGERS[mode], { actor, key })) onReplayed?.();
     const { mode: now, until } = this.#core.gate.record;
@@ -208,8 +208,6 @@ export const configView = (state: PoolState): ConfigView => ({
   revision: state.configRevision,
 });
 
-const isForced = (mode: BreakerMode): mode is ForcedMode => Object.hasOwn(FORCE_TRIGGERS, mode);
-
 const NO_OPTIONS: CallOptions = {};
 const nothing = (): void => undefined;
 
@@ -229,10 +227,9 @@ const unexpected = (answer: Told): PoolError => new PoolError('INTERNAL', `an un
 
 /** So often a patch is merged anew when others come before it. */
 const MAX_MERGES = 20;
-const MAX_MS = 366 * 86_400_000;
 
 function checkMs(path: string, value: unknown, min: number): void {
-  if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= MAX_MS) return;
-  const error: FieldError = { path, value, allowed: `whole milliseconds from ${min} to ${MAX_MS}` };
+  if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= MAX_SPAN_MS) return;
+  const error: FieldError = { path, value, allowed: `whole milliseconds from ${min} to ${MAX_SPAN_MS}` };
   throw invalid([error]);
 }
