@@ -10,7 +10,7 @@ const MAY_SEE = {
   domain: ['model', 'machines'],
   time: ['model'],
   eventstore: ['model', 'time'],
-  detection: ['model'],
+  detection: ['model', 'time'],
   integration: ['model', 'time'],
   client: ['model'],
   projections: ['model', 'machines', 'domain'],

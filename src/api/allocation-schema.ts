@@ -1,10 +1,11 @@
 import Type from 'typebox';
 import { ID_PATTERN } from '../model/ids.ts';
+import { MAX_SPAN_MS } from '../model/instant.ts';
 
 const id = (description: string) =>
   Type.Optional(Type.Unsafe({ type: ['string', 'null'], pattern: ID_PATTERN, description }));
 const ms = (minimum: number, description: string) =>
-  Type.Optional(Type.Unsafe({ type: ['integer', 'null'], minimum, maximum: 366 * 86_400_000, description }));
+  Type.Optional(Type.Unsafe({ type: ['integer', 'null'], minimum, maximum: MAX_SPAN_MS, description }));
 const amounts = (description: string, more: object) => ({
   ...more,
   description,

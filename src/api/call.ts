@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { CallOptions } from '../manager/service.ts';
 import { type FieldError, PoolError } from '../model/errors.ts';
+import { MAX_SPAN_MS } from '../model/instant.ts';
 
 /** Who a request counts as when it names nobody. There are no keys yet: the name is a claim, kept in the events. */
 const DEFAULT_ACTOR = 'http';
@@ -33,7 +34,7 @@ export interface Preference {
 }
 
 const NONE: Preference = { respondAsync: false, waitMs: undefined };
-const MAX_WAIT_SECONDS = 366 * 86_400;
+const MAX_WAIT_SECONDS = MAX_SPAN_MS / 1000;
 
 /** RFC 7240. Preferences that nobody knows are ignored, as it demands; `waitMs` is NaN if `wait` is no number of seconds. */
 export function preferenceOf(request: FastifyRequest): Preference {

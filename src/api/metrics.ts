@@ -1,4 +1,5 @@
 import { Registry } from 'prom-client';
+import { BREAKER_MODES } from '../model/modes.ts';
 import type { MetricsView } from '../model/reading.ts';
 import { baseUnitOf } from '../model/units.ts';
 
@@ -50,8 +51,6 @@ const counter = (name: string, help: string, values: readonly Sample[]): Family 
 /** Amounts say their unit in a label: a dimension may be anything that is counted. */
 const amounts = (values: Values): Sample[] =>
   Object.entries(values).map(([dimension, value]) => ({ labels: { dimension, unit: baseUnitOf(dimension) }, value }));
-
-const BREAKER_MODES = ['closed', 'open', 'halfOpen', 'forcedOpen', 'disabled', 'metricsOnly'];
 
 function gauges(view: MetricsView): Family[] {
   const modes = BREAKER_MODES.map((mode) => ({ labels: { mode }, value: mode === view.breaker ? 1 : 0 }));

@@ -1,9 +1,11 @@
 import Type, { type Static, type TSchema } from 'typebox';
-import { ID_PATTERN } from '../model/ids.ts';
+import { ID_PATTERN, KEY_PATTERN } from '../model/ids.ts';
+import { MAX_SPAN_MS } from '../model/instant.ts';
+import { FORCED_MODES } from '../model/modes.ts';
+import { LEASE_STATES } from '../model/views.ts';
 
 /** What requests may hold. Descriptions say what is allowed: they are what a wrong field is answered with. */
 const closed = { additionalProperties: false } as const;
-const MAX_MS = 366 * 86_400_000;
 
 export const Id = Type.String({ pattern: ID_PATTERN, description: '1 to 128 of the characters A-Z a-z 0-9 . _ : -' });
 export const Revision = Type.Integer({
@@ -17,7 +19,7 @@ export const Token = Type.Integer({
   description: "the lease's fencing token: a whole number from 1",
 });
 const ms = (minimum: number) =>
-  Type.Integer({ minimum, maximum: MAX_MS, description: `whole milliseconds from ${minimum} to ${MAX_MS}` });
+  Type.Integer({ minimum, maximum: MAX_SPAN_MS, description: `whole milliseconds from ${minimum} to ${MAX_SPAN_MS}` });
 const pageLimit = Type.Integer({
   minimum: 1,
   maximum: 1000,
@@ -45,15 +47,14 @@ export const RevokeBody = Type.Object(
   closed,
 );
 export const DrainBody = Type.Object({ deadlineMs: ms(0) }, closed);
-export const BREAKER_MODES = ['closed', 'forcedOpen', 'disabled', 'metricsOnly'] as const;
-export const BreakerBody = Type.Object({ mode: oneOf(...BREAKER_MODES) }, closed);
+export const BreakerBody = Type.Object({ mode: oneOf(...FORCED_MODES) }, closed);
 
 export const LeasesQuery = Type.Object(
   {
     owner: optional(Id),
     tier: optional(Id),
     priority: optional(Id),
-    state: optional(oneOf('active', 'released', 'reclaimed')),
+    state: optional(oneOf(...LEASE_STATES)),
     cursor: optional(cursor),
     limit: optional(pageLimit),
   },
@@ -90,7 +91,7 @@ export const ReadyQuery = Type.Object(
 
 const key = Type.String({
   maxLength: 130,
-  pattern: '^("[A-Za-z0-9._:-]{1,128}"|[A-Za-z0-9._:-]{1,128})$',
+  pattern: KEY_PATTERN,
   description: 'a key of 1 to 128 of the characters A-Z a-z 0-9 . _ : -',
 });
 const etags = Type.String({
@@ -100,7 +101,7 @@ const etags = Type.String({
 });
 const prefer = Type.String({
   maxLength: 256,
-  description: 'respond-async, wait=N (seconds, 0 to 31622400); RFC 7240',
+  description: `respond-async, wait=N (seconds, 0 to ${MAX_SPAN_MS / 1000}); RFC 7240`,
 });
 const actor = Type.String({ pattern: ID_PATTERN, description: 'who asks: 1 to 128 of A-Z a-z 0-9 . _ : -' });
 

@@ -1,5 +1,7 @@
 import Type, { type TSchema } from 'typebox';
 import { ERRORS } from '../model/errors.ts';
+import { BREAKER_MODES } from '../model/modes.ts';
+import { LEASE_STATES } from '../model/views.ts';
 
 /** What answers look like, for the OpenAPI document; a test holds real answers against them. */
 const integer = { type: 'integer' } as const;
@@ -42,7 +44,7 @@ const Lease = record('Lease', 'A lease as it stands. Instants are Unix ms.', {
   ttlMs: integer,
   expiresAt: integer,
   renewAfterMs: integer,
-  state: { ...string, enum: ['active', 'released', 'reclaimed'] },
+  state: { ...string, enum: LEASE_STATES },
   noticeEndsAt: { ...orNull(integer), description: 'the instant that a revoked lease ends at' },
   endedAt: orNull(integer),
   reason: orNull(string),
@@ -86,7 +88,7 @@ const Tier = record('Tier', 'A tier as it stands.', {
 });
 
 const Breaker = record('Breaker', 'The circuit breaker of the answering manager.', {
-  mode: { ...string, enum: ['closed', 'open', 'halfOpen', 'forcedOpen', 'disabled', 'metricsOnly'] },
+  mode: { ...string, enum: BREAKER_MODES },
   until: orNull(integer),
 });
 

@@ -1,8 +1,8 @@
-import { performance } from 'node:perf_hooks';
 import { type Amounts, parseRequirements, type Requirements } from '../model/amounts.ts';
 import type { Clock } from '../model/clock.ts';
 import { type FieldError, invalid } from '../model/errors.ts';
 import type { ResourceAvailability, ResourceDetector, SystemResources } from '../model/interfaces.ts';
+import { systemClock } from '../time/system-clock.ts';
 import { declare } from './declared.ts';
 import { readHostId } from './host.ts';
 import { type Alert, LastGood, type Settled } from './last-good.ts';
@@ -32,8 +32,6 @@ export interface MachineDetector extends ResourceDetector {
   refined(): Promise<void>;
 }
 
-const SYSTEM_CLOCK = { now: () => Date.now(), monotonic: () => performance.now() };
-
 /** Detects this machine, or answers for a declared one. Throws INVALID_CONFIG naming every wrong option. */
 export function createResourceDetector(options: DetectorOptions = {}): MachineDetector {
   const settings = checkOptions(options);
@@ -52,7 +50,7 @@ function checkOptions(options: DetectorOptions) {
     constrainedRatio: checkRange('constrainedRatio', options.constrainedRatio ?? 0.1, 1, errors),
     dataDir: options.dataDir ?? '.',
     onAlert: options.onAlert ?? (() => undefined),
-    clock: options.clock ?? SYSTEM_CLOCK,
+    clock: options.clock ?? systemClock,
     root: options.root ?? '/',
   };
   if (errors.length > 0) throw invalid(errors, 'INVALID_CONFIG');

@@ -1,8 +1,9 @@
 import type { Amounts } from '../model/amounts.ts';
 import { DEFAULT_POOL_CONFIG, type ResolvedConfig } from '../model/config.ts';
 import type { TierSizing } from '../model/events.ts';
-import type { BreakerMode, TierMode } from '../model/modes.ts';
+import type { TierMode } from '../model/modes.ts';
 import type { RequestView } from '../model/views.ts';
+import type { BreakerRecord } from './breaker/breaker-record.ts';
 import { Dimensions } from './dimensions.ts';
 import { EndedLeases } from './ledger/ended-leases.ts';
 import { Holdings } from './ledger/holdings.ts';
@@ -47,18 +48,8 @@ export interface TierState {
   leases: number;
 }
 
-export interface BreakerRecord {
-  readonly mode: BreakerMode;
-  readonly generation: number;
-  readonly until: number | null;
-  readonly reopened: number;
-}
-
-/** As the log has it of one writer. */
-export interface RecordedBreaker extends BreakerRecord {
-  /** Of its last change. */
-  readonly revision: number;
-}
+/** One writer's breaker, and the revision of its last change. */
+export type RecordedBreaker = BreakerRecord & { readonly revision: number };
 
 export interface Quarantine {
   readonly leaseId: string;

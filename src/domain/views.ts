@@ -1,13 +1,19 @@
-import type { LeaseView, PoolView, RequestView, TierView } from '../model/views.ts';
-import { BREAKER_CLOSED } from './breaker/breaker-change.ts';
-import { renewalIntervalMs } from './decide/lease.ts';
+import { renewalIntervalMs } from '../model/renewal.ts';
+import type { LeaseState, LeaseView, PoolView, RequestView, TierView } from '../model/views.ts';
+import { BREAKER_CLOSED, type BreakerRecord } from './breaker/breaker-record.ts';
 import { borrowedOf, lentOf, perDimension, roomIn, shortfallOf } from './placement.ts';
 import { startEstimate } from './queue/estimate.ts';
 import { leastOf } from './queue/least.ts';
 import { admits, countAtHome, homeOf, homesOf } from './queue/queue.ts';
-import type { BreakerRecord, EndedLease, LeaseRecord, PoolState, TierState, WaitingRecord } from './state.ts';
+import type { EndedLease, LeaseRecord, PoolState, TierState, WaitingRecord } from './state.ts';
 
 const isEnded = (record: LeaseRecord | EndedLease): record is EndedLease => 'lease' in record;
+
+/** Ended by its holder it is released; by anything else, for the reason that its record holds, reclaimed. */
+export function leaseState(record: LeaseRecord | EndedLease): LeaseState {
+  if (!isEnded(record)) return 'active';
+  return record.reason === null ? 'released' : 'reclaimed';
+}
 
 /** A lease as it stands, live or ended. */
 export function leaseView(record: LeaseRecord | EndedLease): LeaseView {
@@ -42,7 +48,7 @@ export function leaseView(record: LeaseRecord | EndedLease): LeaseView {
     ttlMs,
     expiresAt,
     renewAfterMs: renewalIntervalMs(ttlMs),
-    state: isEnded(record) ? (record.reason === null ? 'released' : 'reclaimed') : 'active',
+    state: leaseState(record),
     noticeEndsAt,
     endedAt: isEnded(record) ? record.endedAt : null,
     reason: isEnded(record) ? record.reason : null,

@@ -1,4 +1,3 @@
-import { performance } from 'node:perf_hooks';
 import type { Clock } from '../model/clock.ts';
 import { type FieldError, invalid } from '../model/errors.ts';
 import {
@@ -10,6 +9,7 @@ import {
   type ResourceMetrics,
   SILENT,
 } from '../model/interfaces.ts';
+import { systemClock } from '../time/system-clock.ts';
 import { AlertLog } from './alerts.ts';
 import {
   type CheckResult,
@@ -44,15 +44,6 @@ export interface DefaultHealthMonitor extends HealthMonitor {
   /** Stops measuring; a disposed monitor still answers. */
   dispose(): void;
 }
-
-const SYSTEM_CLOCK: Clock = {
-  now: () => Date.now(),
-  monotonic: () => performance.now(),
-  schedule: (delayMs, run) => {
-    const timer = setTimeout(run, delayMs).unref();
-    return () => clearTimeout(timer);
-  },
-};
 
 /** Throws INVALID_CONFIG naming every wrong option. */
 export function createHealthMonitor(options: HealthMonitorOptions = {}): DefaultHealthMonitor {
@@ -94,7 +85,7 @@ class Monitor implements DefaultHealthMonitor {
 
   constructor(checks: readonly HealthCheck[], options: HealthMonitorOptions) {
     this.#checks = checks;
-    this.#clock = options.clock ?? SYSTEM_CLOCK;
+    this.#clock = options.clock ?? systemClock;
     this.#alerts = new AlertLog(options.logger ?? SILENT, options.duplicateWindowMs ?? 60_000);
   }
 

@@ -1,5 +1,11 @@
 import { setup } from 'xstate';
-import type { BreakerMode, BreakerTrigger } from '../model/modes.ts';
+import {
+  BREAKER_MODES,
+  type BreakerMode,
+  type BreakerTrigger,
+  FORCE_TRIGGERS,
+  type ForcedMode,
+} from '../model/modes.ts';
 import type { BreakerResume, BreakerWait } from './resume.ts';
 import { toBeProvided } from './source.ts';
 
@@ -8,18 +14,15 @@ export type BreakerEvent = { [T in BreakerTrigger]: { readonly type: T } & Break
 
 type BreakerInit = { readonly type: 'xstate.init'; readonly input: BreakerResume };
 
-const FORCED = {
-  'force.closed': 'closed',
-  'force.open': 'forcedOpen',
-  'force.disabled': 'disabled',
-  'force.metricsOnly': 'metricsOnly',
-} as const;
-
-type Forced = { [T in keyof typeof FORCED]?: (typeof FORCED)[T] };
+type Forced = { [M in ForcedMode as (typeof FORCE_TRIGGERS)[M]]?: M };
 
 /** A hand may set any mode but the one that stands: setting that again is no edge. */
 const forcedFrom = (mode: BreakerMode): Forced =>
-  Object.fromEntries(Object.entries(FORCED).filter(([, target]) => target !== mode));
+  Object.fromEntries(
+    Object.entries(FORCE_TRIGGERS)
+      .filter(([target]) => target !== mode)
+      .map(([target, trigger]) => [trigger, target]),
+  );
 
 /** Half-open trips on the same signs as closed: the store or the machine may fail again before a probe does. */
 const TRIPS = {
@@ -48,14 +51,7 @@ export const breakerMachine = setup({
   states: {
     resuming: {
       description: 'The actor has just started and goes on to the folded mode at once.',
-      always: [
-        { guard: { type: 'modeWas', params: 'closed' }, target: 'closed' },
-        { guard: { type: 'modeWas', params: 'open' }, target: 'open' },
-        { guard: { type: 'modeWas', params: 'halfOpen' }, target: 'halfOpen' },
-        { guard: { type: 'modeWas', params: 'forcedOpen' }, target: 'forcedOpen' },
-        { guard: { type: 'modeWas', params: 'disabled' }, target: 'disabled' },
-        { guard: { type: 'modeWas', params: 'metricsOnly' }, target: 'metricsOnly' },
-      ],
+      always: BREAKER_MODES.map((mode) => ({ guard: { type: 'modeWas', params: mode }, target: mode }) as const),
     },
     closed: {
       description: 'Allocates pass, after a reopening in a growing share; what they meet is sampled.',
@@ -86,7 +82,7 @@ export const breakerMachine = setup({
       on: forcedFrom('disabled'),
     },
     metricsOnly: {
-      description: 'Every allocate passes; what they meet is sampled and shown, and never trips.',
+      description: 'Every allocate passes; what appends meet shows in the metrics alone, and never trips.',
       on: forcedFrom('metricsOnly'),
     },
   },

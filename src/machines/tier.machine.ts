@@ -1,5 +1,5 @@
 import { setup } from 'xstate';
-import type { AdmissionMode, LoadMode, TierTrigger } from '../model/modes.ts';
+import { ADMISSION_MODES, type AdmissionMode, LOAD_MODES, type LoadMode, type TierTrigger } from '../model/modes.ts';
 import type { TierResume } from './resume.ts';
 import { toBeProvided } from './source.ts';
 
@@ -38,12 +38,9 @@ export const tierMachine = setup({
       states: {
         resuming: {
           description: 'The actor has just started and goes on to the folded mode at once.',
-          always: [
-            { guard: { type: 'admissionWas', params: 'open' }, target: 'open' },
-            { guard: { type: 'admissionWas', params: 'cordoned' }, target: 'cordoned' },
-            { guard: { type: 'admissionWas', params: 'draining' }, target: 'draining' },
-            { guard: { type: 'admissionWas', params: 'drained' }, target: 'drained' },
-          ],
+          always: ADMISSION_MODES.map(
+            (mode) => ({ guard: { type: 'admissionWas', params: mode }, target: mode }) as const,
+          ),
         },
         open: {
           description: 'The tier grants and queues requests.',
@@ -73,12 +70,7 @@ export const tierMachine = setup({
       states: {
         resuming: {
           description: 'The actor has just started and goes on to the folded mode at once.',
-          always: [
-            { guard: { type: 'loadWas', params: 'normal' }, target: 'normal' },
-            { guard: { type: 'loadWas', params: 'pressured' }, target: 'pressured' },
-            { guard: { type: 'loadWas', params: 'saturated' }, target: 'saturated' },
-            { guard: { type: 'loadWas', params: 'overcommitted' }, target: 'overcommitted' },
-          ],
+          always: LOAD_MODES.map((mode) => ({ guard: { type: 'loadWas', params: mode }, target: mode }) as const),
         },
         normal: {
           description: 'What is granted lies below the pressured ratio of the nominal.',

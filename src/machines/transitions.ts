@@ -1,5 +1,17 @@
 import { initialTransition, transition } from 'xstate';
-import type { AdmissionMode, BreakerMode, BreakerTrigger, LoadMode, TierMode, TierTrigger } from '../model/modes.ts';
+import {
+  ADMISSION_MODES,
+  type AdmissionMode,
+  BREAKER_MODES,
+  BREAKER_TRIGGERS,
+  type BreakerMode,
+  type BreakerTrigger,
+  LOAD_MODES,
+  type LoadMode,
+  TIER_TRIGGERS,
+  type TierMode,
+  type TierTrigger,
+} from '../model/modes.ts';
 import { breakerMachine } from './breaker.machine.ts';
 import { tierMachine } from './tier.machine.ts';
 
@@ -7,47 +19,6 @@ import { tierMachine } from './tier.machine.ts';
  * The machines as tables: XState's own `transition` is asked once, at load, for every mode and trigger, and a look-up
  * answers ever after. No other code names a target mode.
  */
-export const ADMISSION_MODES: readonly AdmissionMode[] = ['open', 'cordoned', 'draining', 'drained'];
-export const LOAD_MODES: readonly LoadMode[] = ['normal', 'pressured', 'saturated', 'overcommitted'];
-export const BREAKER_MODES: readonly BreakerMode[] = [
-  'closed',
-  'open',
-  'halfOpen',
-  'forcedOpen',
-  'disabled',
-  'metricsOnly',
-];
-
-/** Keyed by the type, so that the compiler finds a trigger that is missing here. */
-const TIER_TRIGGER_SET: Record<TierTrigger, true> = {
-  cordon: true,
-  uncordon: true,
-  drain: true,
-  'drain.deadline': true,
-  emptied: true,
-  'usage.high': true,
-  'usage.full': true,
-  'usage.low': true,
-  over: true,
-  'over.ended': true,
-};
-const BREAKER_TRIGGER_SET: Record<BreakerTrigger, true> = {
-  'failures.high': true,
-  'slow.high': true,
-  'overload.high': true,
-  'health.failed': true,
-  openElapsed: true,
-  'probes.succeeded': true,
-  'probe.failed': true,
-  halfOpenElapsed: true,
-  'force.closed': true,
-  'force.open': true,
-  'force.disabled': true,
-  'force.metricsOnly': true,
-};
-export const TIER_TRIGGERS = Object.keys(TIER_TRIGGER_SET) as readonly TierTrigger[];
-export const BREAKER_TRIGGERS = Object.keys(BREAKER_TRIGGER_SET) as readonly BreakerTrigger[];
-
 type Edges<Trigger extends string, Mode> = { readonly [T in Trigger]?: Mode };
 type ByAdmissionAndLoad<T> = Readonly<Record<AdmissionMode, Readonly<Record<LoadMode, T>>>>;
 

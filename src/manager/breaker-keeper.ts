@@ -1,13 +1,17 @@
 import type { BreakerGate } from '../domain/breaker/breaker.ts';
-import { type BreakerChange, breakerChange } from '../domain/breaker/breaker-change.ts';
+import { breakerChange } from '../domain/breaker/breaker-change.ts';
+import { type BreakerChange, recordAfter } from '../domain/breaker/breaker-record.ts';
 import type { Answer } from '../domain/decide/answer.ts';
+import { boundTo } from '../domain/decide/repeat.ts';
+import { scopeOf } from '../domain/evolve/keys.ts';
 import type { PoolState } from '../domain/state.ts';
 import type { Batch } from '../engine/batch.ts';
 import type { Call } from '../engine/call.ts';
 import type { Clock } from '../model/clock.ts';
 import type { CommandData } from '../model/commands.ts';
-import type { CommandKey } from '../model/idempotency.ts';
-import type { BreakerTrigger } from '../model/modes.ts';
+import { PoolError } from '../model/errors.ts';
+import type { BoundKey, CommandKey } from '../model/idempotency.ts';
+import type { BreakerTrigger, ForceTrigger } from '../model/modes.ts';
 import type { Jitter } from '../time/backoff.ts';
 
 export interface BreakerKeeperOptions {
@@ -41,6 +45,8 @@ export class BreakerKeeper {
   #generation = 0;
   /** Allocates in the append in flight: while half-open each of them is a probe. */
   #probes = 0;
+  /** The keys of hands whose changes are in force and not in the log yet, by scope. */
+  readonly #unrecorded = new Map<string, BoundKey>();
 
   constructor(options: BreakerKeeperOptions) {
     this.#options = options;
@@ -62,6 +68,7 @@ export class BreakerKeeper {
 
   appendEnded(ok: boolean, durationMs: number): void {
     const { gate, clock, state } = this.#options;
+    if (ok) for (const scope of this.#unrecorded.keys()) if (state.keys.has(scope)) this.#unrecorded.delete(scope);
     const at = ok ? state.at : clock.now(); // the last event's, which has just been committed
     const halfOpen = gate.mode === 'halfOpen';
     const samples = halfOpen && ok ? this.#probes : 1;
@@ -76,15 +83,41 @@ export class BreakerKeeper {
     if (this.#options.state.config.enableCircuitBreaker) this.trigger(trigger, this.#options.gate.record.generation);
   }
 
-  /** `generation`: of the breaker that the trigger was seen by; null for a hand. True if it changes the mode. */
-  trigger(trigger: BreakerTrigger, generation: number | null, by?: Hand): boolean {
+  /**
+   * Sets a mode by hand; the same key sets it once. That is decided here and not with the event, which comes after the change
+   * and may come much later. True = the key has set it before. Throws IDEMPOTENCY_KEY_REUSED if that was another mode.
+   */
+  setByHand(trigger: ForceTrigger, by: Hand): boolean {
+    if (by.key === undefined) {
+      this.#change(trigger, null, by);
+      return false;
+    }
+    const { state, clock } = this.#options;
+    const key = { ...by.key, owner: by.actor, verb: 'TriggerBreaker' } as const;
+    const scope = scopeOf(key);
+    const bound = boundTo(state, key, clock.now()) ?? this.#unrecorded.get(scope);
+    if (bound === undefined) {
+      if (this.#change(trigger, null, by)) this.#unrecorded.set(scope, key);
+      return false;
+    }
+    if (bound.body === key.body) return true;
+    throw new PoolError('IDEMPOTENCY_KEY_REUSED', `the key ${key.key} was used with another body`);
+  }
+
+  /** `generation`: of the breaker that the trigger was seen by. */
+  trigger(trigger: BreakerTrigger, generation: number | null): void {
+    this.#change(trigger, generation, undefined);
+  }
+
+  /** True if it changes the mode. */
+  #change(trigger: BreakerTrigger, generation: number | null, by: Hand | undefined): boolean {
     const { gate, state, clock, jitter, changed, record } = this.#options;
     const data = { trigger, generation, draw: jitter(), ownGeneration: gate.record.generation };
     const at = Math.max(clock.now(), state.at);
     const change = breakerChange(state.config.breaker, gate.record, data, at);
-    if (change === undefined) return false;
-    const { to, until, reopened } = change;
-    gate.apply({ mode: to, generation: change.generation, until, reopened }, at);
+    const after = change && recordAfter(change);
+    if (change === undefined || after === undefined) return false;
+    gate.apply(after, at);
     changed(change);
     record(data, at, by);
     return true;

@@ -1,11 +1,12 @@
 import Type from 'typebox';
+import { ID_PATTERN } from './ids.ts';
+import { MAX_SPAN_MS } from './instant.ts';
 
 /**
  * What a user may write. `description` says what is allowed, and is what a wrong value is answered with; `title` says what
  * the field is for. docs/configuration.md is made of both.
  */
-const id = '^[A-Za-z0-9._:-]{1,128}$';
-const ms = (title: string, minimum: number, maximum = 366 * 86_400_000) =>
+const ms = (title: string, minimum: number, maximum = MAX_SPAN_MS) =>
   Type.Optional(
     Type.Integer({ title, minimum, maximum, description: `whole milliseconds from ${minimum} to ${maximum}` }),
   );
@@ -49,7 +50,7 @@ const TierSchema = Type.Object(
   {
     name: Type.String({
       title: 'the name that requests and routes name it by',
-      pattern: id,
+      pattern: ID_PATTERN,
       description: 'a name of 1 to 128 of the characters A-Z a-z 0-9 . _ : -',
     }),
     priorities: Type.Optional(
@@ -104,7 +105,7 @@ export const PoolConfigSchema = Type.Object(
     ),
     priorities: Type.Optional(
       Type.Record(
-        Type.String({ pattern: id }),
+        Type.String({ pattern: ID_PATTERN }),
         Type.Integer({ minimum: 0, maximum: 1_000_000, description: 'a whole number from 0 to 1000000' }),
         {
           ...closed,
@@ -115,7 +116,7 @@ export const PoolConfigSchema = Type.Object(
     ),
     tiers: Type.Optional(Type.Array(TierSchema, { minItems: 1, maxItems: 64, description: 'a list of 1 to 64 tiers' })),
     quotas: Type.Optional(
-      Type.Record(Type.String({ pattern: id }), amounts, {
+      Type.Record(Type.String({ pattern: ID_PATTERN }), amounts, {
         ...closed,
         title:
           'the most that an owner may hold at once; a change of a running pool carries those of 1024 owners at most',

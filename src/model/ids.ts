@@ -1,5 +1,8 @@
+const ID_TEXT = '[A-Za-z0-9._:-]{1,128}';
 /** Ids that users choose or see: lease, request, tier, owner, key, pool. */
-export const ID_PATTERN = '^[A-Za-z0-9._:-]{1,128}$';
+export const ID_PATTERN = `^${ID_TEXT}$`;
+/** An idempotency key as a header holds it: in quotes or without. */
+export const KEY_PATTERN = `^("${ID_TEXT}"|${ID_TEXT})$`;
 const ID = new RegExp(ID_PATTERN);
 
 export const isId = (value: unknown): value is string => typeof value === 'string' && ID.test(value);

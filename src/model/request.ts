@@ -1,7 +1,7 @@
 import { type Amounts, areEqual, isZero, parseRequirements, type Requirements } from './amounts.ts';
 import type { FieldError } from './errors.ts';
 import { isId } from './ids.ts';
-import { parseInstant } from './instant.ts';
+import { MAX_SPAN_MS, parseInstant } from './instant.ts';
 import { isText, TEXT_ALLOWED, utf8Bytes } from './text.ts';
 
 /** The priority classes that exist by default; others may be configured. */
@@ -75,7 +75,6 @@ export const areAlike = (a: RequestSpec, b: RequestSpec): boolean =>
   areEqual(a.labels, b.labels);
 
 export const DEFAULT_OWNER = 'anonymous';
-const MAX_MS = 366 * 86_400_000;
 const MAX_LABELS = 64;
 /** Of all labels of a request in sum, names and texts, in UTF-8. Logs of before this limit are read as they are. */
 export const MAX_LABELS_BYTES = 4_096;
@@ -173,8 +172,8 @@ function msField(
 ): number | null {
   const value = fields[name];
   if (value === undefined || value === null) return null;
-  if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= MAX_MS) return value;
-  errors.push({ path: path + name, value, allowed: `whole milliseconds from ${min} to ${MAX_MS}` });
+  if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= MAX_SPAN_MS) return value;
+  errors.push({ path: path + name, value, allowed: `whole milliseconds from ${min} to ${MAX_SPAN_MS}` });
   return null;
 }
 

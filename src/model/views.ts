@@ -1,6 +1,9 @@
 import type { Amounts, Requirements } from './amounts.ts';
 import type { AdmissionMode, BreakerMode, LoadMode } from './modes.ts';
 
+export const LEASE_STATES = ['active', 'released', 'reclaimed'] as const;
+export type LeaseState = (typeof LEASE_STATES)[number];
+
 /** A lease as it stands. Amounts in base units, instants Unix ms. */
 export interface LeaseView {
   readonly id: string;
@@ -18,7 +21,7 @@ export interface LeaseView {
   readonly ttlMs: number;
   readonly expiresAt: number;
   readonly renewAfterMs: number;
-  readonly state: 'active' | 'released' | 'reclaimed';
+  readonly state: LeaseState;
   /** Active, but to be revoked: the instant it ends at. */
   readonly noticeEndsAt: number | null;
   readonly endedAt: number | null;

@@ -1,13 +1,11 @@
 import type { EndedLease, LeaseRecord, PoolState } from '../domain/state.ts';
-import { leaseView } from '../domain/views.ts';
+import { leaseState, leaseView } from '../domain/views.ts';
 import { invalid, PoolError } from '../model/errors.ts';
 import type { LeaseFilter, Page } from '../model/reading.ts';
-import type { LeaseView } from '../model/views.ts';
+import { LEASE_STATES, type LeaseView } from '../model/views.ts';
 import { pageBounds } from './page.ts';
 
 type KeptLease = LeaseRecord | EndedLease;
-
-const STATES: readonly LeaseView['state'][] = ['active', 'released', 'reclaimed'];
 
 /** So many leases a page looks at, at most: a filter that matches few has short pages, and still a bound to each. */
 const LOOKED_AT = 5_000;
@@ -19,8 +17,8 @@ const LOOKED_AT = 5_000;
  */
 export function listLeases(state: PoolState, filter: LeaseFilter): Page<LeaseView> {
   const { after = 0, limit } = pageBounds(filter);
-  if (filter.state !== undefined && !STATES.includes(filter.state))
-    throw invalid([{ path: 'state', value: filter.state, allowed: STATES.join(', ') }]);
+  if (filter.state !== undefined && !LEASE_STATES.includes(filter.state))
+    throw invalid([{ path: 'state', value: filter.state, allowed: LEASE_STATES.join(', ') }]);
   const items: LeaseView[] = [];
   let looked = 0;
   let last = after;
@@ -56,16 +54,11 @@ function* allAfter(state: PoolState, token: number): Generator<KeptLease> {
 function isAskedFor(kept: KeptLease, filter: LeaseFilter): boolean {
   const lease = 'lease' in kept ? kept.lease : kept;
   return (
-    (filter.state === undefined || stateOf(kept) === filter.state) &&
+    (filter.state === undefined || leaseState(kept) === filter.state) &&
     (filter.owner === undefined || lease.owner === filter.owner) &&
     (filter.tier === undefined || lease.tier === filter.tier) &&
     (filter.priority === undefined || lease.priority === filter.priority)
   );
-}
-
-function stateOf(kept: KeptLease): LeaseView['state'] {
-  if (!('lease' in kept)) return 'active';
-  return kept.reason === null ? 'released' : 'reclaimed';
 }
 
 /** The lease as it stands, or as it ended. Throws NOT_FOUND if there is none of that id, or it is no longer kept. */

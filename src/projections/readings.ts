@@ -1,4 +1,5 @@
-import { type BreakerRecord, emptyState, type LeaseRecord, type PoolState, tierNamed } from '../domain/state.ts';
+import type { BreakerRecord } from '../domain/breaker/breaker-record.ts';
+import { emptyState, type LeaseRecord, type PoolState, tierNamed } from '../domain/state.ts';
 import { poolView, tierView } from '../domain/views.ts';
 import { PoolError } from '../model/errors.ts';
 import type { RecordedPoolEvent } from '../model/events.ts';

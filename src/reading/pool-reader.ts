@@ -1,4 +1,4 @@
-import type { BreakerRecord } from '../domain/state.ts';
+import type { BreakerRecord } from '../domain/breaker/breaker-record.ts';
 import { goneError } from '../eventstore/errors.ts';
 import { firstRevision, lastRevision, readRange } from '../eventstore/read-range.ts';
 import { isPoolError } from '../model/errors.ts';

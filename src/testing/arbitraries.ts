@@ -41,12 +41,7 @@ function requestFrom(state: PoolState, [, a, b, c, d]: Choice): RequestSpec {
   };
 }
 
-const BREAKER_TRIGGERS: readonly BreakerTrigger[] = [
-  'failures.high',
-  'openElapsed',
-  'probes.succeeded',
-  'force.closed',
-];
+const SOME_TRIGGERS: readonly BreakerTrigger[] = ['failures.high', 'openElapsed', 'probes.succeeded', 'force.closed'];
 
 const allocate: Maker = (state, choice) => ['Allocate', { request: requestFrom(state, choice) }];
 const release: Maker = (state, [, a, b]) => {
@@ -165,10 +160,7 @@ const MAKERS: readonly (readonly [number, Maker])[] = [
   [10, capacity],
   [5, configure],
   [2, (_, [, a, b]) => ['StartWriter', { writerId: `w${1 + (a % 2)}`, hostId: 'h', version: `${b}` }]],
-  [
-    3,
-    (_, [, a, b]) => ['TriggerBreaker', { trigger: at(BREAKER_TRIGGERS, a)!, generation: null, draw: (b % 100) / 100 }],
-  ],
+  [3, (_, [, a, b]) => ['TriggerBreaker', { trigger: at(SOME_TRIGGERS, a)!, generation: null, draw: (b % 100) / 100 }]],
   [2, (_, [, a]) => ['ObserveHealth', { healthy: a % 2 === 0, failing: a % 2 === 0 ? [] : ['disk'] }]],
 ];
 const WHOLE = MAKERS.reduce((sum, [weight]) => sum + weight, 0);

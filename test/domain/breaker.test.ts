@@ -144,11 +144,11 @@ describe('the breaker', () => {
     probe('b');
     expect(probe('c').answer).toMatchObject({ refusal: { code: 'BREAKER_OPEN' } });
     journal.undoTo(0);
-    pool.gate.take(journal);
+    pool.gate.take(journal, pool.now);
     trigger(pool, 'probe.failed');
     trigger(pool, 'openElapsed');
-    pool.gate.take(undefined);
-    pool.gate.take(undefined);
+    pool.gate.take(undefined, pool.now);
+    pool.gate.take(undefined, pool.now);
     journal.undoTo(0);
     expect(pool.gate.ask(pool.now).admitted).toBe(false);
   });
@@ -158,8 +158,7 @@ describe('the breaker', () => {
     trigger(pool, 'openElapsed');
     trigger(pool, 'probes.succeeded');
     pool.now += 4_000;
-    const full = pool.gate;
-    while (!full.ask(pool.now).admitted);
+    while (!pool.gate.ask(pool.now).admitted) expect(pool.refused('early', { cpu: 1 }).code).toBe('BREAKER_OPEN');
     expect(pool.refused('never', { cpu: 10_001 }).code).toBe('NEVER_FITS');
     const journal = new Journal();
     pool.when('Allocate', { request: request('a', { amounts: { cpu: 1 } }) }, journal);
@@ -205,15 +204,43 @@ describe('the breaker', () => {
     const share = (at: number) => {
       let admitted = 0;
       for (let i = 0; i < 100; i++) {
-        if (!pool.gate.ask(at).admitted) continue;
-        admitted += 1;
-        pool.gate.take(undefined);
+        if (pool.gate.ask(at).admitted) {
+          admitted += 1;
+          pool.gate.take(undefined, at);
+        } else pool.gate.turnAway(at);
       }
       return admitted;
     };
     expect(share(pool.now)).toBeCloseTo(10, -1);
     expect(share(pool.now + 5_000)).toBeCloseTo(50, -1);
     expect(share(pool.now + 10_000)).toBe(100);
+  });
+
+  it('answers the same however often it is asked, on a ramp too', () => {
+    const pool = open({ rampMs: 10_000 });
+    trigger(pool, 'openElapsed');
+    trigger(pool, 'probes.succeeded');
+    for (let i = 0; i < 100; i++) expect(pool.gate.ask(pool.now).admitted).toBe(false);
+    pool.now += 10_000;
+    expect(pool.gate.ask(pool.now).admitted).toBe(true);
+    expect(pool.gate.ask(pool.now - 10_000).admitted).toBe(false);
+  });
+
+  it('closes after the probes that it began with, and climbs the ramp that it began, whatever is configured meanwhile', () => {
+    const pool = open({ rampMs: 10_000 });
+    trigger(pool, 'openElapsed');
+    pool.gate.configure(config({ breaker: { ...BREAKER.breaker, halfOpenProbes: 7, rampMs: 10_000 } }));
+    for (let i = 0; i < 2; i++) {
+      pool.granted(`probe-${i}`, { cpu: 1 });
+      sample(pool, true);
+    }
+    expect(pool.refused('third', { cpu: 1 }).code).toBe('BREAKER_OPEN');
+    expect(pool.gate.judge(pool.now)).toBe('probes.succeeded');
+    trigger(pool, 'probes.succeeded');
+    pool.now += 10_000;
+    pool.gate.configure(config({ breaker: { ...BREAKER.breaker, rampMs: 100_000 } }));
+    pool.granted('after the ramp', { cpu: 1 });
+    expect(pool.gate.ask(pool.now).admitted).toBe(true);
   });
 
   it('is set by hand, and has no edge to the mode it has', () => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createLiveActors } from '../../src/machines/live/actors.ts';
-import { BREAKER_TRIGGERS, TIER_TRIGGERS } from '../../src/machines/transitions.ts';
+import { BREAKER_TRIGGERS, TIER_TRIGGERS } from '../../src/model/modes.ts';
 import { configOf, SmallLoop } from './small-loop.ts';
 
 const TIERS = ['a', 'b', 'c'] as const;

@@ -3,17 +3,13 @@ import { type AnyStateMachine, initialTransition, type StateNode, transition } f
 import { breakerMachine } from '../../src/machines/breaker.machine.ts';
 import { tierMachine } from '../../src/machines/tier.machine.ts';
 import {
-  ADMISSION_MODES,
   BREAKER_INITIAL,
-  BREAKER_MODES,
-  BREAKER_TRIGGERS,
-  LOAD_MODES,
   nextBreakerMode,
   nextTierMode,
   TIER_INITIAL,
-  TIER_TRIGGERS,
   tierMode,
 } from '../../src/machines/transitions.ts';
+import { ADMISSION_MODES, BREAKER_MODES, BREAKER_TRIGGERS, LOAD_MODES, TIER_TRIGGERS } from '../../src/model/modes.ts';
 
 const TIER_MODES = ADMISSION_MODES.flatMap((admission) => LOAD_MODES.map((load) => tierMode(admission, load)));
 const tierPairs = TIER_MODES.flatMap((mode) => TIER_TRIGGERS.map((trigger) => ({ mode, trigger })));

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { MemoryEventStore } from '../../src/eventstore/memory/store.ts';
 import type { CallOptions } from '../../src/manager/service.ts';
 import { fakeClock } from '../../src/testing/fake-clock.ts';
+import { RecordingStore } from '../engine/recording-store.ts';
 import { history, rejection, typesOf, world } from './fixture.ts';
 
 /** Options with a key that tell how often a repeat was answered. */
@@ -81,6 +82,32 @@ describe('a call with an idempotency key', () => {
       ['ops', 'k'],
       ['ops', undefined],
     ]);
+    await manager.dispose();
+  });
+
+  test('sets the breaker once while the log accepts nothing, and once the change is recorded', async () => {
+    const clock = fakeClock();
+    const store = new RecordingStore(clock);
+    const { manager } = world({ store, clock });
+    await manager.ready();
+    const { options, replays } = keyed('k');
+    store.next('failedForGood', 'failedForGood');
+    await rejection(manager.allocate({ requirements: { memory: 1 } }));
+    const set = async () => {
+      expect((await manager.setBreaker('forcedOpen', options)).mode).toBe('closed');
+      expect(await rejection(manager.setBreaker('disabled', options))).toMatchObject({
+        code: 'IDEMPOTENCY_KEY_REUSED',
+      });
+    };
+    expect((await manager.setBreaker('forcedOpen', options)).mode).toBe('forcedOpen');
+    expect((await manager.setBreaker('closed')).mode).toBe('closed');
+    await set();
+    expect((await history(store)).map(({ type }) => type)).not.toContain('BreakerModeChanged');
+    await clock.advanceAsync(10_000);
+    await set();
+    expect(replays()).toBe(2);
+    const changes = (await history(store)).filter(({ type }) => type === 'BreakerModeChanged');
+    expect(changes.map(({ metadata }) => metadata.key?.key)).toEqual(['k', undefined]);
     await manager.dispose();
   });
 

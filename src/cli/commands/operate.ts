@@ -1,12 +1,10 @@
 import type { Command } from 'commander';
-import type { BreakerMode } from '../../model/modes.ts';
+import { FORCED_MODES, isForcedMode } from '../../model/modes.ts';
 import { assignPath } from '../config-path.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { pairFlag, spanFlag } from '../flags.ts';
 import { print, printValue } from '../output.ts';
 import { type Globals, withClient } from '../session.ts';
-
-const BREAKER_MODES = ['closed', 'forcedOpen', 'disabled', 'metricsOnly'];
 
 /** One line for a person, the whole thing for a program. */
 const answer = async (value: unknown, text: string, globals: Globals): Promise<void> =>
@@ -47,12 +45,12 @@ export function addOperate(program: Command): void {
   program
     .command('breaker')
     .description('set the circuit breaker by hand')
-    .argument('<mode>', BREAKER_MODES.join(', '))
+    .argument('<mode>', FORCED_MODES.join(', '))
     .action((mode: string, _, command: Command) =>
       withClient(command, async (client, globals) => {
-        if (!BREAKER_MODES.includes(mode))
-          throw new CliError(EXIT.usage, `${mode} is no mode to set; allowed: ${BREAKER_MODES.join(', ')}`);
-        const view = await client.setBreaker(mode as BreakerMode);
+        if (!isForcedMode(mode))
+          throw new CliError(EXIT.usage, `${mode} is no mode to set; allowed: ${FORCED_MODES.join(', ')}`);
+        const view = await client.setBreaker(mode);
         await answer(view, `breaker: ${view.mode}`, globals);
       }),
     );

@@ -1,15 +1,8 @@
 import { nextBreakerMode } from '../../machines/transitions.ts';
 import type { CommandData } from '../../model/commands.ts';
 import type { BreakerConfig } from '../../model/config.ts';
-import type { EventData } from '../../model/events.ts';
 import type { BreakerMode } from '../../model/modes.ts';
-import type { BreakerRecord } from '../state.ts';
-
-/** A breaker's change, as the event records it for its writer. */
-export type BreakerChange = Omit<EventData['BreakerModeChanged'], 'writerId'>;
-
-/** A breaker of which nothing is recorded yet. */
-export const BREAKER_CLOSED: BreakerRecord = { mode: 'closed', generation: 0, until: null, reopened: 0 };
+import type { BreakerChange, BreakerRecord } from './breaker-record.ts';
 
 /**
  * What a trigger does to a breaker at `at` (Unix ms). A trigger that was seen by an earlier generation of it, or that leads

@@ -40,6 +40,7 @@ export function allocate(decision: Decision, command: CommandOf<'Allocate'>, con
 function refusedByBreaker(decision: Decision, { breaker }: DecisionContext): Answer | undefined {
   const admission = breaker.ask(decision.at);
   if (admission.admitted) return undefined;
+  breaker.turnAway(decision.at);
   return refuse(decision, 'BREAKER_OPEN', `the circuit breaker is ${breaker.mode}`, {
     retryAfterMs: admission.retryAfterMs,
   });
@@ -67,7 +68,7 @@ function place(
   const settled = settle(decision, request, plan, commandId);
   const granted = grantNow(decision, settled, plan);
   if (granted !== undefined) {
-    context.breaker.take(decision.journal);
+    context.breaker.take(decision.journal, decision.at);
     return { kind: 'granted', lease: granted, replayed: false };
   }
   const home = firstOpen(state, plan)!;
@@ -125,7 +126,7 @@ function queue(decision: Decision, tier: TierState, settled: Settled, context: D
   }
   const latest = decision.at + Math.min(request.waitMs, maxWaitMs);
   const expiresAt = request.deadline === null ? latest : Math.min(latest, request.deadline);
-  context.breaker.take(decision.journal);
+  context.breaker.take(decision.journal, decision.at);
   decision.emit('RequestQueued', {
     leaseId,
     request,

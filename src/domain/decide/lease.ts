@@ -1,5 +1,6 @@
 import type { CommandData, CommandOf } from '../../model/commands.ts';
 import type { EventData, ReclaimReason } from '../../model/events.ts';
+import { renewalIntervalMs } from '../../model/renewal.ts';
 import type { EndedLease, LeaseRecord, PoolState } from '../state.ts';
 import type { Answer } from './answer.ts';
 import { DONE } from './answer.ts';
@@ -145,9 +146,6 @@ export function endQuarantine(decision: Decision, { data }: CommandOf<'EndQuaran
   }
   return DONE;
 }
-
-/** A renewal asks for a third of the TTL: every lease gets at least that much more. */
-export const renewalIntervalMs = (ttlMs: number): number => Math.floor(ttlMs / 3);
 
 type Renewal = EventData['LeasesRenewed']['renewals'][number];
 

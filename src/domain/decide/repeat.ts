@@ -15,7 +15,7 @@ export function repeated(decision: Decision, command: Command): Answer | undefin
   const { key } = command;
   if (key === undefined) return undefined;
   const whole = { ...key, owner: ownerOf(decision.state, command), verb: command.type };
-  // A breaker's change is in force before it is decided: the door has looked.
+  // A breaker's change is in force before it is decided: its keeper has looked.
   const bound = command.type === 'TriggerBreaker' ? undefined : boundTo(decision.state, whole, decision.at);
   if (bound === undefined) {
     decision.key = whole;

@@ -1,7 +1,7 @@
 import { nextBreakerMode } from '../../machines/transitions.ts';
-import { BREAKER_CLOSED } from '../breaker/breaker-change.ts';
+import { BREAKER_CLOSED, type BreakerRecord, recordAfter } from '../breaker/breaker-record.ts';
 import { dropEntry, type Journal, put, putEntry } from '../ledger/journal.ts';
-import type { BreakerRecord, PoolState } from '../state.ts';
+import type { PoolState } from '../state.ts';
 import type { EventOf } from './event.ts';
 import { ImpossibleHistory } from './impossible.ts';
 
@@ -17,15 +17,16 @@ export function foldBreaker(
   event: EventOf<'BreakerModeChanged'>,
   journal: Journal | undefined,
 ): void {
-  const { writerId, trigger, from, to, generation, until, reopened } = event.data;
+  const { writerId, trigger, from, to, generation } = event.data;
   const before = breakerOf(state, writerId, generation - 1);
   if (before.mode !== from || nextBreakerMode(from, trigger) !== to)
     throw new ImpossibleHistory(event, `${trigger} does not lead from ${before.mode} to ${to}`);
   if (generation !== before.generation + 1 || generation < 1)
     throw new ImpossibleHistory(event, `generation ${generation} does not follow ${before.generation}`);
-  if ((to === 'open' || to === 'halfOpen') !== (until !== null))
+  const record = recordAfter(event.data);
+  if (record === undefined)
     throw new ImpossibleHistory(event, 'a breaker that is open or half-open, and no other, waits until a time');
-  putEntry(journal, state.breakers, writerId, { mode: to, generation, until, reopened, revision: event.revision });
+  putEntry(journal, state.breakers, writerId, { ...record, revision: event.revision });
   if (state.breakers.size > KNOWN_BREAKERS) forgetOldest(state, journal);
   put(journal, state, 'lastWriterId', writerId);
 }

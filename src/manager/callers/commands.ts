@@ -1,12 +1,11 @@
 import type { Answer } from '../../domain/decide/answer.ts';
-import { boundTo } from '../../domain/decide/repeat.ts';
 import type { LeaseRecord, PoolState } from '../../domain/state.ts';
 import { leaseView, poolView, requestView, tierView } from '../../domain/views.ts';
 import { AskedCall } from '../../engine/call.ts';
 import type { CommandData, CommandType } from '../../model/commands.ts';
 import { type ErrorCode, type FieldError, invalid, isPoolError, PoolError } from '../../model/errors.ts';
-import type { CommandKey } from '../../model/idempotency.ts';
-import type { BreakerMode, BreakerTrigger } from '../../model/modes.ts';
+import { MAX_SPAN_MS } from '../../model/instant.ts';
+import { type BreakerMode, FORCE_TRIGGERS, FORCED_MODES, isForcedMode } from '../../model/modes.ts';
 import { type Refusal, refusalError } from '../../model/refusals.ts';
 import { changeConfig } from '../../model/resolve-config.ts';
 import { isText, TEXT_ALLOWED } from '../../model/text.ts';
@@ -23,13 +22,6 @@ type Told = Exclude<Answer, { kind: 'refused' }>;
 
 /** Who acts when a library caller does not say. */
 const CALLER = 'library';
-
-const FORCED: Readonly<Partial<Record<BreakerMode, BreakerTrigger>>> = {
-  closed: 'force.closed',
-  forcedOpen: 'force.open',
-  disabled: 'force.disabled',
-  metricsOnly: 'force.metricsOnly',
-};
 
 const UNDECIDED: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['INVALID_REQUEST', 'OVERLOADED', 'DRAINING']);
 
@@ -147,22 +139,11 @@ export class Commands {
 
   /** In force at once; recorded as soon as the log accepts. */
   setBreaker(mode: BreakerMode, { actor = CALLER, idempotencyKey, onReplayed }: CallOptions): PoolView['breaker'] {
-    const trigger = Object.hasOwn(FORCED, mode) ? FORCED[mode] : undefined;
-    if (trigger === undefined) throw invalid([{ path: 'mode', value: mode, allowed: Object.keys(FORCED).join(', ') }]);
+    if (!isForcedMode(mode)) throw invalid([{ path: 'mode', value: mode, allowed: FORCED_MODES.join(', ') }]);
     const key = commandKey(idempotencyKey, { mode });
-    if (key !== undefined && this.#hasSetBreaker(actor, key)) onReplayed?.();
-    else this.#core.breaker.trigger(trigger, null, { actor, key });
+    if (this.#core.breaker.setByHand(FORCE_TRIGGERS[mode], { actor, key })) onReplayed?.();
     const { mode: now, until } = this.#core.gate.record;
     return { mode: now, until };
-  }
-
-  /** What is in force before it is decided is looked up before it, too. */
-  #hasSetBreaker(actor: string, key: CommandKey): boolean {
-    const { state, options } = this.#core;
-    const bound = boundTo(state, { ...key, owner: actor, verb: 'TriggerBreaker' }, options.clock.now());
-    if (bound !== undefined && bound.body !== key.body)
-      throw new PoolError('IDEMPOTENCY_KEY_REUSED', `the key ${key.key} was used with another body`);
-    return bound !== undefined;
   }
 
   /** Without a revision to stand on, a patch that another change came before is merged again, onto that. */
@@ -246,10 +227,9 @@ const unexpected = (answer: Told): PoolError => new PoolError('INTERNAL', `an un
 
 /** So often a patch is merged anew when others come before it. */
 const MAX_MERGES = 20;
-const MAX_MS = 366 * 86_400_000;
 
 function checkMs(path: string, value: unknown, min: number): void {
-  if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= MAX_MS) return;
-  const error: FieldError = { path, value, allowed: `whole milliseconds from ${min} to ${MAX_MS}` };
+  if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= MAX_SPAN_MS) return;
+  const error: FieldError = { path, value, allowed: `whole milliseconds from ${min} to ${MAX_SPAN_MS}` };
   throw invalid([error]);
 }

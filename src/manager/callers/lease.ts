@@ -1,6 +1,8 @@
 import type { EndedLease, LeaseRecord } from '../../domain/state.ts';
+import { leaseState } from '../../domain/views.ts';
 import type { Amounts, Requirements } from '../../model/amounts.ts';
 import { isPoolError } from '../../model/errors.ts';
+import { renewalIntervalMs } from '../../model/renewal.ts';
 import type { LeaseView } from '../../model/views.ts';
 
 /** What a lease needs of the manager that granted it. */
@@ -78,13 +80,11 @@ export class Lease implements AsyncDisposable {
   }
   /** How long after a grant or a renewal the next renewal is due. */
   get renewAfterMs(): number {
-    return Math.floor(this.ttlMs / 3);
+    return renewalIntervalMs(this.ttlMs);
   }
   get state(): LeaseView['state'] {
     const now = this.#home.lookUp(this.id);
-    if (now === undefined) return 'reclaimed';
-    if (!('endedAt' in now)) return 'active';
-    return now.reason === null ? 'released' : 'reclaimed';
+    return now === undefined ? 'reclaimed' : leaseState(now);
   }
   /** Aborts when the lease is noticed or ends, and shortly before it would expire unrenewed. */
   get signal(): AbortSignal {

@@ -4,6 +4,7 @@ import type { LeaseRecord, PoolState } from '../../domain/state.ts';
 import type { Clock } from '../../model/clock.ts';
 import type { CommandData } from '../../model/commands.ts';
 import type { RecordedPoolEvent } from '../../model/events.ts';
+import { renewalIntervalMs } from '../../model/renewal.ts';
 import type { Jitter } from '../../time/backoff.ts';
 import { Deadlines, type KeyIndex } from '../../time/deadlines.ts';
 import { Slice } from '../../time/turn.ts';
@@ -177,7 +178,7 @@ export class DeadlineKeeper {
   /** At least a renewal interval, and then a drawn part of another one, since many are learnt at once. */
   #learntMs(ttlMs: number, expiresAt: number): number {
     const leftMs = expiresAt - this.#options.clock.now();
-    const intervalMs = ttlMs / 3;
+    const intervalMs = renewalIntervalMs(ttlMs);
     const boundedMs = leftMs >= intervalMs ? leftMs : intervalMs + this.#options.jitter() * intervalMs;
     return Math.min(boundedMs, ttlMs);
   }
