@@ -3,7 +3,7 @@ import type { LeaseRecord, PoolState } from '../domain/state.ts';
 import { appendLimits } from '../eventstore/append-limits.ts';
 import { readRange } from '../eventstore/read-range.ts';
 import { isPoolError, PoolError } from '../model/errors.ts';
-import type { AppendResult } from '../model/event-store.ts';
+import { type AppendResult, asFolded } from '../model/event-store.ts';
 import type { RecordedPoolEvent } from '../model/events.ts';
 import { RepeatedFailure } from '../model/repeated-failure.ts';
 import { backoffMs, sleep } from '../time/backoff.ts';
@@ -278,7 +278,7 @@ export class Engine {
 
   #append({ events, expectedRevision }: Batch): AppendResult | Promise<AppendResult> {
     try {
-      return this.#options.store.append(this.#options.stream, events, expectedRevision);
+      return this.#options.store.append(this.#options.stream, asFolded(events), expectedRevision);
     } catch (cause) {
       return { outcome: 'failed', cause, retryable: false };
     }

@@ -1,5 +1,5 @@
 import { PoolError } from '../model/errors.ts';
-import { type AppendResult, NO_STREAM, type StoreTraits } from '../model/event-store.ts';
+import { type AppendResult, areFolded, NO_STREAM, type StoreTraits } from '../model/event-store.ts';
 import type { NewEvent } from '../model/events.ts';
 import { findNotPlain } from './plain-json.ts';
 
@@ -39,7 +39,7 @@ export function refuseAppend(
   return undefined;
 }
 
-/** As `refuseAppend`, and every event is looked at, but for those that have their revision: their maker has folded them. */
+/** As `refuseAppend`, and every event is looked at, but for those that the engine has folded. */
 export function refuseBatch(
   stream: string,
   events: readonly NewEvent[],
@@ -47,11 +47,12 @@ export function refuseBatch(
   traits: StoreTraits,
 ): Failed | undefined {
   const refusal = refuseAppend(stream, events, expectedRevision, traits);
-  for (let i = 0; refusal === undefined && i < events.length; i++) {
-    const found = 'revision' in events[i]! ? undefined : refuseEvent(events[i]!, i);
+  if (refusal !== undefined || areFolded(events)) return refusal;
+  for (let i = 0; i < events.length; i++) {
+    const found = refuseEvent(events[i]!, i);
     if (found !== undefined) return found;
   }
-  return refusal;
+  return undefined;
 }
 
 /** What keeps an event from being written and read back exactly; undefined if nothing does. */

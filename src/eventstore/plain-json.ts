@@ -29,6 +29,7 @@ export function findNotPlain(value: unknown, path: string, depth = 0): NotPlain 
 }
 
 function inArray(items: readonly unknown[], path: string, depth: number): NotPlain | undefined {
+  if (typeof (items as { toJSON?: unknown }).toJSON === 'function') return { path, reason: 'toJSON would change it' };
   for (let i = 0; i < items.length; i++) {
     const found = findNotPlain(items[i], `${path}[${i}]`, depth + 1);
     if (found !== undefined) return found;

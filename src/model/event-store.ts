@@ -97,6 +97,23 @@ export interface BoundedHistory {
   remains<R extends Remains>(stream: string, make: () => R): R | undefined;
 }
 
+const FOLDED: unique symbol = Symbol('folded');
+
+/**
+ * Events of one append that the engine has built and folded into its state, and that nobody changes any more. A store takes them as they
+ * are: it neither looks through them nor copies them. The mark is on this very list, so one that is made of it does not have it.
+ */
+export type FoldedEvents = readonly RecordedEvent[] & { readonly [FOLDED]: true };
+
+/** Marks the list itself and gives it back. Only for the engine: for what it marks nobody else vouches. */
+export function asFolded(events: readonly RecordedEvent[]): FoldedEvents {
+  const marked = events as readonly RecordedEvent[] & { [FOLDED]: true };
+  marked[FOLDED] = true;
+  return marked;
+}
+
+export const areFolded = (events: readonly NewEvent[]): events is FoldedEvents => FOLDED in events;
+
 /**
  * The port to an event store, as narrow as the manager needs it. Every adapter passes one contract suite.
  * Events come back exactly as they went in (plain JSON), lifted to today's schema versions; an unknown type or version
@@ -107,6 +124,8 @@ export interface EventStore {
   /**
    * Atomic: all of `events` directly after `expectedRevision`, or none. One append in flight per stream and process.
    * The answer may be there at once: a store in this process does not make callers wait for a promise.
+   * Events are looked through before anything is written, and what the caller does to them afterwards changes nothing, whatever fields
+   * they have; but for those that the engine vouches for (`asFolded`). What they say of their stream and revision is ignored.
    */
   append(stream: string, events: readonly NewEvent[], expectedRevision: number): AppendResult | Promise<AppendResult>;
   /** Pages of events in order; a missing stream has none. Leaving the loop frees what the read holds. */

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { NO_STREAM } from '../../src/model/event-store.ts';
-import type { NewEvent } from '../../src/model/events.ts';
+import { asFolded, NO_STREAM } from '../../src/model/event-store.ts';
+import type { NewEvent, RecordedEvent } from '../../src/model/events.ts';
 import type { Bench } from './contract.ts';
 import { event, events, freshStream, mustAppend, readBack, recorded } from './fixture.ts';
 
@@ -26,9 +26,19 @@ const NOT_PLAIN: readonly (readonly [string, unknown, string])[] = [
   ['a hole in an array', [1, undefined], 'data[1]'],
   ['a function', { f: () => 1 }, 'data.f'],
   ['a Date', { d: new Date(0) }, 'data.d'],
+  ['toJSON', { at: { toJSON: () => 'another' } }, 'data.at'],
+  ['toJSON of an array', { a: Object.assign([1], { toJSON: () => 'another' }) }, 'data.a'],
   ['a Map', { m: new Map() }, 'data.m'],
   ['a symbol', { s: Symbol('s') }, 'data.s'],
   ['nothing at all', undefined, 'data'],
+];
+
+/** What a caller may hand in as a list of events that he has made himself, and what a list made of the engine's own is. */
+const UNVOUCHED: readonly (readonly [string, (batch: readonly RecordedEvent[]) => readonly NewEvent[]])[] = [
+  ['with their stream and revision', (batch) => batch],
+  ['of a list made of a folded one', (batch) => [...asFolded(batch)]],
+  ['mapped from a folded list', (batch) => asFolded(batch).map((each) => each)],
+  ['cut from a folded list', (batch) => asFolded(batch).slice()],
 ];
 
 const WRONG_FIELDS: readonly (readonly [keyof NewEvent, unknown])[] = [
@@ -123,13 +133,49 @@ export function appendContract(bench: Bench): void {
       expect(await readBack(bench.store, stream)).toEqual(recorded(batch, stream));
     });
 
-    it('ignores a stream and revision that an event bears already', async () => {
+    it.each([
+      ['its own', (batch: readonly RecordedEvent[]) => batch],
+      ['the engine', asFolded],
+    ])('ignores a stream and revision that an event bears already, %s', async (_, from) => {
       const stream = freshStream();
-      const batch = events(2);
-      await mustAppend(bench.store, stream, recorded(batch, 'pool-elsewhere', 7), NO_STREAM);
-      await mustAppend(bench.store, stream, recorded([event(1)], stream, 2), 1);
+      await mustAppend(bench.store, stream, from(recorded(events(2), 'pool-elsewhere', 7)), NO_STREAM);
+      await mustAppend(bench.store, stream, from(recorded([event(1)], stream, 2)), 1);
+      await mustAppend(bench.store, stream, from(recorded([event(2)], stream, 9)), 2);
       const read = await readBack(bench.store, stream);
-      expect(read.map((e) => [e.stream, e.revision])).toEqual([0, 1, 2].map((n) => [stream, n]));
+      expect(read.map((e) => [e.stream, e.revision])).toEqual([0, 1, 2, 3].map((n) => [stream, n]));
+    });
+
+    it('takes what the engine has folded, gives it back exactly and answers it again as the first time', async () => {
+      const stream = freshStream();
+      const first = asFolded(recorded([event(AWKWARD), event({ n: 1 })], stream));
+      const second = asFolded(recorded(events(3), stream, 2));
+      await mustAppend(bench.store, stream, first, NO_STREAM);
+      await mustAppend(bench.store, stream, second, 1);
+      expect(await bench.store.append(stream, second, 1)).toEqual({ outcome: 'appended', revision: 4 });
+      expect(await bench.store.append(stream, asFolded(recorded(events(1), stream, 1)), 0)).toEqual({
+        outcome: 'conflict',
+        revision: 4,
+      });
+      const read = await readBack(bench.store, stream);
+      expect(JSON.stringify(read.map(({ data }) => data))).toBe(
+        JSON.stringify([...first, ...second].map(({ data }) => data)),
+      );
+      expect(read.map(({ id, revision }) => [id, revision])).toEqual(
+        [...first, ...second].map(({ id, revision }) => [id, revision]),
+      );
+    });
+
+    it.each(UNVOUCHED)('keeps no object of the caller, %s', async (_, made) => {
+      const stream = freshStream();
+      const batch = [0, 1].map((n) => recorded([event({ a: [{ n }] }), event({ a: [{ n }] })], stream, 2 * n));
+      const before = structuredClone(batch.flat());
+      for (const [n, part] of batch.entries()) await mustAppend(bench.store, stream, made(part), 2 * n - 1);
+      for (const each of batch.flat()) {
+        (each.data as { a: { n: number }[] }).a[0]!.n = 99;
+        Object.assign(each.metadata, { actor: 'another' });
+        Object.assign(each, { type: 'LeaseReclaimed', revision: 99 });
+      }
+      expect(await readBack(bench.store, stream)).toEqual(before);
     });
 
     it('carries a large batch whole', async () => {
@@ -163,6 +209,16 @@ export function appendContract(bench: Bench): void {
       await refuses(stream, [event({ ok: true }), event(data)], NO_STREAM, `events[1].${path}`);
       expect(await readBack(bench.store, stream)).toEqual([]);
       await mustAppend(bench.store, stream, events(1), NO_STREAM);
+    });
+
+    it.each(UNVOUCHED)('what is no plain JSON in events %s', async (_, made) => {
+      const stream = freshStream();
+      await mustAppend(bench.store, stream, events(1), NO_STREAM);
+      for (const [what, data, path] of NOT_PLAIN) {
+        const batch = recorded([event({ what }), event(data)], stream, 1);
+        await refuses(stream, made(batch), 0, `events[1].${path}`);
+      }
+      expect(await readBack(bench.store, stream)).toHaveLength(1);
     });
 
     it.each(WRONG_FIELDS)('a wrong %s: %s', async (field, value) => {

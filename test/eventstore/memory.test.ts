@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { checkStore } from '../../src/eventstore/check.ts';
 import { type MemoryBounds, MemoryEventStore } from '../../src/eventstore/memory/store.ts';
-import { NO_STREAM } from '../../src/model/event-store.ts';
+import { asFolded, NO_STREAM } from '../../src/model/event-store.ts';
 import type { RecordedEvent } from '../../src/model/events.ts';
 import { eventStoreContract } from './contract.ts';
 import { event, readBack, recorded } from './fixture.ts';
@@ -19,10 +19,10 @@ describe('the memory store', () => {
     });
   });
 
-  it('keeps the very event that bears its place already', async () => {
+  it('keeps the very event that the engine has folded, without a copy', async () => {
     const store = new MemoryEventStore();
     const batch = recorded([event({ n: 1 }), event({ n: 2 })], 'pool-a');
-    store.append('pool-a', batch, NO_STREAM);
+    store.append('pool-a', asFolded(batch), NO_STREAM);
     const read = await readBack(store, 'pool-a');
     expect(read.map((e, i) => e === batch[i])).toEqual([true, true]);
   });

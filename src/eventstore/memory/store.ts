@@ -1,14 +1,15 @@
-import type {
-  AppendResult,
-  BoundedHistory,
-  EventStore,
-  ReadOptions,
-  Remains,
-  Snapshot,
-  SnapshotStore,
-  StoreTraits,
-  SubscribeOptions,
-  SubscriptionItem,
+import {
+  type AppendResult,
+  areFolded,
+  type BoundedHistory,
+  type EventStore,
+  type ReadOptions,
+  type Remains,
+  type Snapshot,
+  type SnapshotStore,
+  type StoreTraits,
+  type SubscribeOptions,
+  type SubscriptionItem,
 } from '../../model/event-store.ts';
 import type { NewEvent, RecordedEvent } from '../../model/events.ts';
 import { isIdentical, refuseBatch } from '../batch.ts';
@@ -51,8 +52,8 @@ const MAX_GOING = 8_192;
 const MIN_RUNS = 64;
 
 /**
- * Streams held in this process and gone with it. Answers every append at once. An event that already carries its stream and
- * revision is kept unchecked and not copied, because its maker has folded it; any other is checked and copied.
+ * Streams held in this process and gone with it. Answers every append at once. Events that the engine has folded are kept unchecked and
+ * not copied, if they bear the place that they get; any other is copied, and checked before.
  *
  * Of each stream the last events are kept, within two bounds, but never less than the last append; each that goes is told to the
  * stream's remains first. So memory is bounded, however long the process lives (ADR 17).
@@ -82,14 +83,16 @@ export class MemoryEventStore implements EventStore {
     if (this.#closed) return closed();
     const there = this.#streams.get(stream);
     const last = (there?.length ?? 0) - 1;
-    const first = last + 1;
-    if (there === undefined || !areRecorded(events, stream, first) || events.length > TRAITS.maxAppendEvents) {
+    const follows = there !== undefined && expectedRevision === last; // so both have been looked at before
+    const fits = events.length > 0 && events.length <= TRAITS.maxAppendEvents;
+    const folded = areFolded(events);
+    if (!(folded && follows && fits)) {
       const refusal = refuseBatch(stream, events, expectedRevision, this.traits);
       if (refusal !== undefined) return refusal;
     }
     if (expectedRevision !== last) return atAnotherRevision(there ?? NOTHING, events, expectedRevision);
     const log = there ?? this.#create(stream);
-    this.#push(stream, log, events);
+    this.#push(stream, log, events, folded);
     this.#trim(log, events.length);
     if (this.#wakers.any) this.#wakers.wake(stream);
     return { outcome: 'appended', revision: last + events.length };
@@ -183,7 +186,7 @@ export class MemoryEventStore implements EventStore {
     return log;
   }
 
-  #push(stream: string, log: PackedLog, events: readonly NewEvent[]): void {
+  #push(stream: string, log: PackedLog, events: readonly NewEvent[], folded: boolean): void {
     let run = this.#runs.at(-1);
     if (run?.log !== log) {
       this.#trimRuns();
@@ -192,7 +195,7 @@ export class MemoryEventStore implements EventStore {
     }
     for (let i = 0; i < events.length; i++) {
       const event = events[i]!;
-      if (isRecorded(event, stream, log.length)) log.pushFolded(event);
+      if (folded && isRecorded(event, stream, log.length)) log.pushFolded(event);
       else log.push(record(event, stream, log.length));
     }
     run.end = log.length;
@@ -210,11 +213,6 @@ function atAnotherRevision(there: PackedLog, events: readonly NewEvent[], expect
 function isRecorded(event: NewEvent, stream: string, revision: number): event is RecordedEvent {
   const { stream: ofStream, revision: at } = event as Partial<RecordedEvent>;
   return at === revision && ofStream === stream;
-}
-
-function areRecorded(events: readonly NewEvent[], stream: string, first: number): boolean {
-  for (let i = 0; i < events.length; i++) if (!isRecorded(events[i]!, stream, first + i)) return false;
-  return events.length > 0;
 }
 
 function record(event: NewEvent, stream: string, revision: number): RecordedEvent {

@@ -1,7 +1,7 @@
 import { EventStoreDBClient, jsonEvent } from '@eventstore/db-client';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openEventStore } from '../../../src/eventstore/open.ts';
-import { type AppendResult, NO_STREAM } from '../../../src/model/event-store.ts';
+import { type AppendResult, asFolded, NO_STREAM } from '../../../src/model/event-store.ts';
 import { event, events, freshStream, mustAppend, readBack, recorded } from '../../eventstore/fixture.ts';
 import { startEventStoreDb } from '../../support/eventstoredb/start.ts';
 import { watchCalls } from '../http2-calls.ts';
@@ -75,7 +75,7 @@ describe('an append', () => {
       await store.append(freshStream(), events(1), -2),
       await store.append(freshStream(), [event({ n: 1n })], NO_STREAM),
       await store.append(freshStream(), [event(cycle)], NO_STREAM),
-      await store.append('pool-a', recorded([event({ n: 1n })], 'pool-a'), NO_STREAM), // not looked through again
+      await store.append('pool-a', asFolded(recorded([event({ n: 1n })], 'pool-a')), NO_STREAM), // not looked through
     ];
     await rig.server.kill('SIGCONT');
     expect(refused.map(({ outcome }) => outcome)).toEqual(['failed', 'failed', 'failed', 'failed']);
