@@ -2,7 +2,7 @@ import { Mailbox, type Wake } from '../time/mailbox.ts';
 import { SLICE_MS } from '../time/turn.ts';
 import type { Call } from './call.ts';
 
-export interface IntakeOptions {
+export interface CommandQueueOptions {
   readonly limit: () => number;
   readonly wake: Wake;
   /** Called when something waits and nothing is in flight. */
@@ -17,17 +17,17 @@ const WORK_AT_ONCE = 256;
  * What waits to be decided: first what is carried (what a batch had no room for, what is to be decided again, and a breaker's
  * changes, which are in force already), then the mailbox. While it is held nothing is drained.
  */
-export class Intake {
+export class CommandQueue {
   readonly #mailbox: Mailbox<Call>;
-  readonly #options: IntakeOptions;
+  readonly #options: CommandQueueOptions;
   #carry: Call[] = [];
   #held = false;
   #woken = false;
   #work = 0;
   #workMs = 0;
-  #resting = false;
+  #betweenTurns = false;
 
-  constructor(options: IntakeOptions) {
+  constructor(options: CommandQueueOptions) {
     this.#options = options;
     this.#mailbox = new Mailbox<Call>(options);
   }
@@ -41,36 +41,36 @@ export class Intake {
   }
 
   /** Nothing is drained before the event loop has gone round. */
-  get resting(): boolean {
-    return this.#resting;
+  get betweenTurns(): boolean {
+    return this.#betweenTurns;
   }
 
   /** So many commands were decided and events caused, in so many ms. */
   worked(count: number, tookMs: number): void {
     this.#work += count;
     this.#workMs += tookMs;
-    if ((this.#work < WORK_AT_ONCE && this.#workMs < SLICE_MS) || this.#resting) return;
-    this.#resting = true;
+    if ((this.#work < WORK_AT_ONCE && this.#workMs < SLICE_MS) || this.#betweenTurns) return;
+    this.#betweenTurns = true;
     setImmediate(() => {
       this.#work = 0;
       this.#workMs = 0;
-      this.#resting = false;
+      this.#betweenTurns = false;
       if (!this.#held && this.size > 0) this.#options.drain();
     });
   }
 
-  /** False if too many wait. */
-  push(call: Call): boolean {
+  /** At the end of the queue; false if too many wait: it was not taken in. */
+  offer(call: Call): boolean {
     return this.#mailbox.push(call);
   }
 
-  /** Past the limit; false only when closed. */
-  pass(call: Call): boolean {
+  /** At the end, past the limit; false only when closed. */
+  enqueue(call: Call): boolean {
     return this.#mailbox.pass(call);
   }
 
   /** Behind what is carried, before what waits in the mailbox: a breaker's change. */
-  passFirst(call: Call): void {
+  enqueueFront(call: Call): void {
     this.#carry.push(call);
     this.#wake();
   }

@@ -11,7 +11,7 @@ import type { Jitter } from '../time/backoff.ts';
 import type { Batch } from './batch.ts';
 import type { Call } from './call.ts';
 import type { UnknownLimits } from './unknown-outcome.ts';
-import type { Turns } from './writer-rotation.ts';
+import type { WriterRotation } from './writer-rotation.ts';
 
 export interface EngineOptions {
   readonly store: EventStore;
@@ -29,7 +29,7 @@ export interface EngineOptions {
   /** A new event that takes the place of a batch whose outcome stays unknown (WriterStarted). */
   readonly barrier: () => NewEvent;
   /** Where others append, too. */
-  readonly turns: Turns | undefined;
+  readonly rotation: WriterRotation | undefined;
   /** What goes on with a command that was decided in part. */
   readonly following: (next: FollowUp) => Call;
 }

@@ -10,9 +10,9 @@ import { backoffMs, sleep } from '../time/backoff.ts';
 import { nextTurn, Slice } from '../time/turn.ts';
 import { type Batch, BatchBuilder, type Decider, decideBatch } from './batch.ts';
 import { type Call, outage } from './call.ts';
-import { Intake } from './command-queue.ts';
+import { CommandQueue } from './command-queue.ts';
 import type { AppendCounters, EngineOptions } from './engine-options.ts';
-import { settleUnknown } from './unknown-outcome.ts';
+import { resolveUnknown } from './unknown-outcome.ts';
 
 /** In a row, each without anything new in the log: then the store is wrong. Defeats by others, however many, are no outage. */
 const MAX_VAIN_CONFLICTS = 1_000;
@@ -39,7 +39,7 @@ export class Engine {
   readonly #decider: Decider;
   readonly #slice: Slice;
   /** Held while an append is in flight, or the log is read or doubted. */
-  readonly #intake: Intake;
+  readonly #queue: CommandQueue;
   #draining = false;
   #accepts = true;
   /** What the listener was told last: not each try to find out whether the log accepts again. */
@@ -82,7 +82,7 @@ export class Engine {
     const isOver = (): boolean => slice.isOver;
     const deciding = (call: Call): void => listener.deciding(call);
     this.#decider = { state, journal, context, limits, logger, isOver, deciding, following: options.following };
-    this.#intake = new Intake({
+    this.#queue = new CommandQueue({
       limit: options.mailboxLimit,
       wake: options.store.traits.durable ? 'immediate' : 'microtask',
       drain: () => this.#drain(),
@@ -102,12 +102,12 @@ export class Engine {
   }
 
   get waiting(): number {
-    return this.#intake.size;
+    return this.#queue.size;
   }
 
   /** An append is under way, or the log is read or doubted. */
   get inFlight(): boolean {
-    return this.#intake.held;
+    return this.#queue.held;
   }
 
   /** False while the last append's outcome is unknown, or after it failed. */
@@ -126,32 +126,32 @@ export class Engine {
   }
 
   /** An allocate: refused at once when too many wait, or when the log does not accept. */
-  admit(call: Call): void {
+  offer(call: Call): void {
     if (this.poison !== undefined) call.failed(this.#poisoned());
     else if (this.trouble !== undefined) call.failed(outage('LOG_UNAVAILABLE', this.trouble.message, RETRY_AFTER_MS));
     else if (!this.#accepts || this.#patienceOver)
       call.failed(outage('LOG_UNAVAILABLE', 'the event store does not accept events', RETRY_AFTER_MS));
-    else if (!this.#intake.push(call))
-      call.failed(outage('OVERLOADED', `${this.#intake.size} commands wait already`, RETRY_AFTER_MS));
+    else if (!this.#queue.offer(call))
+      call.failed(outage('OVERLOADED', `${this.#queue.size} commands wait already`, RETRY_AFTER_MS));
   }
 
   /** Release, renew, cancel and the manager's own commands always pass, unless the log has been away for too long. */
-  pass(call: Call): void {
+  enqueue(call: Call): void {
     if (this.poison !== undefined) call.failed(this.#poisoned());
     else if (this.#patienceOver && call.asked) call.failed(outage('LOG_UNAVAILABLE', NO_ANSWER, RETRY_AFTER_MS));
-    else if (!this.#intake.pass(call)) call.failed(outage('DRAINING', 'the manager is closed', RETRY_AFTER_MS));
+    else if (!this.#queue.enqueue(call)) call.failed(outage('DRAINING', 'the manager is closed', RETRY_AFTER_MS));
   }
 
   /** Before everything that waits: for a breaker's change that is in force already. */
-  passFirst(call: Call): void {
-    this.#intake.passFirst(call);
+  enqueueFront(call: Call): void {
+    this.#queue.enqueueFront(call);
   }
 
   /** Another writer's events, as a subscription delivers them. Own ones, and ones that are known, are passed over. */
-  learn(events: readonly RecordedPoolEvent[]): void {
+  receive(events: readonly RecordedPoolEvent[]): void {
     const last = events.at(-1);
     if (last === undefined || last.revision <= this.committedRevision || this.poison !== undefined) return;
-    if (this.#draining || (this.#intake.held && this.#rest === undefined)) {
+    if (this.#draining || (this.#queue.held && this.#rest === undefined)) {
       this.#keep(events, last.revision);
       return;
     }
@@ -175,8 +175,8 @@ export class Engine {
   }
 
   /** Resolves when nothing waits and nothing is in flight. */
-  settled(): Promise<void> {
-    if (!this.#intake.held && this.waiting === 0) return Promise.resolve();
+  whenIdle(): Promise<void> {
+    if (!this.#queue.held && this.waiting === 0) return Promise.resolve();
     return new Promise((resolve) => {
       this.#idle.push(resolve);
     });
@@ -185,13 +185,13 @@ export class Engine {
   /** What waits is still decided; what is unknown is given up with a barrier. */
   async close(): Promise<void> {
     this.#closing.abort();
-    do await this.settled();
-    while (this.#intake.held || this.waiting > 0); // who was just answered may have asked again
-    this.#intake.close();
+    do await this.whenIdle();
+    while (this.#queue.held || this.waiting > 0); // who was just answered may have asked again
+    this.#queue.close();
   }
 
   #drain(): void {
-    if (this.#draining || this.#intake.held || this.#intake.resting) return;
+    if (this.#draining || this.#queue.held || this.#queue.betweenTurns) return;
     if (this.poison !== undefined) {
       this.#giveUp();
       return;
@@ -199,22 +199,22 @@ export class Engine {
     if (this.waiting > 0 && this.#rests()) return;
     this.#draining = true;
     try {
-      this.#transact(this.#intake.next());
+      this.#transact(this.#queue.next());
     } finally {
       this.#draining = false;
     }
-    if (!this.#intake.held) this.#afterDrain();
+    if (!this.#queue.held) this.#afterDrain();
   }
 
   /** It is another writer's turn. */
   #rests(): boolean {
-    const { clock, turns } = this.#options;
-    const waitMs = turns?.waitMs(clock.monotonic()) ?? 0;
+    const { clock, rotation } = this.#options;
+    const waitMs = rotation?.waitMs(clock.monotonic()) ?? 0;
     if (waitMs <= 0) return false;
-    this.#intake.hold();
+    this.#queue.hold();
     const end = (): void => {
       this.#rest = undefined;
-      this.#intake.release();
+      this.#queue.release();
       this.#drain();
     };
     let cancel = clock.schedule(waitMs, end);
@@ -243,9 +243,9 @@ export class Engine {
     const beganMs = this.#options.clock.monotonic();
     this.#slice.begin();
     const taken = decideBatch(calls, batch, this.#decider);
-    if (taken < calls.length) this.#intake.putBack(calls.slice(taken));
+    if (taken < calls.length) this.#queue.putBack(calls.slice(taken));
     this.#commit(batch);
-    this.#intake.worked(batch.calls.length + batch.events.length, this.#options.clock.monotonic() - beganMs);
+    this.#queue.worked(batch.calls.length + batch.events.length, this.#options.clock.monotonic() - beganMs);
   }
 
   #commit(batch: Batch): void {
@@ -266,11 +266,11 @@ export class Engine {
   }
 
   #await(batch: Batch, result: Promise<AppendResult>, startedMs: number): void {
-    this.#intake.hold();
+    this.#queue.hold();
     void result
       .catch((cause: unknown): AppendResult => ({ outcome: 'unknown', cause }))
       .then((ended) => {
-        this.#intake.release();
+        this.#queue.release();
         this.#ended(batch, ended, this.#options.clock.monotonic() - startedMs);
         this.#drain();
       });
@@ -289,7 +289,7 @@ export class Engine {
     if (result.outcome !== 'conflict') this.#options.listener.appendEnded(result.outcome === 'appended', durationMs);
     switch (result.outcome) {
       case 'appended':
-        this.#options.turns?.appended(durationMs, this.#options.clock.monotonic());
+        this.#options.rotation?.appended(durationMs, this.#options.clock.monotonic());
         this.#appended(batch);
         break;
       case 'conflict':
@@ -326,7 +326,7 @@ export class Engine {
 
   /** What a command left to be done takes its turn behind all that has come by now: however much it is, it holds nobody up. */
   #goOn({ more }: Batch): void {
-    for (const next of more) this.pass(this.#options.following(next));
+    for (const next of more) this.enqueue(this.#options.following(next));
   }
 
   #answer({ calls, answers }: Batch): void {
@@ -347,7 +347,7 @@ export class Engine {
     this.#conflictsInRow += 1;
     this.#vainConflicts += 1;
     const hopeless = this.#vainConflicts > MAX_VAIN_CONFLICTS;
-    this.#intake.putBack(hopeless ? this.#refuseAll(batch.calls, CONTRADICTION) : batch.calls);
+    this.#queue.putBack(hopeless ? this.#refuseAll(batch.calls, CONTRADICTION) : batch.calls);
     if (this.#conflictsInRow > 2) await sleep(this.#options.clock, backoffMs(1, 1, MAX_PAUSE_MS, this.#options.jitter));
     this.#foldAhead();
     if (this.state.revision < logEnd) await this.#foldTail();
@@ -362,7 +362,7 @@ export class Engine {
     const patient = this.#options.clock.monotonic() - this.#failingSinceMs < this.#options.unknown.patienceMs;
     const again = retryable && (patient || this.#failuresInRow <= MAX_FAILURES);
     const kept = again ? batch.calls : this.#refuseAll(batch.calls, 'the event store failed', cause);
-    if (again || !this.#closing.signal.aborted) this.#intake.putBack(kept);
+    if (again || !this.#closing.signal.aborted) this.#queue.putBack(kept);
     if (again) this.#accepts = true;
     else this.#setAccepts(false);
     this.#startPatience();
@@ -379,7 +379,7 @@ export class Engine {
   async #unknown(batch: Batch): Promise<void> {
     this.#setAccepts(false);
     const { store, stream, clock, jitter, unknown, barrier } = this.#options;
-    const outcome = await settleUnknown(batch, {
+    const outcome = await resolveUnknown(batch, {
       store,
       stream,
       clock,
@@ -400,7 +400,7 @@ export class Engine {
   /** Closed in doubt: the state is not known any more, and is not to be read or written from. */
   #abandon(batch: Batch): void {
     this.#patienceEnded(batch);
-    this.#intake.takeAll();
+    this.#queue.takeAll();
     this.#poison =
       this.#options.store.condition?.poison ??
       new PoolError('OUTCOME_UNKNOWN', 'closed while the outcome of an append was unknown');
@@ -412,7 +412,7 @@ export class Engine {
       details: { retryAfterMs: RETRY_AFTER_MS },
     });
     for (const call of doubtful?.calls ?? []) if (call.asked) call.failed(unknown);
-    this.#intake.putBack(this.#refuseAll(this.#intake.takeAll(), NO_ANSWER));
+    this.#queue.putBack(this.#refuseAll(this.#queue.takeAll(), NO_ANSWER));
     this.#patienceOver = true;
   }
 
@@ -424,14 +424,14 @@ export class Engine {
 
   /** Nothing is decided until `work` has ended. */
   #away(work: () => Promise<void>): void {
-    this.#intake.hold();
+    this.#queue.hold();
     this.#rest?.cancel();
     this.#rest = undefined;
     work()
       .catch((error: unknown) => this.#crash(error))
       .then(() => {
         this.#endPatience();
-        this.#intake.release();
+        this.#queue.release();
         this.#drain();
       });
   }
@@ -485,7 +485,7 @@ export class Engine {
     }
     this.#vainConflicts = 0;
     this.#mark();
-    this.#options.turns?.learnt(events, this.#options.clock.monotonic());
+    this.#options.rotation?.observed(events, this.#options.clock.monotonic());
     this.#options.listener.committed(events, leases, false);
   }
 
@@ -504,7 +504,7 @@ export class Engine {
 
   /** Nothing is decided any more: whoever waits is told so. */
   #giveUp(): void {
-    for (const call of this.#intake.takeAll()) call.failed(this.#poisoned());
+    for (const call of this.#queue.takeAll()) call.failed(this.#poisoned());
     this.#tellIdle();
   }
 

@@ -45,7 +45,7 @@ export type Certainty = 'applied' | 'never' | 'abandoned';
  * Reading and not finding it would prove nothing, since it can still land; only an event at that revision ends the doubt.
  * A definite failure of a retry says nothing of the first try, so it is no answer either.
  */
-export async function settleUnknown(batch: Doubtful, options: UnknownOptions): Promise<Certainty> {
+export async function resolveUnknown(batch: Doubtful, options: UnknownOptions): Promise<Certainty> {
   const { clock, limits, closing, jitter } = options;
   const sinceMs = clock.monotonic();
   for (let attempt = 1; ; attempt++) {

@@ -28,7 +28,7 @@ const mean = (before: number, value: number): number => (before === 0 ? value : 
  * again. Only a courtesy: without it the writer that has just won wins again, since it alone knows already what it wrote, and the
  * others are defeated without end. What may be appended is decided by the revision alone.
  */
-export class Turns {
+export class WriterRotation {
   readonly #own: string;
   /** Writers that use their turns, the one whose last commit is the oldest first, and how many they let go by since then. */
   readonly #active = new Map<string, number>();
@@ -39,7 +39,7 @@ export class Turns {
   #appendMs = 0;
   #neededMs = 0;
   /** There is something to append, when the turn has come. */
-  #rests = false;
+  #waits = false;
 
   /** `anyId`: one of this writer's own command ids. */
   constructor(anyId: string) {
@@ -54,8 +54,8 @@ export class Turns {
   }
 
   /** What others have appended was taken in. */
-  learnt(events: readonly RecordedEvent[], nowMs: number): void {
-    if (this.#rests && this.#last === this.#own)
+  observed(events: readonly RecordedEvent[], nowMs: number): void {
+    if (this.#waits && this.#last === this.#own)
       this.#neededMs = mean(this.#neededMs, Math.min(nowMs - this.#lastMs, LONGEST_MS));
     for (const event of events) this.#went(headOf(event));
     this.#lastMs = nowMs;
@@ -64,7 +64,7 @@ export class Turns {
   /** How long to wait before the next append; 0: it is this writer's turn. */
   waitMs(nowMs: number): number {
     const waitMs = this.#leftMs(nowMs);
-    this.#rests = waitMs > 0;
+    this.#waits = waitMs > 0;
     return waitMs;
   }
 

@@ -7,7 +7,7 @@ import { type Call, OwnCall } from '../engine/call.ts';
 import { Engine } from '../engine/engine.ts';
 import type { EngineListener } from '../engine/engine-options.ts';
 import type { ShapeCache } from '../engine/shape-cache.ts';
-import { Turns } from '../engine/writer-rotation.ts';
+import { WriterRotation } from '../engine/writer-rotation.ts';
 import { sha256 } from '../eventstore/sha256.ts';
 import type { LiveActors } from '../machines/live/actors.ts';
 import { canonicalMembers } from '../model/canonical.ts';
@@ -114,7 +114,7 @@ export class Core implements EngineListener, AllocateDesk {
       listener: this,
       unknown: tuning.unknown,
       barrier: () => this.#barrier(),
-      turns: store.traits.shared ? new Turns(stamp.nextId()) : undefined,
+      rotation: store.traits.shared ? new WriterRotation(stamp.nextId()) : undefined,
       following: ({ type, data }) => new OwnCall(stamp.command(type, data)),
     });
     readings.handOver(() => this.engine.committed);
@@ -158,7 +158,7 @@ export class Core implements EngineListener, AllocateDesk {
       changed: (change) => this.live.breakerChanged({ writerId, ...change }),
       record: (data, at, by) => {
         const command = stamp.command('TriggerBreaker', data, by?.actor ?? SYSTEM, at, by?.key);
-        this.engine.passFirst(new OwnCall(command));
+        this.engine.enqueueFront(new OwnCall(command));
       },
     });
     this.breaker.resume(); // the appends of the start are samples, too
@@ -170,7 +170,7 @@ export class Core implements EngineListener, AllocateDesk {
 
   /** A command of the manager's own. */
   submit<T extends CommandType>(type: T, data: CommandData[T], stale?: () => boolean): void {
-    this.engine.pass(new OwnCall(this.options.stamp.command(type, data), stale));
+    this.engine.enqueue(new OwnCall(this.options.stamp.command(type, data), stale));
   }
 
   /** Everything that waits goes on from what is committed; the modes' timers too. Of very many leases it takes several goes of the event loop. */

@@ -198,7 +198,7 @@ export class Lifecycle {
       ...parts,
       stream: poolStream(this.poolId),
       from: () => core.engine.committedRevision + 1,
-      take: (events) => core.engine.learn(events as readonly RecordedPoolEvent[]),
+      take: (events) => core.engine.receive(events as readonly RecordedPoolEvent[]),
     });
     this.#following = Promise.all([audit, pool]);
   }

@@ -143,7 +143,7 @@ const isUncertain = (error: unknown): boolean =>
 
 function ask<T extends CommandType>(core: Core, type: T, data: CommandData[T]): Promise<void> {
   const call = new AskedCall(core.options.stamp.command(type, data, SYSTEM), () => undefined);
-  core.engine.pass(call);
+  core.engine.enqueue(call);
   return call.promise;
 }
 

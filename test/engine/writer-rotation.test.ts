@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Turns } from '../../src/engine/writer-rotation.ts';
+import { WriterRotation } from '../../src/engine/writer-rotation.ts';
 import { MemoryEventStore } from '../../src/eventstore/memory/store.ts';
 import type { RecordedEvent } from '../../src/model/events.ts';
 import { CommandIds, eventId } from '../../src/model/ids.ts';
@@ -12,71 +12,71 @@ const SLOT_MS = 3 * APPEND_MS;
 const idOf = (writer: string): string => new CommandIds(writer.repeat(15)).next();
 const of = (writer: string): RecordedEvent[] => [{ id: eventId(idOf(writer), 1) } as RecordedEvent];
 
-/** The turns of writer a, which has just committed at 0. */
-function afterOwnCommit(): Turns {
-  const turns = new Turns(idOf('a'));
-  turns.appended(APPEND_MS, 0);
-  return turns;
+/** The rotation of writer a, which has just committed at 0. */
+function afterOwnCommit(): WriterRotation {
+  const rotation = new WriterRotation(idOf('a'));
+  rotation.appended(APPEND_MS, 0);
+  return rotation;
 }
 
 describe('whose turn it is', () => {
   test('a writer alone waits for nobody, but makes room now and then for one that is not known yet', () => {
-    const turns = afterOwnCommit();
+    const rotation = afterOwnCommit();
     let [nowMs, waitedMs] = [0, 0];
     for (let i = 0; i < 1_000; i++) {
-      const waitMs = turns.waitMs(nowMs);
+      const waitMs = rotation.waitMs(nowMs);
       waitedMs += waitMs;
-      expect(turns.waitMs(nowMs + waitMs)).toBe(0);
+      expect(rotation.waitMs(nowMs + waitMs)).toBe(0);
       nowMs += waitMs + APPEND_MS;
-      turns.appended(APPEND_MS, nowMs);
+      rotation.appended(APPEND_MS, nowMs);
     }
     expect(waitedMs).toBeGreaterThan(0);
     expect(waitedMs / nowMs).toBeLessThan(0.03);
   });
 
   test('who has just committed lets the other go first, and goes on as soon as that has committed', () => {
-    const turns = afterOwnCommit();
-    turns.learnt(of('b'), 1);
-    expect(turns.waitMs(1)).toBe(0);
-    turns.appended(APPEND_MS, 3);
-    expect(turns.waitMs(3)).toBe(SLOT_MS);
-    turns.learnt(of('b'), 5);
-    expect(turns.waitMs(5)).toBe(0);
+    const rotation = afterOwnCommit();
+    rotation.observed(of('b'), 1);
+    expect(rotation.waitMs(1)).toBe(0);
+    rotation.appended(APPEND_MS, 3);
+    expect(rotation.waitMs(3)).toBe(SLOT_MS);
+    rotation.observed(of('b'), 5);
+    expect(rotation.waitMs(5)).toBe(0);
   });
 
   test('of three the one that committed the longest ago goes first, each other a slot later', () => {
-    const turns = afterOwnCommit();
-    turns.learnt(of('b'), 1);
-    turns.learnt(of('c'), 2);
-    expect(turns.waitMs(2)).toBe(0);
-    turns.appended(APPEND_MS, 3);
-    expect(turns.waitMs(3)).toBe(2 * SLOT_MS);
-    turns.learnt(of('b'), 5);
-    expect(turns.waitMs(5)).toBe(SLOT_MS);
+    const rotation = afterOwnCommit();
+    rotation.observed(of('b'), 1);
+    rotation.observed(of('c'), 2);
+    expect(rotation.waitMs(2)).toBe(0);
+    rotation.appended(APPEND_MS, 3);
+    expect(rotation.waitMs(3)).toBe(2 * SLOT_MS);
+    rotation.observed(of('b'), 5);
+    expect(rotation.waitMs(5)).toBe(SLOT_MS);
   });
 
   test('a writer that has never committed goes first', () => {
-    const turns = new Turns(idOf('a'));
-    turns.learnt(of('b'), 1);
-    expect(turns.waitMs(1)).toBe(0);
+    const rotation = new WriterRotation(idOf('a'));
+    rotation.observed(of('b'), 1);
+    expect(rotation.waitMs(1)).toBe(0);
   });
 
   test('one that lets its turn go by three times is waited for no more, until it commits again', () => {
-    const turns = afterOwnCommit();
-    turns.learnt(of('b'), 1);
+    const rotation = afterOwnCommit();
+    rotation.observed(of('b'), 1);
     let nowMs = 1;
     const waits = Array.from({ length: 5 }, () => {
-      turns.appended(APPEND_MS, nowMs);
-      const waitMs = turns.waitMs(nowMs);
+      rotation.appended(APPEND_MS, nowMs);
+      const waitMs = rotation.waitMs(nowMs);
       nowMs += waitMs;
-      expect(turns.waitMs(nowMs)).toBe(0);
+      expect(rotation.waitMs(nowMs)).toBe(0);
       return waitMs;
     });
     const gapMs = 10; // it is alone from here on
     expect(waits).toEqual([SLOT_MS, SLOT_MS, SLOT_MS, gapMs, 0]);
-    turns.learnt(of('b'), nowMs);
-    turns.appended(APPEND_MS, nowMs);
-    expect(turns.waitMs(nowMs)).toBe(SLOT_MS);
+    rotation.observed(of('b'), nowMs);
+    rotation.appended(APPEND_MS, nowMs);
+    expect(rotation.waitMs(nowMs)).toBe(SLOT_MS);
   });
 });
 

@@ -69,7 +69,7 @@ export class Commands {
     const { spec, shape } = specify(request, commandId, cache, options);
     const command = stamp.allocate(commandId, spec, actor);
     const call = new AllocateCall<T>(command, shape, presenter, this.#core, signal);
-    if (!call.dropped) this.#core.engine.admit(call);
+    if (!call.dropped) this.#core.engine.offer(call);
     return call.promise;
   }
 
@@ -187,7 +187,7 @@ export class Commands {
     const key = commandKey(idempotencyKey, body);
     const command = this.#core.options.stamp.command(type, data, actor, undefined, key);
     const call = new AskedCall(command, onReplayed === undefined ? present : telling(present, onReplayed));
-    this.#core.engine.pass(call);
+    this.#core.engine.enqueue(call);
     return call.promise;
   }
 
