@@ -5,13 +5,13 @@ import { PoolError } from '../model/errors.ts';
 import type { RecordedPoolEvent } from '../model/events.ts';
 import type { LeaseFilter, Page, RequestFilter, UtilizationView } from '../model/reading.ts';
 import type { LeaseView, PoolView, RequestView, TierView } from '../model/views.ts';
+import { createProjections } from './all.ts';
 import { EventIndex } from './event-index.ts';
 import { fold } from './fold.ts';
 import { listLeases, ownerOf, readLease } from './leases.ts';
-import { type CountedMetrics, MetricsProjection } from './metrics.ts';
+import type { CountedMetrics } from './metrics.ts';
 import type { Projection } from './projection.ts';
 import { listRequests, readRequest } from './requests.ts';
-import { UtilizationProjection } from './utilization.ts';
 
 /**
  * All that is read of a pool's present, from committed events alone: the state that they come to, the projections, and their
@@ -21,9 +21,8 @@ export class PoolReadings {
   #state = emptyState();
   #committed = (): PoolState => this.#state;
   #lastEventId: string | null = null;
-  readonly #metrics = new MetricsProjection();
-  readonly #utilization = new UtilizationProjection();
-  readonly #projections: readonly Projection[] = [this.#metrics, this.#utilization];
+  readonly #named = createProjections();
+  readonly #projections: readonly Projection[] = Object.values(this.#named);
   /** Where filters find what they ask for. */
   readonly index = new EventIndex((leaseId) => this.ownerOf(leaseId));
   readonly #folds = [...this.#projections, this.index];
@@ -110,11 +109,11 @@ export class PoolReadings {
   }
 
   utilization(): UtilizationView {
-    return this.#utilization.view(this.state);
+    return this.#named.utilization.view(this.state);
   }
 
   metrics(): CountedMetrics {
-    return this.#metrics.view();
+    return this.#named.metrics.view();
   }
 
   /** Whose lease or waiting request it is, as long as it is kept; for filters. */

@@ -4,11 +4,10 @@ import { emptyState, type PoolState } from '../domain/state.ts';
 import { canonicalJson } from '../model/canonical.ts';
 import { PoolError } from '../model/errors.ts';
 import type { RecordedPoolEvent } from '../model/events.ts';
+import { createProjections } from '../projections/all.ts';
 import type { EventSource } from '../projections/event-page.ts';
 import { fold } from '../projections/fold.ts';
-import { MetricsProjection } from '../projections/metrics.ts';
 import type { Projection } from '../projections/projection.ts';
-import { UtilizationProjection } from '../projections/utilization.ts';
 
 export interface ReplayOptions {
   /** First and last revision to replay, inclusive; default the whole log. What lies before `from` is folded into the state only. */
@@ -28,14 +27,12 @@ export interface Replayed {
   readonly projections: Readonly<Record<string, string>>;
 }
 
-const allProjections = (): readonly Projection[] => [new MetricsProjection(), new UtilizationProjection()];
-
 /** Folds a log again and rebuilds every projection from it. Throws NOT_FOUND for revisions that are not there. */
 export async function replay(
   source: EventSource<RecordedPoolEvent>,
   { from = 0, to, onProgress = () => {} }: ReplayOptions = {},
 ): Promise<Replayed> {
-  const projections = allProjections();
+  const projections: readonly Projection[] = Object.values(createProjections());
   const state = emptyState();
   if (from > 0) await foldUpTo(state, source, from - 1);
   let events = 0;

@@ -7,13 +7,13 @@ import { requestView } from '../../src/domain/views.ts';
 import { canonicalJson } from '../../src/model/canonical.ts';
 import type { RecordedPoolEvent } from '../../src/model/events.ts';
 import type { RequestFilter } from '../../src/model/reading.ts';
+import { createProjections } from '../../src/projections/all.ts';
 import { fold, rebuild } from '../../src/projections/fold.ts';
-import { MetricsProjection } from '../../src/projections/metrics.ts';
+import type { Projection } from '../../src/projections/projection.ts';
 import { PoolReadings } from '../../src/projections/readings.ts';
-import { UtilizationProjection } from '../../src/projections/utilization.ts';
 import { historyOf, pagesOf, type Step, steps } from './histories.ts';
 
-const all = () => [new MetricsProjection(), new UtilizationProjection()];
+const all = (): readonly Projection[] => Object.values(createProjections());
 
 /** All that the readings answer, as one text. */
 const answersOf = (readings: PoolReadings): string =>
