@@ -55,7 +55,7 @@ export class CommandQueue {
       this.#work = 0;
       this.#workMs = 0;
       this.#betweenTurns = false;
-      if (!this.#held && this.size > 0) this.#options.drain();
+      if (!this.#held) this.#options.drain(); // though nothing waits: others' events, and who waits for that
     });
   }
 
@@ -64,9 +64,9 @@ export class CommandQueue {
     return this.#mailbox.push(call);
   }
 
-  /** At the end, past the limit; false only when closed. */
-  enqueue(call: Call): boolean {
-    return this.#mailbox.pass(call);
+  /** At the end, past the limit. */
+  enqueue(call: Call): void {
+    this.#mailbox.pass(call);
   }
 
   /** Behind what is carried, before what waits in the mailbox: a breaker's change. */
@@ -103,10 +103,6 @@ export class CommandQueue {
     this.#held = false;
     this.#mailbox.release();
     this.#wake();
-  }
-
-  close(): void {
-    void this.#mailbox.close();
   }
 
   /** For what is carried; the mailbox wakes by itself. */
