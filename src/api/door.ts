@@ -1,9 +1,9 @@
 import type { PoolService } from '../manager/service.ts';
 import { Lifetime } from './lifetime.ts';
 import type { Limits } from './options.ts';
-import { ReaderBudget } from './reader-budget.ts';
-import { Seats } from './seats.ts';
-import { Pace } from './slices.ts';
+import { ReaderBudget } from './readers/reader-budget.ts';
+import { Seats } from './readers/seats.ts';
+import { Pace } from './readers/slices.ts';
 
 /** What the routes of one server share: who holds a connection, and what readers may hold and do at once. */
 export interface Door {

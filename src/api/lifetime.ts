@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { PoolError } from '../model/errors.ts';
-import { abortWhenGone, whenOver } from './over.ts';
+import { abortWhenGone, whenOver } from './readers/over.ts';
 
 /** Whatever holds a connection open: its response, and whether it is still there. */
 interface Held {

@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
-import { Slices } from '../../src/api/slices.ts';
+import { Slices } from '../../src/api/readers/slices.ts';
 import type { ResourcePoolManager } from '../../src/manager/pool-manager.ts';
 import type { PoolService } from '../../src/manager/service.ts';
 import type { RecordedPoolEvent } from '../../src/model/events.ts';

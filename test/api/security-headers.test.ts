@@ -1,7 +1,7 @@
 import helmet from '@fastify/helmet';
 import Fastify from 'fastify';
 import { expect, test } from 'vitest';
-import { SECURITY_HEADERS } from '../../src/api/security-headers.ts';
+import { SECURITY_HEADERS } from '../../src/api/http/security-headers.ts';
 
 const OURS = ['content-length', 'date', 'connection'];
 

@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import { formatOf } from '../../src/api/accept.ts';
-import { toCloudEvent } from '../../src/api/cloud-event.ts';
+import { formatOf } from '../../src/api/http/accept.ts';
+import { toCloudEvent } from '../../src/api/readers/cloud-event.ts';
 import { fromCloudEvent } from '../../src/client/stream.ts';
 import type { ResourcePoolManager } from '../../src/manager/pool-manager.ts';
 import { PoolError } from '../../src/model/errors.ts';

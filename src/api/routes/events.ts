@@ -4,17 +4,17 @@ import type { PoolService } from '../../manager/service.ts';
 import { type FieldError, invalid, isPoolError } from '../../model/errors.ts';
 import { type RecordedEvent, SCHEMA_VERSIONS } from '../../model/events.ts';
 import type { EventFilter, Page, PageOptions } from '../../model/reading.ts';
-import { formatOf } from '../accept.ts';
 import type { App } from '../app.ts';
 import type { Door } from '../door.ts';
-import { FanOut } from '../fan-out.ts';
-import { Export } from '../ndjson.ts';
-import { Outlet } from '../outlet.ts';
-import { untilGone } from '../over.ts';
-import { sendPage } from '../page.ts';
+import { formatOf } from '../http/accept.ts';
+import { FanOut } from '../readers/fan-out.ts';
+import { Export } from '../readers/ndjson.ts';
+import { Outlet } from '../readers/outlet.ts';
+import { untilGone } from '../readers/over.ts';
+import { sendPage } from '../readers/page.ts';
+import { seated } from '../readers/seats.ts';
+import { type Follow, streamEvents } from '../readers/sse.ts';
 import { EventsQuery, StreamHeaders } from '../schemas.ts';
-import { seated } from '../seats.ts';
-import { type Follow, streamEvents } from '../sse.ts';
 
 /** A log that can be paged and followed, and those who follow it. */
 interface Log {

@@ -1,7 +1,7 @@
 import type { PoolService } from '../../manager/service.ts';
 import type { App } from '../app.ts';
+import { problemOf, sendProblem } from '../http/problems.ts';
 import { type Lifetime, stopped } from '../lifetime.ts';
-import { problemOf, sendProblem } from '../problems.ts';
 import { notReady } from '../readiness.ts';
 import { ReadyQuery } from '../schemas.ts';
 import { answer } from '../views.ts';

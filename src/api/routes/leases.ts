@@ -5,9 +5,9 @@ import { parseRequest } from '../../model/request.ts';
 import { AllocationBody } from '../allocation-schema.ts';
 import type { App } from '../app.ts';
 import { actorOf, callOf, etagOf, headerErrors, keyOf, markReplayed, preferenceOf, sendTagged } from '../call.ts';
+import { refusalProblem, sendProblem } from '../http/problems.ts';
 import { type Lifetime, stopped, waitsOn } from '../lifetime.ts';
-import { PAGES, sendPage } from '../page.ts';
-import { refusalProblem, sendProblem } from '../problems.ts';
+import { PAGES, sendPage } from '../readers/page.ts';
 import {
   AllocateHeaders,
   IdParams,

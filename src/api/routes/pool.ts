@@ -6,9 +6,9 @@ import type { Moment } from '../../model/reading.ts';
 import type { App } from '../app.ts';
 import { sendTagged } from '../call.ts';
 import type { Door } from '../door.ts';
-import { untilGone } from '../over.ts';
+import { untilGone } from '../readers/over.ts';
+import { seated } from '../readers/seats.ts';
 import { NoQuery, PoolQuery, ReadHeaders } from '../schemas.ts';
-import { seated } from '../seats.ts';
 import { answer } from '../views.ts';
 
 const tags = ['pool'];

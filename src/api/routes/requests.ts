@@ -1,7 +1,7 @@
 import type { PoolService } from '../../manager/service.ts';
 import type { App } from '../app.ts';
 import { callOf } from '../call.ts';
-import { PAGES, sendPage } from '../page.ts';
+import { PAGES, sendPage } from '../readers/page.ts';
 import { CallHeaders, IdParams, RequestsQuery } from '../schemas.ts';
 import { answer } from '../views.ts';
 

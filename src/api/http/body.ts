@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { invalid, PoolError } from '../model/errors.ts';
+import { invalid, PoolError } from '../../model/errors.ts';
 
 const MAX_DEPTH = 32;
 /** A body of n characters nests at most n/2 deep: short ones need no look. */

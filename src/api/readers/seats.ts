@@ -1,4 +1,4 @@
-import { PoolError } from '../model/errors.ts';
+import { PoolError } from '../../model/errors.ts';
 
 /**
  * So many may do something at once. Who is refused comes again by itself (`take`); who waits is let in in the order of coming

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { invalid, PoolError } from '../model/errors.ts';
-import { type Lifetime, stopped } from './lifetime.ts';
-import { isLoopback, type Settings } from './options.ts';
+import { invalid, PoolError } from '../../model/errors.ts';
+import { type Lifetime, stopped } from '../lifetime.ts';
+import { isLoopback, type Settings } from '../options.ts';
 
 /** Routes that answer while the pool recovers and while the server stops. */
 const ALWAYS = new Set(['/livez', '/readyz', '/openapi.json']);

@@ -1,5 +1,5 @@
-import type { RecordedEvent } from '../model/events.ts';
-import type { EventFilter, StreamItem } from '../model/reading.ts';
+import type { RecordedEvent } from '../../model/events.ts';
+import type { EventFilter, StreamItem } from '../../model/reading.ts';
 import { type Frame, frameOf, pieceOf } from './frames.ts';
 import type { ReaderBudget } from './reader-budget.ts';
 import { type Due, Slices } from './slices.ts';

@@ -1,5 +1,5 @@
-import type { RecordedEvent } from '../model/events.ts';
-import type { Page } from '../model/reading.ts';
+import type { RecordedEvent } from '../../model/events.ts';
+import type { Page } from '../../model/reading.ts';
 import type { Outlet } from './outlet.ts';
 import type { Seats } from './seats.ts';
 import type { Pace } from './slices.ts';

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Page } from '../model/reading.ts';
-import { readersTurn, Slice } from '../time/turn.ts';
+import type { Page } from '../../model/reading.ts';
+import { readersTurn, Slice } from '../../time/turn.ts';
 import { untilGone } from './over.ts';
 
 /** No answer is much larger: a page that would be ends earlier, and the next one goes on there. */

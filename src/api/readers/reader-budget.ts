@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { PoolError } from '../model/errors.ts';
+import { PoolError } from '../../model/errors.ts';
 import { whenOver } from './over.ts';
 
 /** Answers up to this many bytes are not counted: a connection has one at a time, and connections are bounded. */

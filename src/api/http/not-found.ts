@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { PoolError } from '../model/errors.ts';
+import { PoolError } from '../../model/errors.ts';
 
 /**
  * A path that exists under other methods is answered 405 with Allow, any other 404; both before the body is looked at,

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { ERRORS, PoolError } from '../model/errors.ts';
+import { ERRORS, PoolError } from '../../model/errors.ts';
 import { PROBLEM_TYPE, problemOf } from './problems.ts';
 
 type ParserError = Error & { readonly code?: string };

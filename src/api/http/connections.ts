@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { Admission } from '../time/turn.ts';
-import type { Limits } from './options.ts';
-import type { ReaderBudget } from './reader-budget.ts';
+import { Admission } from '../../time/turn.ts';
+import type { Limits } from '../options.ts';
+import type { ReaderBudget } from '../readers/reader-budget.ts';
 
 /** A connection with more requests than this before it is not read from until they are fewer. */
 const PAUSE_AT = 16;

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyReply } from 'fastify';
-import { ERRORS, type ErrorCode, type FieldError, invalid, isPoolError, PoolError } from '../model/errors.ts';
-import type { Refusal } from '../model/refusals.ts';
+import { ERRORS, type ErrorCode, type FieldError, invalid, isPoolError, PoolError } from '../../model/errors.ts';
+import type { Refusal } from '../../model/refusals.ts';
 
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
 

@@ -1,4 +1,4 @@
-import type { RecordedEvent } from '../model/events.ts';
+import type { RecordedEvent } from '../../model/events.ts';
 
 /** CloudEvents 1.0 in JSON. Names of extensions are lower-case letters and digits, as the specification demands. */
 export interface CloudEvent {

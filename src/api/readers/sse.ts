@@ -1,9 +1,9 @@
-import type { RecordedEvent } from '../model/events.ts';
-import type { EventFilter, StreamItem } from '../model/reading.ts';
+import type { RecordedEvent } from '../../model/events.ts';
+import type { EventFilter, StreamItem } from '../../model/reading.ts';
+import { poolErrorOf, problemOf } from '../http/problems.ts';
 import type { Channel, FanOut, Feed, Follower, Pin } from './fan-out.ts';
 import { type Frame, frameOf, pieceOf } from './frames.ts';
 import type { Outlet } from './outlet.ts';
-import { poolErrorOf, problemOf } from './problems.ts';
 import type { Seats } from './seats.ts';
 import type { Pace } from './slices.ts';
 

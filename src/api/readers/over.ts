@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { PoolError } from '../model/errors.ts';
+import { PoolError } from '../../model/errors.ts';
 
 /**
  * Runs a function once when a response is over: its client has taken it as a whole, or is gone. At once if it is over already, as

@@ -1,4 +1,4 @@
-import type { RecordedEvent } from '../model/events.ts';
+import type { RecordedEvent } from '../../model/events.ts';
 import { toCloudEvent } from './cloud-event.ts';
 
 /** An event as server-sent events write it, encoded. */
