@@ -7,7 +7,7 @@ import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { requestView } from '../../src/domain/views.ts';
 import { MemoryEventStore } from '../../src/eventstore/memory/store.ts';
 import { createResourceDetector, ResourcePoolManager } from '../../src/index.ts';
-import { MAX_CHANGED_QUOTAS } from '../../src/model/resolve-config.ts';
+import { MAX_CHANGED_QUOTAS } from '../../src/model/config/resolve-config.ts';
 import { note, progress, tell } from '../measure.ts';
 import { type Turn, TurnMeter } from '../support/turn-meter.ts';
 import { evenTiers, largeConfig, UndonePool } from '../support/undone-pool.ts';

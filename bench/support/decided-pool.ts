@@ -2,11 +2,11 @@ import { BreakerGate } from '../../src/domain/breaker/breaker.ts';
 import { type Decided, type DecisionContext, decide } from '../../src/domain/decide.ts';
 import { compilePlan } from '../../src/domain/plan.ts';
 import { emptyState } from '../../src/domain/state.ts';
-import type { Amounts } from '../../src/model/amounts.ts';
 import type { Command, CommandData, CommandType } from '../../src/model/commands.ts';
-import type { ResolvedConfig } from '../../src/model/config.ts';
+import type { ResolvedConfig } from '../../src/model/config/config.ts';
 import type { RecordedPoolEvent } from '../../src/model/events.ts';
 import { CommandIds } from '../../src/model/ids.ts';
+import type { Amounts } from '../../src/model/values/amounts.ts';
 
 export interface DecidedPoolOptions {
   readonly config: ResolvedConfig;

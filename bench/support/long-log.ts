@@ -3,9 +3,9 @@
  * hundred shapes, on a pool that holds `live` leases all along. 400 commands a second of the log's own time.
  */
 import type { CommandData, CommandType } from '../../src/model/commands.ts';
+import { parseConfig } from '../../src/model/config/resolve-config.ts';
 import type { RecordedPoolEvent } from '../../src/model/events.ts';
 import type { RequestSpec } from '../../src/model/request.ts';
-import { parseConfig } from '../../src/model/resolve-config.ts';
 import { bareRequest } from '../../test/support/bare-request.ts';
 import { DecidedPool } from './decided-pool.ts';
 

@@ -5,7 +5,7 @@ import { compilePlan } from '../../src/domain/plan.ts';
 import { emptyState, type LeaseRecord, type PoolState } from '../../src/domain/state.ts';
 import { parseConfig } from '../../src/index.ts';
 import type { Command, CommandData, CommandType } from '../../src/model/commands.ts';
-import type { ResolvedConfig } from '../../src/model/config.ts';
+import type { ResolvedConfig } from '../../src/model/config/config.ts';
 import { CommandIds } from '../../src/model/ids.ts';
 import type { RequestSpec } from '../../src/model/request.ts';
 import { bareRequest } from '../../test/support/bare-request.ts';

@@ -1,6 +1,6 @@
 import Type from 'typebox';
 import { ID_PATTERN } from '../model/ids.ts';
-import { MAX_SPAN_MS } from '../model/instant.ts';
+import { MAX_SPAN_MS } from '../model/values/instant.ts';
 
 const id = (description: string) =>
   Type.Optional(Type.Unsafe({ type: ['string', 'null'], pattern: ID_PATTERN, description }));

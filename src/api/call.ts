@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { CallOptions } from '../manager/service.ts';
 import { type FieldError, PoolError } from '../model/errors.ts';
-import { MAX_SPAN_MS } from '../model/instant.ts';
+import { MAX_SPAN_MS } from '../model/values/instant.ts';
 
 /** Who a request counts as when it names nobody. There are no keys yet: the name is a claim, kept in the events. */
 const DEFAULT_ACTOR = 'http';

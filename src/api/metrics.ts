@@ -1,7 +1,7 @@
 import { Registry } from 'prom-client';
 import { BREAKER_MODES } from '../model/modes.ts';
 import type { MetricsView } from '../model/reading.ts';
-import { baseUnitOf } from '../model/units.ts';
+import { baseUnitOf } from '../model/values/units.ts';
 
 export const METRICS_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;
 

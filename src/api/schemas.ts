@@ -1,7 +1,7 @@
 import Type, { type Static, type TSchema } from 'typebox';
 import { ID_PATTERN, KEY_PATTERN } from '../model/ids.ts';
-import { MAX_SPAN_MS } from '../model/instant.ts';
 import { FORCED_MODES } from '../model/modes.ts';
+import { MAX_SPAN_MS } from '../model/values/instant.ts';
 import { LEASE_STATES } from '../model/views.ts';
 
 /** What requests may hold. Descriptions say what is allowed: they are what a wrong field is answered with. */

@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from 'commander';
-import { isDimensionName, parseAmount } from '../model/units.ts';
+import { isDimensionName, parseAmount } from '../model/values/units.ts';
 
 const SPAN = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/;
 const MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };

@@ -1,4 +1,4 @@
-import { baseUnitOf } from '../model/units.ts';
+import { baseUnitOf } from '../model/values/units.ts';
 
 export type Format = 'table' | 'wide' | 'json' | 'yaml' | 'ndjson';
 

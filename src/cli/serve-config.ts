@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { DEFAULT_POOL_CONFIG, type ResolvedConfig } from '../model/config.ts';
+import { DEFAULT_POOL_CONFIG, type ResolvedConfig } from '../model/config/config.ts';
+import { parseConfig } from '../model/config/resolve-config.ts';
 import { invalid, PoolError } from '../model/errors.ts';
-import { parseConfig } from '../model/resolve-config.ts';
 import { assignPath, assignText } from './config-path.ts';
 
 type Fields = Record<string, unknown>;

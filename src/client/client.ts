@@ -1,4 +1,4 @@
-import type { PoolConfig, ResolvedConfig } from '../model/config.ts';
+import type { PoolConfig, ResolvedConfig } from '../model/config/config.ts';
 import { isPoolError, PoolError } from '../model/errors.ts';
 import type { RecordedAuditEvent, RecordedPoolEvent } from '../model/events.ts';
 import type { BreakerMode } from '../model/modes.ts';

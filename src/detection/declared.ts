@@ -1,5 +1,5 @@
-import type { Amounts } from '../model/amounts.ts';
 import type { SystemResources } from '../model/interfaces.ts';
+import type { Amounts } from '../model/values/amounts.ts';
 
 type Resources = SystemResources['resources'];
 

@@ -1,7 +1,7 @@
-import { type Amounts, parseRequirements, type Requirements } from '../model/amounts.ts';
 import type { Clock } from '../model/clock.ts';
 import { type FieldError, invalid } from '../model/errors.ts';
 import type { ResourceAvailability, ResourceDetector, SystemResources } from '../model/interfaces.ts';
+import { type Amounts, parseRequirements, type Requirements } from '../model/values/amounts.ts';
 import { systemClock } from '../time/system-clock.ts';
 import { declare } from './declared.ts';
 import { readHostId } from './host.ts';

@@ -1,4 +1,4 @@
-import type { Amounts } from '../model/amounts.ts';
+import type { Amounts } from '../model/values/amounts.ts';
 
 export interface HysteresisRule {
   /** A change is one only if larger than this share of the reported amount. */

@@ -1,4 +1,4 @@
-import { type Amounts, areEqual, hashOf } from '../model/amounts.ts';
+import { type Amounts, areEqual, hashOf } from '../model/values/amounts.ts';
 
 /** Amounts by the numbers of their dimensions, without zeros: what sums and comparisons are made with. */
 export interface Demand {

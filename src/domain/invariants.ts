@@ -1,4 +1,4 @@
-import { type Amounts, amountIn } from '../model/amounts.ts';
+import { type Amounts, amountIn } from '../model/values/amounts.ts';
 import { keyBytes } from './evolve/keys.ts';
 import { couldGrant } from './plan.ts';
 import { rankIn } from './queue/queue.ts';

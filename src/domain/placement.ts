@@ -1,4 +1,4 @@
-import { type Amounts, amountIn } from '../model/amounts.ts';
+import { type Amounts, amountIn } from '../model/values/amounts.ts';
 import type { Demand } from './dimensions.ts';
 import { claimOf, takenOf } from './queue/claims.ts';
 import type { PoolState, TierState } from './state.ts';

@@ -1,6 +1,6 @@
-import { type Amounts, amountIn } from '../model/amounts.ts';
 import type { FieldError } from '../model/errors.ts';
 import type { RequestSpec } from '../model/request.ts';
+import { type Amounts, amountIn } from '../model/values/amounts.ts';
 import { ceilingIn } from './placement.ts';
 import { leastOf } from './queue/least.ts';
 import { type PoolState, type TierState, tierNamed, type WaitingRecord } from './state.ts';

@@ -1,6 +1,6 @@
-import { type Amounts, amountIn } from '../model/amounts.ts';
-import { isPercentage, percentOf } from '../model/share.ts';
-import { parseAmount } from '../model/units.ts';
+import { isPercentage, percentOf } from '../model/config/share.ts';
+import { type Amounts, amountIn } from '../model/values/amounts.ts';
+import { parseAmount } from '../model/values/units.ts';
 import type { PoolState } from './state.ts';
 
 /** The owner's limit in one dimension, in base units; undefined = none. */

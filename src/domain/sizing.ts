@@ -1,8 +1,8 @@
-import type { Amounts } from '../model/amounts.ts';
-import type { ResolvedConfig, Share } from '../model/config.ts';
+import type { ResolvedConfig, Share } from '../model/config/config.ts';
+import { isPercentage, shareOf } from '../model/config/share.ts';
 import type { FieldError } from '../model/errors.ts';
 import type { Sizing, TierSizing } from '../model/events.ts';
-import { isPercentage, shareOf } from '../model/share.ts';
+import type { Amounts } from '../model/values/amounts.ts';
 import type { Dimensions } from './dimensions.ts';
 import type { Journal } from './ledger/journal.ts';
 import { Tally } from './ledger/tally.ts';

@@ -1,6 +1,6 @@
-import type { Amounts } from '../model/amounts.ts';
-import { canonicalJson } from '../model/canonical.ts';
 import type { ReclaimReason } from '../model/events.ts';
+import type { Amounts } from '../model/values/amounts.ts';
+import { canonicalJson } from '../model/values/canonical.ts';
 import type { PlainLease } from './ledger/lease-record.ts';
 import type { KeyRecord, PoolState, Quarantine, RecordedBreaker, TierState, WaitingRecord } from './state.ts';
 

@@ -1,7 +1,7 @@
-import type { Amounts } from '../model/amounts.ts';
-import { DEFAULT_POOL_CONFIG, type ResolvedConfig } from '../model/config.ts';
+import { DEFAULT_POOL_CONFIG, type ResolvedConfig } from '../model/config/config.ts';
 import type { TierSizing } from '../model/events.ts';
 import type { TierMode } from '../model/modes.ts';
+import type { Amounts } from '../model/values/amounts.ts';
 import type { RequestView } from '../model/views.ts';
 import type { BreakerRecord } from './breaker/breaker-record.ts';
 import { Dimensions } from './dimensions.ts';

@@ -1,4 +1,4 @@
-import type { QueueConfig, ResolvedConfig } from '../model/config.ts';
+import type { QueueConfig, ResolvedConfig } from '../model/config/config.ts';
 
 /** What the configuration says of who waits in a tier, ready for use; replaced with the configuration. */
 export interface TierRules {

@@ -1,9 +1,9 @@
 import { LRUCache } from 'lru-cache';
 import { compilePlan, type Plan } from '../domain/plan.ts';
 import type { PoolState } from '../domain/state.ts';
-import type { Amounts, Requirements } from '../model/amounts.ts';
-import type { ResolvedConfig } from '../model/config.ts';
+import type { ResolvedConfig } from '../model/config/config.ts';
 import type { RequestSpec } from '../model/request.ts';
+import type { Amounts, Requirements } from '../model/values/amounts.ts';
 
 /** What a request asks for, without who asks and how: equal for all requests of one kind. */
 export interface Shape {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { PoolError } from '../model/errors.ts';
 import type { StoreTraits } from '../model/event-store.ts';
 import { type NewEvent, SCHEMA_VERSIONS } from '../model/events.ts';
-import { isTokenFloor, TOKEN_FLOORS, TOKEN_JUMP } from '../model/tokens.ts';
+import { isTokenFloor, TOKEN_FLOORS, TOKEN_JUMP } from '../model/values/tokens.ts';
 
 /** The floor that was asked for, or the usual one. Throws INVALID_REQUEST if it leaves no room, or not all that is known lies below it. */
 export function floorAbove(known: number, asked: number | undefined): number {

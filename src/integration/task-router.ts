@@ -1,7 +1,7 @@
-import type { Amounts } from '../model/amounts.ts';
 import { type FieldError, invalid, PoolError } from '../model/errors.ts';
 import type { Node, ResourceRequest, Task, TaskRouter } from '../model/interfaces.ts';
 import { parseRequest } from '../model/request.ts';
+import type { Amounts } from '../model/values/amounts.ts';
 
 export interface TaskRouterOptions {
   /** Nodes to route to, or how to get them; asked anew for each task. */

@@ -3,7 +3,7 @@ import { UNKNOWN_LIMITS } from '../engine/unknown-outcome.ts';
 import { createHealthMonitor, type DefaultHealthMonitor } from '../integration/health-monitor.ts';
 import { createLiveActors } from '../machines/live/actors.ts';
 import type { Clock } from '../model/clock.ts';
-import type { ResolvedConfig } from '../model/config.ts';
+import type { ResolvedConfig } from '../model/config/config.ts';
 import { PoolError } from '../model/errors.ts';
 import type { RecordedAuditEvent, RecordedPoolEvent } from '../model/events.ts';
 import { auditStream, poolStream } from '../model/ids.ts';

@@ -6,7 +6,7 @@ import { type FieldError, invalid } from '../model/errors.ts';
 import type { EventStore } from '../model/event-store.ts';
 import { ID_PATTERN, isId, isPoolId } from '../model/ids.ts';
 import type { HealthMonitor, Logger, ResourceDetector, TaskRouter } from '../model/interfaces.ts';
-import { isTokenFloor, TOKEN_FLOORS } from '../model/tokens.ts';
+import { isTokenFloor, TOKEN_FLOORS } from '../model/values/tokens.ts';
 import type { Jitter } from '../time/backoff.ts';
 import type { WriterLimits } from './writers/writer-watch.ts';
 

@@ -1,6 +1,7 @@
 import { mergeMap, type Observable } from 'rxjs';
 import { createTaskRouter } from '../integration/task-router.ts';
-import { DEFAULT_POOL_CONFIG, type OverloadConfig, type PoolConfig } from '../model/config.ts';
+import { DEFAULT_POOL_CONFIG, type OverloadConfig, type PoolConfig } from '../model/config/config.ts';
+import { parseConfig } from '../model/config/resolve-config.ts';
 import { PoolError } from '../model/errors.ts';
 import type { RecordedAuditEvent, RecordedPoolEvent } from '../model/events.ts';
 import type { ResourceDetector, TaskRouter } from '../model/interfaces.ts';
@@ -17,7 +18,6 @@ import type {
   UtilizationView,
 } from '../model/reading.ts';
 import type { AllocationRequest } from '../model/request.ts';
-import { parseConfig } from '../model/resolve-config.ts';
 import type { LeaseView, PoolView, RequestView, TierView } from '../model/views.ts';
 import { Commands, configView, type Tried } from './callers/commands.ts';
 import type { Lease, LeaseHome } from './callers/lease.ts';

@@ -1,4 +1,4 @@
-import type { OverloadConfig, ResolvedConfig } from '../model/config.ts';
+import type { OverloadConfig, ResolvedConfig } from '../model/config/config.ts';
 import type { BreakerMode } from '../model/modes.ts';
 import type { MetricsView, PoolReader } from '../model/reading.ts';
 import type { Refusal } from '../model/refusals.ts';

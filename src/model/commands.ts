@@ -1,9 +1,9 @@
-import type { Amounts } from './amounts.ts';
-import type { ResolvedConfig } from './config.ts';
+import type { ResolvedConfig } from './config/config.ts';
 import type { FloorReason } from './events.ts';
 import type { CommandKey } from './idempotency.ts';
 import type { BreakerTrigger } from './modes.ts';
 import type { RequestSpec } from './request.ts';
+import type { Amounts } from './values/amounts.ts';
 
 /**
  * Every command there is. Time, ids and randomness are stamped on it once; deciding it again gives the same events.

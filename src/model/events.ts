@@ -1,9 +1,9 @@
-import type { Amounts } from './amounts.ts';
-import type { ResolvedConfig } from './config.ts';
+import type { ResolvedConfig } from './config/config.ts';
 import type { BoundKey } from './idempotency.ts';
 import type { BreakerMode, BreakerTrigger, TierMode, TierTrigger } from './modes.ts';
 import type { Refusal } from './refusals.ts';
 import type { RequestSpec } from './request.ts';
+import type { Amounts } from './values/amounts.ts';
 import type { RequestView } from './views.ts';
 
 /**

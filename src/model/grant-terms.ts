@@ -1,6 +1,6 @@
-import { areEqual, hashOf } from './amounts.ts';
 import type { EventData } from './events.ts';
 import { areAlike } from './request.ts';
+import { areEqual, hashOf } from './values/amounts.ts';
 
 type Granted = EventData['LeaseGranted'];
 

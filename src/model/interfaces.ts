@@ -1,5 +1,5 @@
-import type { Requirements } from './amounts.ts';
 import type { AllocationRequest } from './request.ts';
+import type { Requirements } from './values/amounts.ts';
 
 /** The machine as it is. Amounts in base units; pressure is PSI avg10 as 0..1. */
 export interface SystemResources {

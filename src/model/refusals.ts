@@ -1,5 +1,5 @@
-import type { Amounts } from './amounts.ts';
 import { type ErrorCode, type FieldError, PoolError } from './errors.ts';
+import type { Amounts } from './values/amounts.ts';
 
 /** The codes that a decision can refuse with. A refusal is a value: nothing was changed by it. */
 export type RefusalCode = Extract<

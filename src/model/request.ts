@@ -1,8 +1,8 @@
-import { type Amounts, areEqual, isZero, parseRequirements, type Requirements } from './amounts.ts';
 import type { FieldError } from './errors.ts';
 import { isId } from './ids.ts';
-import { MAX_SPAN_MS, parseInstant } from './instant.ts';
-import { isText, TEXT_ALLOWED, utf8Bytes } from './text.ts';
+import { type Amounts, areEqual, isZero, parseRequirements, type Requirements } from './values/amounts.ts';
+import { MAX_SPAN_MS, parseInstant } from './values/instant.ts';
+import { isText, TEXT_ALLOWED, utf8Bytes } from './values/text.ts';
 
 /** The priority classes that exist by default; others may be configured. */
 export const Priority = { Critical: 'critical', High: 'high', Normal: 'normal', Low: 'low' } as const;

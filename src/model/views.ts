@@ -1,5 +1,5 @@
-import type { Amounts, Requirements } from './amounts.ts';
 import type { AdmissionMode, BreakerMode, LoadMode } from './modes.ts';
+import type { Amounts, Requirements } from './values/amounts.ts';
 
 export const LEASE_STATES = ['active', 'released', 'reclaimed'] as const;
 export type LeaseState = (typeof LEASE_STATES)[number];

@@ -2,9 +2,9 @@ import type { Demand } from '../domain/dimensions.ts';
 import { perDimension } from '../domain/placement.ts';
 import { emptyState, type LeaseRecord, type PoolState, type TierState } from '../domain/state.ts';
 import { utilizationOf } from '../domain/views.ts';
-import type { Amounts } from '../model/amounts.ts';
 import type { RecordedPoolEvent } from '../model/events.ts';
 import type { UtilizationPoint, UtilizationView } from '../model/reading.ts';
+import type { Amounts } from '../model/values/amounts.ts';
 import type { Projection } from './projection.ts';
 
 export const MAX_POINTS = 1_000;

@@ -1,9 +1,9 @@
 import { evolve } from '../domain/evolve.ts';
 import { canonicalState } from '../domain/snapshot.ts';
 import { emptyState, type PoolState } from '../domain/state.ts';
-import { canonicalJson } from '../model/canonical.ts';
 import { PoolError } from '../model/errors.ts';
 import type { RecordedPoolEvent } from '../model/events.ts';
+import { canonicalJson } from '../model/values/canonical.ts';
 import { createProjections } from '../projections/all.ts';
 import type { EventSource } from '../projections/event-page.ts';
 import { fold } from '../projections/fold.ts';

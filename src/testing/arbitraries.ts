@@ -1,10 +1,10 @@
 import type { PoolState } from '../domain/state.ts';
-import { canonicalJson } from '../model/canonical.ts';
 import type { Command, CommandData, CommandType } from '../model/commands.ts';
-import type { ResolvedConfig } from '../model/config.ts';
+import type { ResolvedConfig } from '../model/config/config.ts';
 import type { CommandKey } from '../model/idempotency.ts';
 import type { BreakerTrigger } from '../model/modes.ts';
 import { type RequestSpec, requestBody } from '../model/request.ts';
+import { canonicalJson } from '../model/values/canonical.ts';
 
 /** Five whole numbers from 0 that a command is made of: what a property test draws, and shrinks. */
 export type Choice = readonly [kind: number, a: number, b: number, c: number, d: number];

@@ -1,6 +1,6 @@
 import { endedBytes, MAX_ENDED_BYTES } from '../domain/ledger/ended-leases.ts';
 import { termsBytes } from '../domain/ledger/lease-terms.ts';
-import type { IdempotencyConfig } from '../model/config.ts';
+import type { IdempotencyConfig } from '../model/config/config.ts';
 import type { EventData, RecordedPoolEvent } from '../model/events.ts';
 
 interface Ended {

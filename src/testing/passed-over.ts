@@ -1,8 +1,8 @@
 import type { PoolState, TierState, WaitingRecord } from '../domain/state.ts';
-import type { Amounts } from '../model/amounts.ts';
+import { isPercentage, percentOf } from '../model/config/share.ts';
 import type { EventData } from '../model/events.ts';
-import { isPercentage, percentOf } from '../model/share.ts';
-import { parseAmount } from '../model/units.ts';
+import type { Amounts } from '../model/values/amounts.ts';
+import { parseAmount } from '../model/values/units.ts';
 
 /**
  * Who is passed by a grant though it was its turn: waiters of the same tier with a higher effective priority that are admissible

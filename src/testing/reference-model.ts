@@ -1,5 +1,5 @@
-import type { Amounts } from '../model/amounts.ts';
 import type { RecordedPoolEvent } from '../model/events.ts';
+import type { Amounts } from '../model/values/amounts.ts';
 
 interface Held {
   readonly leaseId: string;

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { createResourceDetector } from '../../src/detection/detector.ts';
 import { ResourcePoolManager } from '../../src/manager/pool-manager.ts';
-import { DEFAULT_POOL_CONFIG, type ResolvedConfig } from '../../src/model/config.ts';
-import { PoolConfigSchema } from '../../src/model/config-schema.ts';
+import { DEFAULT_POOL_CONFIG, type ResolvedConfig } from '../../src/model/config/config.ts';
+import { PoolConfigSchema } from '../../src/model/config/config-schema.ts';
 import { isPoolError } from '../../src/model/errors.ts';
 import { everything, STORES, servePool } from './support/pool.ts';
 import { ask, expectProblem } from './support/serve.ts';

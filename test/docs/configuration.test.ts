@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import { ENVIRONMENT, loadConfig } from '../../src/cli/serve-config.ts';
-import { DEFAULT_POOL_CONFIG, DEFAULT_TIER } from '../../src/model/config.ts';
-import { PoolConfigSchema } from '../../src/model/config-schema.ts';
+import { DEFAULT_POOL_CONFIG, DEFAULT_TIER } from '../../src/model/config/config.ts';
+import { PoolConfigSchema } from '../../src/model/config/config-schema.ts';
 
 const DOCUMENT = new URL('../../docs/configuration.md', import.meta.url);
 

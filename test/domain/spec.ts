@@ -4,14 +4,14 @@ import { checkInvariants } from '../../src/domain/invariants.ts';
 import type { Journal } from '../../src/domain/ledger/journal.ts';
 import { compilePlan } from '../../src/domain/plan.ts';
 import { emptyState, type LeaseRecord, type PoolState, type WaitingRecord } from '../../src/domain/state.ts';
-import { canonicalJson } from '../../src/model/canonical.ts';
 import type { Command, CommandData, CommandOf, CommandType } from '../../src/model/commands.ts';
-import type { ResolvedConfig } from '../../src/model/config.ts';
+import type { ResolvedConfig } from '../../src/model/config/config.ts';
+import { parseConfig } from '../../src/model/config/resolve-config.ts';
 import type { RecordedPoolEvent } from '../../src/model/events.ts';
 import { commandIdSource } from '../../src/model/ids.ts';
 import type { Refusal } from '../../src/model/refusals.ts';
 import { type RequestSpec, requestBody } from '../../src/model/request.ts';
-import { parseConfig } from '../../src/model/resolve-config.ts';
+import { canonicalJson } from '../../src/model/values/canonical.ts';
 import { bareRequest } from '../support/bare-request.ts';
 
 export const START = Date.UTC(2026, 0, 1);

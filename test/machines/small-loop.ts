@@ -1,7 +1,7 @@
 import type { LiveActors, LiveActorsFactory, LiveFold } from '../../src/machines/live/actors.ts';
 import type { LiveCommand } from '../../src/machines/live/command.ts';
 import { BREAKER_INITIAL, nextBreakerMode, nextTierMode, TIER_INITIAL } from '../../src/machines/transitions.ts';
-import { DEFAULT_POOL_CONFIG, DEFAULT_TIER, type ResolvedConfig } from '../../src/model/config.ts';
+import { DEFAULT_POOL_CONFIG, DEFAULT_TIER, type ResolvedConfig } from '../../src/model/config/config.ts';
 import type { EventData, RecordedPoolEvent } from '../../src/model/events.ts';
 import type { BreakerTrigger, TierMode, TierTrigger } from '../../src/model/modes.ts';
 import { type FakeClock, fakeClock } from '../../src/testing/fake-clock.ts';

@@ -2,11 +2,11 @@ import { createResourceDetector } from '../../src/detection/detector.ts';
 import { MemoryEventStore } from '../../src/eventstore/memory/store.ts';
 import type { ManagerOptions, Tuning } from '../../src/manager/options.ts';
 import { ResourcePoolManager } from '../../src/manager/pool-manager.ts';
-import type { Requirements } from '../../src/model/amounts.ts';
-import type { PoolConfig } from '../../src/model/config.ts';
+import type { PoolConfig } from '../../src/model/config/config.ts';
 import type { EventStore } from '../../src/model/event-store.ts';
 import type { RecordedPoolEvent } from '../../src/model/events.ts';
 import type { ResourceDetector, ResourceIssue } from '../../src/model/interfaces.ts';
+import type { Requirements } from '../../src/model/values/amounts.ts';
 import { type FakeClock, fakeClock } from '../../src/testing/fake-clock.ts';
 
 export const MiB = 1024 * 1024;

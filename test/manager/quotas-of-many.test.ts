@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { MAX_CHANGED_QUOTAS } from '../../src/model/resolve-config.ts';
+import { MAX_CHANGED_QUOTAS } from '../../src/model/config/resolve-config.ts';
 import { rejection, world } from './fixture.ts';
 
 const quotasOf = (count: number) =>

@@ -4,10 +4,10 @@ import { type DecisionContext, decide } from '../../src/domain/decide.ts';
 import { compilePlan } from '../../src/domain/plan.ts';
 import { emptyState } from '../../src/domain/state.ts';
 import type { CommandData, CommandOf, CommandType } from '../../src/model/commands.ts';
+import { parseConfig } from '../../src/model/config/resolve-config.ts';
 import type { RecordedPoolEvent } from '../../src/model/events.ts';
 import { commandIdSource } from '../../src/model/ids.ts';
 import type { RequestSpec } from '../../src/model/request.ts';
-import { parseConfig } from '../../src/model/resolve-config.ts';
 import { bareRequest } from '../support/bare-request.ts';
 
 export const START = Date.UTC(2026, 0, 1);

@@ -1,7 +1,7 @@
 import { sizePool } from '../../src/domain/sizing.ts';
+import { parseConfig } from '../../src/model/config/resolve-config.ts';
 import { type EventData, type EventType, type RecordedPoolEvent, SCHEMA_VERSIONS } from '../../src/model/events.ts';
 import type { RequestSpec } from '../../src/model/request.ts';
-import { parseConfig } from '../../src/model/resolve-config.ts';
 import { bareRequest } from '../support/bare-request.ts';
 
 export const START = Date.UTC(2026, 0, 1);

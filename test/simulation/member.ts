@@ -1,8 +1,8 @@
 import { inspect } from 'node:util';
 import { Commands } from '../../src/manager/callers/commands.ts';
 import { Lifecycle } from '../../src/manager/lifecycle.ts';
+import { parseConfig } from '../../src/model/config/resolve-config.ts';
 import type { HealthMonitor, ResourceDetector } from '../../src/model/interfaces.ts';
-import { parseConfig } from '../../src/model/resolve-config.ts';
 import { FaultyStore, type HostClock, hostClock } from '../../src/testing/index.ts';
 import { POOL_ID } from './checked-log.ts';
 import { Follower } from './follower.ts';

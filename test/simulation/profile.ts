@@ -1,4 +1,4 @@
-import { DEFAULT_POOL_CONFIG } from '../../src/model/config.ts';
+import { DEFAULT_POOL_CONFIG } from '../../src/model/config/config.ts';
 import { APPEND_FAULTS, type Fault, type FaultRates, READ_FAULTS } from '../../src/testing/index.ts';
 import { SMALL_TIERS } from '../support/small-tiers.ts';
 import type { Random } from './random.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MemoryEventStore } from '../../src/eventstore/memory/store.ts';
 import { openEventStore } from '../../src/eventstore/open.ts';
-import { TOKEN_JUMP } from '../../src/model/tokens.ts';
+import { TOKEN_JUMP } from '../../src/model/values/tokens.ts';
 import { backupLog, repairLog } from '../../src/transfer/copy-log.ts';
 import { exportLog } from '../../src/transfer/export.ts';
 import { importLog } from '../../src/transfer/import.ts';

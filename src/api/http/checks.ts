@@ -1,8 +1,8 @@
 import type { FastifyInstance, FastifyRequest, FastifyServerOptions, RouteOptions } from 'fastify';
 import type { TSchema } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
+import { schemaErrors } from '../../model/config/schema-errors.ts';
 import { type FieldError, invalid } from '../../model/errors.ts';
-import { schemaErrors } from '../../model/schema-errors.ts';
 
 type Part = 'params' | 'query' | 'headers' | 'body';
 interface PartCheck {

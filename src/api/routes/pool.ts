@@ -1,8 +1,8 @@
 import type { Static } from 'typebox';
 import type { PoolService } from '../../manager/service.ts';
 import { invalid } from '../../model/errors.ts';
-import { parseInstant } from '../../model/instant.ts';
 import type { Moment } from '../../model/reading.ts';
+import { parseInstant } from '../../model/values/instant.ts';
 import type { App } from '../app.ts';
 import { sendTagged } from '../call.ts';
 import type { Door } from '../door.ts';

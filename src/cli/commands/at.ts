@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Moment } from '../../manager/service.ts';
-import { parseInstant } from '../../model/instant.ts';
+import { parseInstant } from '../../model/values/instant.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { withReader } from '../session.ts';
 import { showPool } from './get.ts';

@@ -1,6 +1,6 @@
 import { nextBreakerMode } from '../../machines/transitions.ts';
 import type { CommandData } from '../../model/commands.ts';
-import type { BreakerConfig } from '../../model/config.ts';
+import type { BreakerConfig } from '../../model/config/config.ts';
 import type { BreakerMode } from '../../model/modes.ts';
 import type { BreakerChange, BreakerRecord } from './breaker-record.ts';
 

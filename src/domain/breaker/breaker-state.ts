@@ -1,4 +1,4 @@
-import type { BreakerConfig } from '../../model/config.ts';
+import type { BreakerConfig } from '../../model/config/config.ts';
 import type { BreakerTrigger } from '../../model/modes.ts';
 import type { BreakerRecord, Resting, Timed } from './breaker-record.ts';
 import { SampleWindow } from './sample-window.ts';

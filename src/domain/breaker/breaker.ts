@@ -1,4 +1,4 @@
-import type { BreakerConfig, ResolvedConfig } from '../../model/config.ts';
+import type { BreakerConfig, ResolvedConfig } from '../../model/config/config.ts';
 import type { BreakerMode, BreakerTrigger } from '../../model/modes.ts';
 import { type Journal, put } from '../ledger/journal.ts';
 import { BREAKER_CLOSED, type BreakerRecord } from './breaker-record.ts';

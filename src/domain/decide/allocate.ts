@@ -1,6 +1,6 @@
-import { type Amounts, isZero } from '../../model/amounts.ts';
 import type { CommandOf } from '../../model/commands.ts';
 import type { RequestSpec } from '../../model/request.ts';
+import { type Amounts, isZero } from '../../model/values/amounts.ts';
 import { fits, shortfallOf } from '../placement.ts';
 import type { Plan } from '../plan.ts';
 import { leastOf } from '../queue/least.ts';

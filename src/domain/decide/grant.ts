@@ -1,5 +1,5 @@
-import { type Amounts, amountIn } from '../../model/amounts.ts';
 import type { RequestSpec } from '../../model/request.ts';
+import { type Amounts, amountIn } from '../../model/values/amounts.ts';
 import { borrowedPart, nominalLeftIn, roomIn } from '../placement.ts';
 import { leastOf } from '../queue/least.ts';
 import type { Lenders } from '../queue/lenders.ts';

@@ -1,8 +1,8 @@
-import { canonicalJson } from '../../model/canonical.ts';
 import type { CommandOf } from '../../model/commands.ts';
-import type { ResolvedConfig } from '../../model/config.ts';
+import type { ResolvedConfig } from '../../model/config/config.ts';
 import type { FieldError } from '../../model/errors.ts';
-import { MAX_TOKEN_FLOOR, TOKEN_JUMP } from '../../model/tokens.ts';
+import { canonicalJson } from '../../model/values/canonical.ts';
+import { MAX_TOKEN_FLOOR, TOKEN_JUMP } from '../../model/values/tokens.ts';
 import { breakerChange } from '../breaker/breaker-change.ts';
 import { breakerOf } from '../evolve/breakers.ts';
 import { isInUse } from '../evolve/pool.ts';

@@ -1,6 +1,6 @@
-import type { Amounts } from '../../model/amounts.ts';
 import type { FollowUp } from '../../model/commands.ts';
 import type { EventType } from '../../model/events.ts';
+import type { Amounts } from '../../model/values/amounts.ts';
 import { isInsideNominal, isOverallocated } from '../placement.ts';
 import { leastOf } from '../queue/least.ts';
 import { Lenders } from '../queue/lenders.ts';

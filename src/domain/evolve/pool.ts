@@ -1,8 +1,8 @@
 import { nextTierMode, tierMode } from '../../machines/transitions.ts';
-import type { ResolvedConfig } from '../../model/config.ts';
+import type { ResolvedConfig } from '../../model/config/config.ts';
 import type { Sizing } from '../../model/events.ts';
 import { poolStream } from '../../model/ids.ts';
-import { MAX_TOKEN_FLOOR } from '../../model/tokens.ts';
+import { MAX_TOKEN_FLOOR } from '../../model/values/tokens.ts';
 import { type Journal, put } from '../ledger/journal.ts';
 import { Tally } from '../ledger/tally.ts';
 import { WaitingList } from '../queue/waiting-list.ts';

@@ -1,6 +1,6 @@
-import type { Amounts } from '../../model/amounts.ts';
 import type { EventData, ReclaimReason } from '../../model/events.ts';
 import type { RequestSpec } from '../../model/request.ts';
+import type { Amounts } from '../../model/values/amounts.ts';
 import type { LeaseTerms } from './lease-terms.ts';
 
 /** A lease as plain JSON, as snapshots hold it. */

@@ -1,6 +1,6 @@
-import type { Amounts } from '../../model/amounts.ts';
 import type { EventData } from '../../model/events.ts';
 import { areTermsOf, type GrantTerms, grantTerms, placeOfTerms } from '../../model/grant-terms.ts';
+import type { Amounts } from '../../model/values/amounts.ts';
 import type { Demand, Dimensions } from '../dimensions.ts';
 
 /** What leases of one kind have in common. */

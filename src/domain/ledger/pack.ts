@@ -1,5 +1,5 @@
 import { tierMode } from '../../machines/transitions.ts';
-import type { ResolvedConfig } from '../../model/config.ts';
+import type { ResolvedConfig } from '../../model/config/config.ts';
 import type { ReclaimReason } from '../../model/events.ts';
 import type { Dimensions } from '../dimensions.ts';
 import { keyBytes } from '../evolve/keys.ts';

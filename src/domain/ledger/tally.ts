@@ -1,4 +1,4 @@
-import type { Amounts } from '../../model/amounts.ts';
+import type { Amounts } from '../../model/values/amounts.ts';
 import type { Demand, Dimensions } from '../dimensions.ts';
 import { type Journal, Undoable } from './journal.ts';
 

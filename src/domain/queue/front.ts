@@ -1,4 +1,4 @@
-import type { Amounts } from '../../model/amounts.ts';
+import type { Amounts } from '../../model/values/amounts.ts';
 import type { Demand } from '../dimensions.ts';
 import { quotaLack } from '../quota.ts';
 import type { PoolState, TierState, WaitingRecord } from '../state.ts';

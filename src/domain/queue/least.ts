@@ -1,5 +1,5 @@
-import type { Amounts } from '../../model/amounts.ts';
 import type { RequestSpec } from '../../model/request.ts';
+import type { Amounts } from '../../model/values/amounts.ts';
 
 /** What a request with a minimum must get at least, in every dimension it names. */
 export const leastOf = ({ amounts, minimum }: RequestSpec): Amounts =>

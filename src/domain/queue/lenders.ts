@@ -1,4 +1,4 @@
-import { amountIn } from '../../model/amounts.ts';
+import { amountIn } from '../../model/values/amounts.ts';
 import { isInsideNominal, roomIn } from '../placement.ts';
 import type { PoolState, TierState } from '../state.ts';
 import { beforeIn, frontOf, LOOKED_AT } from './front.ts';

@@ -1,4 +1,4 @@
-import { type Amounts, amountIn } from '../../model/amounts.ts';
+import { type Amounts, amountIn } from '../../model/values/amounts.ts';
 import { fitsDemand, roomIn } from '../placement.ts';
 import { couldGrant } from '../plan.ts';
 import type { PoolState, TierState, WaitingRecord } from '../state.ts';

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import type { StoreTraits } from '../../model/event-store.ts';
 import type { NewEvent } from '../../model/events.ts';
 import type { Logger } from '../../model/interfaces.ts';
-import { tokenOf } from '../../model/tokens.ts';
+import { tokenOf } from '../../model/values/tokens.ts';
 import { type Row, toRow } from '../codec.ts';
 import { DamagedLogError } from '../errors.ts';
 import { isUnwritten } from './codes.ts';

@@ -1,6 +1,6 @@
 import { BehaviorSubject, distinctUntilChanged, map, type Observable, type Subscription } from 'rxjs';
 import type { Clock } from '../../model/clock.ts';
-import type { ResolvedConfig } from '../../model/config.ts';
+import type { ResolvedConfig } from '../../model/config/config.ts';
 import type { EventData, RecordedPoolEvent } from '../../model/events.ts';
 import type { BreakerMode, TierMode } from '../../model/modes.ts';
 import type { BreakerResume, TierResume } from '../resume.ts';

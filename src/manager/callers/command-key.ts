@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { canonicalJson } from '../../model/canonical.ts';
 import { invalid } from '../../model/errors.ts';
 import type { CommandKey } from '../../model/idempotency.ts';
 import { isId } from '../../model/ids.ts';
+import { canonicalJson } from '../../model/values/canonical.ts';
 
 /** 22 characters of base64url hold 132 bits of the SHA-256: more than anybody can make two bodies meet in. */
 const DIGEST_LENGTH = 22;

@@ -1,8 +1,8 @@
 import type { EndedLease, LeaseRecord } from '../../domain/state.ts';
 import { leaseState } from '../../domain/views.ts';
-import type { Amounts, Requirements } from '../../model/amounts.ts';
 import { isPoolError } from '../../model/errors.ts';
 import { renewalIntervalMs } from '../../model/renewal.ts';
+import type { Amounts, Requirements } from '../../model/values/amounts.ts';
 import type { LeaseView } from '../../model/views.ts';
 
 /** What a lease needs of the manager that granted it. */

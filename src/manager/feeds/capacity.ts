@@ -12,8 +12,8 @@ import {
   scan,
   timer,
 } from 'rxjs';
-import type { Amounts } from '../../model/amounts.ts';
 import type { ResourceAvailability, ResourceDetector, SystemResources } from '../../model/interfaces.ts';
+import type { Amounts } from '../../model/values/amounts.ts';
 
 export interface CapacitySample {
   readonly resources: SystemResources;

@@ -1,5 +1,5 @@
 import { MAX_LABELS_BYTES, type RequestSpec } from '../../model/request.ts';
-import { utf8Bytes } from '../../model/text.ts';
+import { utf8Bytes } from '../../model/values/text.ts';
 
 /** The most that a refused request takes in the audit stream, in bytes of its JSON. */
 export const MAX_REFUSED_BYTES = MAX_LABELS_BYTES;

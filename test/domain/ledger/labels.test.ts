@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { FieldError } from '../../../src/model/errors.ts';
 import { parseRequest } from '../../../src/model/request.ts';
-import { utf8Bytes } from '../../../src/model/text.ts';
+import { utf8Bytes } from '../../../src/model/values/text.ts';
 
 describe('labels', () => {
   const judged = (labels: unknown): FieldError[] => {

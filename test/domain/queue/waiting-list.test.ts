@@ -5,7 +5,7 @@ import { leastOf } from '../../../src/domain/queue/least.ts';
 import { compareBy, WaitingList } from '../../../src/domain/queue/waiting-list.ts';
 import type { WaitingRecord } from '../../../src/domain/queue/waiting-record.ts';
 import { rulesOf } from '../../../src/domain/tier-rules.ts';
-import { DEFAULT_POOL_CONFIG } from '../../../src/model/config.ts';
+import { DEFAULT_POOL_CONFIG } from '../../../src/model/config/config.ts';
 import { request } from '../spec.ts';
 
 const CLASSES = ['critical', 'high', 'normal', 'low'];

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import type { NewEvent, RecordedEvent } from '../../../model/events.ts';
 import { isAuditStream } from '../../../model/ids.ts';
-import { tokenOf } from '../../../model/tokens.ts';
+import { tokenOf } from '../../../model/values/tokens.ts';
 import { toRow } from '../../codec.ts';
 import { DamagedLogError } from '../../errors.ts';
 import { floorAbove, floorRaised, highestRuledOut } from '../../token-floor.ts';

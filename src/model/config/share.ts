@@ -1,7 +1,7 @@
-import type { Amounts } from './amounts.ts';
+import type { FieldError } from '../errors.ts';
+import type { Amounts } from '../values/amounts.ts';
+import { allowedAmountOf, isDimensionName, parseAmount } from '../values/units.ts';
 import type { Share } from './config.ts';
-import type { FieldError } from './errors.ts';
-import { allowedAmountOf, isDimensionName, parseAmount } from './units.ts';
 
 const PERCENTAGE = /^(\d{1,6})(?:\.(\d{1,6}))?%$/;
 

@@ -1,6 +1,6 @@
 import type { TSchema } from 'typebox';
 import { Value } from 'typebox/value';
-import type { FieldError } from './errors.ts';
+import type { FieldError } from '../errors.ts';
 
 interface SchemaError {
   readonly keyword: string;

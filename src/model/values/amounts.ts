@@ -1,4 +1,4 @@
-import type { FieldError } from './errors.ts';
+import type { FieldError } from '../errors.ts';
 import { allowedAmountOf, isDimensionName, parseAmount } from './units.ts';
 
 /** Base units by dimension (bytes, millicores, bit/s, milli-units): non-negative safe integers, never floats. */

@@ -1,6 +1,6 @@
 import Type from 'typebox';
-import { ID_PATTERN } from './ids.ts';
-import { MAX_SPAN_MS } from './instant.ts';
+import { ID_PATTERN } from '../ids.ts';
+import { MAX_SPAN_MS } from '../values/instant.ts';
 
 /**
  * What a user may write. `description` says what is allowed, and is what a wrong value is answered with; `title` says what

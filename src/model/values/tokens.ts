@@ -1,4 +1,4 @@
-import type { NewEvent } from './events.ts';
+import type { NewEvent } from '../events.ts';
 
 /**
  * How far a token floor lies above the highest token that is known, where more may have been given since: by the log that a copy was made

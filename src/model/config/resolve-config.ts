@@ -1,8 +1,8 @@
 import { Compile, type Validator } from 'typebox/compile';
-import { parseRequirements } from './amounts.ts';
+import { type FieldError, invalid } from '../errors.ts';
+import { parseRequirements } from '../values/amounts.ts';
 import { DEFAULT_POOL_CONFIG, DEFAULT_TIER, type ResolvedConfig, type TierConfig } from './config.ts';
 import { PoolConfigSchema } from './config-schema.ts';
-import { type FieldError, invalid } from './errors.ts';
 import { schemaErrors } from './schema-errors.ts';
 import { checkShare, isPercentage } from './share.ts';
 

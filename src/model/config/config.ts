@@ -1,4 +1,4 @@
-import type { Requirements } from './amounts.ts';
+import type { Requirements } from '../values/amounts.ts';
 
 /** '50%' of every dimension of what is allocatable, or amounts by dimension (each plain, with unit, or a percentage string of allocatable for non-cpu). */
 export type Share = string | Requirements;
