@@ -15,7 +15,8 @@ import { type Source, sources } from './source.ts';
 const LET_STAND: Readonly<Record<string, string>> = {
   'src/manager/core.ts constructor has': 'it wires everything, and goes with the composition root',
   'src/domain/ledger/ended-leases.ts the file has': 'one description of a lease row makes it shorter',
-  'src/engine/engine.ts the file has': 'what follows the outcome of an append is a piece of its own that is not cut out yet',
+  'src/engine/engine.ts the file has':
+    'what follows the outcome of an append is a piece of its own that is not cut out yet',
   'test/eventstoredb/differential/dialogues.ts the file has': 'a list of dialogues, read one at a time',
   'src/cli/commands/allocate.ts ttl is':
     'flag --ttl takes text with a unit; commander hands on the parsed value under the name of the flag',
