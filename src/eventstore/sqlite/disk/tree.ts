@@ -202,7 +202,7 @@ function decode(pages: Pages, node: Node, i: number): Value[] {
 }
 
 /** The columns of a record, if they fill it; undefined for what we store in none (blobs, fractions, integers that are not safe). */
-function valuesOf(record: Buffer): Value[] | undefined {
+export function valuesOf(record: Buffer): Value[] | undefined {
   const [end, first] = varint(record, 0);
   const values: Value[] = [];
   let at = end;
@@ -217,7 +217,7 @@ function valuesOf(record: Buffer): Value[] | undefined {
 }
 
 const INTEGER_BYTES = [0, 1, 2, 3, 4, 6, 8, 8, 0, 0];
-const bytesOf = (type: number): number => (type >= 12 ? (type - 12) >> 1 : (INTEGER_BYTES[type] ?? 0));
+const bytesOf = (type: number): number => (type >= 12 ? Math.floor((type - 12) / 2) : (INTEGER_BYTES[type] ?? 0));
 
 function columnOf(record: Buffer, type: number, at: number, bytes: number): Value {
   if (type >= 13 && type % 2 === 1) return record.toString('utf8', at, at + bytes);
