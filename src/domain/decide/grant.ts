@@ -4,19 +4,13 @@ import { borrowedPart, nominalLeftIn, roomIn } from '../placement.ts';
 import { leastOf } from '../queue/least.ts';
 import type { Lenders } from '../queue/lenders.ts';
 import { spared, waitersAhead, waitsElsewhere } from '../queue/queue.ts';
+import type { WaitingRecord } from '../queue/waiting-record.ts';
 import { quotaRoomIn } from '../quota.ts';
 import type { LeaseRecord, PoolState, TierState } from '../state.ts';
 import type { Decision } from './decision.ts';
 
 /** A request with everything that was settled about it before there was room. */
-export interface Settled {
-  readonly leaseId: string;
-  readonly request: RequestSpec;
-  readonly priority: string;
-  readonly type: string;
-  readonly ttlMs: number;
-  readonly queuedAt: number;
-}
+export type Settled = Omit<WaitingRecord, 'expiresAt' | 'writerId' | 'revision'>;
 
 /** The most that may be taken in one dimension. */
 type Limit = (dimension: string) => number;

@@ -1,9 +1,8 @@
 import { standsAlone } from '../../model/request.ts';
 import type { Demand } from '../dimensions.ts';
-import { type Journal, Undoable } from '../ledger/journal.ts';
 import { SummedOrder } from '../ledger/summed-order.ts';
+import { Comings, type WaitingStep } from './comings.ts';
 import { leastOf } from './least.ts';
-import type { WaitingStep } from './waiting-list.ts';
 import type { WaitingRecord } from './waiting-record.ts';
 
 /** Requests that may be granted in the same tiers: the first of them to come stands for all, also when it is gone. */
@@ -18,7 +17,7 @@ const BY_COMING = { compare: (a: Coming, b: Coming) => a.revision - b.revision, 
 type Coming = Pick<WaitingRecord, 'revision'>;
 
 /** All that wait in the order of their coming, and of what kinds they are. */
-export class Arrivals extends Undoable {
+export class Arrivals extends Comings {
   #order: SummedOrder<WaitingRecord> = new SummedOrder<WaitingRecord>(BY_COMING);
   readonly #kinds = new Map<string, Kind>();
   /** By writer, how many wait whose callers wait there: those that no caller waits for in person are not counted. */
@@ -44,16 +43,6 @@ export class Arrivals extends Undoable {
 
   [Symbol.iterator](): Generator<WaitingRecord> {
     return this.#order.from(0);
-  }
-
-  /** Adds a request, or takes it out. */
-  put(step: WaitingStep, record: WaitingRecord, journal: Journal | undefined): void {
-    journal?.note(this, step, record);
-    this.redo(step, record);
-  }
-
-  override undo(step: WaitingStep, record: WaitingRecord): void {
-    this.redo(step === 'came' ? 'went' : 'came', record);
   }
 
   override redo(step: WaitingStep, record: WaitingRecord): void {

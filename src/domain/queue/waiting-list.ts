@@ -1,7 +1,7 @@
 import type { Dimensions } from '../dimensions.ts';
-import { type Journal, Undoable } from '../ledger/journal.ts';
 import { type OrderOptions, SummedOrder } from '../ledger/summed-order.ts';
 import type { TierRules } from '../tier-rules.ts';
+import { Comings, type WaitingStep } from './comings.ts';
 import { leastOf } from './least.ts';
 import type { WaitingRecord } from './waiting-record.ts';
 
@@ -10,9 +10,6 @@ const RECENT = 16;
 
 /** What the place in a queue depends on. */
 export type Ranked = Pick<WaitingRecord, 'leaseId' | 'priority' | 'queuedAt'>;
-
-/** What a journal notes of it, to take it back. */
-export type WaitingStep = 'came' | 'went';
 
 export interface Change {
   readonly step: WaitingStep;
@@ -42,7 +39,7 @@ type Order = SummedOrder<WaitingRecord>;
  * are: so each class has an order of its own, which the rules only merge, and other rules leave all of them as they are. To come
  * and to go cost O(log n), to know a place O(log n) for each class of which somebody waits.
  */
-export class WaitingList extends Undoable {
+export class WaitingList extends Comings {
   readonly #rules: TierRules;
   readonly #numbered: Dimensions;
   /** By class, of those of which somebody waits. */
@@ -137,16 +134,6 @@ export class WaitingList extends Undoable {
 
   [Symbol.iterator](): Generator<WaitingRecord> {
     return this.from(0);
-  }
-
-  /** Adds a request, or takes it out. */
-  put(step: WaitingStep, record: WaitingRecord, journal: Journal | undefined): void {
-    journal?.note(this, step, record);
-    this.redo(step, record);
-  }
-
-  override undo(step: WaitingStep, record: WaitingRecord): void {
-    this.redo(step === 'came' ? 'went' : 'came', record);
   }
 
   override redo(step: WaitingStep, record: WaitingRecord): void {
