@@ -227,9 +227,7 @@ export class Engine {
   }
 
   #transact(calls: readonly Call[]): void {
-    const { clock } = this.#options;
     const batch = new BatchBuilder(this.state.revision);
-    const beganMs = clock.monotonic();
     this.#slice.begin();
     const taken = decideBatch(calls, batch, this.#decider);
     if (taken < calls.length) this.#queue.putBack(calls.slice(taken));
@@ -238,7 +236,7 @@ export class Engine {
       this.#answer(batch);
       this.#enqueueMore(batch);
     }
-    this.#queue.worked(batch.calls.length + batch.events.length, clock.monotonic() - beganMs);
+    this.#queue.worked(batch.calls.length + batch.events.length, this.#slice.spentMs);
   }
 
   #write(batch: Batch): void {

@@ -24,6 +24,11 @@ export class Slice {
     return this.#nowMs() >= this.#endMs;
   }
 
+  /** How long it has gone on, ms. */
+  get spentMs(): number {
+    return this.#nowMs() - this.#endMs + SLICE_MS;
+  }
+
   /** A slice begins now: the loop has turned meanwhile. */
   begin(): void {
     this.#endMs = this.#nowMs() + SLICE_MS;
