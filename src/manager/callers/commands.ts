@@ -1,6 +1,6 @@
 import type { Answer } from '../../domain/decide/answer.ts';
 import type { LeaseRecord, PoolState } from '../../domain/state.ts';
-import { leaseView, poolView, requestView, tierView } from '../../domain/views.ts';
+import { leaseView, requestView, tierView } from '../../domain/views.ts';
 import { AskedCall } from '../../engine/call.ts';
 import type { CommandData, CommandType } from '../../model/commands.ts';
 import { changeConfig } from '../../model/config/resolve-config.ts';
@@ -161,10 +161,6 @@ export class Commands {
         if (!again || attempt === MAX_MERGES) throw error;
       }
     }
-  }
-
-  poolNow(): PoolView {
-    return poolView(this.#core.state, this.#core.gate.record);
   }
 
   #askOfLease<T extends 'Release' | 'Renew' | 'Revoke'>(
