@@ -1,4 +1,5 @@
 import type { ReclaimReason } from '../../model/events.ts';
+import { lowerBound } from '../lower-bound.ts';
 import { Undoable } from './journal.ts';
 import { LeaseRecord } from './lease-record.ts';
 import type { LeaseTerms } from './lease-terms.ts';
@@ -400,14 +401,7 @@ function leastOf(runs: readonly Run[]): Run | undefined {
 
 /** Of the first row whose token is above `token`. */
 function placeAfter(segment: Segment, rows: readonly number[], token: number): number {
-  let low = 0;
-  let high = rows.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (segment.tokenOf(rows[middle]!) <= token) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+  return lowerBound(rows.length, (place) => segment.tokenOf(rows[place]!) <= token);
 }
 
 const numberOf = (n: number): number => Math.floor(n / SEGMENT);

@@ -1,3 +1,4 @@
+import { lowerBound } from '../lower-bound.ts';
 import type { LeaseRecord } from './lease-record.ts';
 
 /** Leases of one run at most; one that is full is cut in two. */
@@ -110,26 +111,12 @@ export class GrantOrder {
 
   /** The last run that begins at or before the token, or the first. */
   #runAt(token: number): number {
-    let low = 0;
-    let high = this.#runs.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.#runs[middle]![0]!.token <= token) low = middle + 1;
-      else high = middle;
-    }
-    return Math.max(0, low - 1);
+    return Math.max(0, lowerBound(this.#runs.length, (at) => this.#runs[at]![0]!.token <= token) - 1);
   }
 }
 
 /** The place of the first whose token is above this one. */
 function placeAfter(run: readonly LeaseRecord[], token: number): number {
   if (run.length > 0 && run[0]!.token > token) return 0; // the oldest go first, as a rule
-  let low = 0;
-  let high = run.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (run[middle]!.token <= token) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+  return lowerBound(run.length, (place) => run[place]!.token <= token);
 }

@@ -1,5 +1,6 @@
 import type { Amounts } from '../../model/values/amounts.ts';
 import type { Demand } from '../dimensions.ts';
+import { lowerBound } from '../lower-bound.ts';
 import { quotaLack } from '../quota.ts';
 import type { PoolState, TierState, WaitingRecord } from '../state.ts';
 import { leastOf } from './least.ts';
@@ -119,12 +120,5 @@ function keep(
 
 /** How many of the front stand before the request. */
 export function beforeIn({ waiters }: Pick<Front, 'waiters'>, { rules }: TierState, request: Ranked): number {
-  let low = 0;
-  let high = waiters.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (compareBy(rules, waiters[middle]!, request) < 0) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+  return lowerBound(waiters.length, (place) => compareBy(rules, waiters[place]!, request) < 0);
 }

@@ -1,5 +1,6 @@
 import type { Dimensions } from '../dimensions.ts';
 import { type OrderOptions, SummedOrder } from '../ledger/summed-order.ts';
+import { lowerBound } from '../lower-bound.ts';
 import type { TierRules } from '../tier-rules.ts';
 import { Comings, type WaitingStep } from './comings.ts';
 import { leastOf } from './least.ts';
@@ -190,14 +191,7 @@ export class WaitingList extends Comings {
   }
 
   #amongFirst(order: Order, count: number): number {
-    let low = 0;
-    let high = Math.min(order.size, count);
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.placeOf(order.at(middle)!) < count) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    return lowerBound(Math.min(order.size, count), (place) => this.placeOf(order.at(place)!) < count);
   }
 }
 
